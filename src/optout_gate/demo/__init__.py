@@ -1,0 +1,1 @@
+"""A website with real-world trackers, to see the gate at work."""

@@ -1,0 +1,176 @@
+"""HTTP messages as the wire carries them: the values that every room passes on.
+
+Header fields are ordered pairs of bytes with repeats kept. Every library we plug into offers a friendlier
+view, and they disagree about a repeated field: given ``Sec-GPC: 0`` and then ``Sec-GPC: 1``, Starlette's and
+aiohttp's ``get`` answer ``0``, mitmproxy's answers ``0, 1``, and the GPC specification says that the signal is
+present. So the doors hand over the raw pairs, and everything above this module asks its questions here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+Pair = tuple[bytes, bytes]
+"""Field name and value. The name keeps its case; comparing ignores it."""
+
+
+class Headers:
+    """Header fields in wire order. Immutable: every change returns a new value.
+
+    Names given to the methods are lower case.
+    """
+
+    __slots__ = ("_names", "pairs")
+
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        self.pairs: tuple[Pair, ...] = tuple(pairs)
+        self._names = frozenset([name.lower() for name, _ in self.pairs])
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.pairs == other.pairs
+
+    def __hash__(self) -> int:
+        return hash(self.pairs)
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self.pairs)!r})"
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Return every value of the field ``name``, in wire order, optional whitespace trimmed."""
+        if name not in self._names:
+            return []
+        return [value.strip(b" \t") for field_name, value in self.pairs if field_name.lower() == name]
+
+    def first(self, name: bytes) -> bytes | None:
+        """Return the first value of the field ``name``, or None when there is none."""
+        values = self.values(name)
+        return values[0] if values else None
+
+    def members(self, name: bytes) -> list[bytes]:
+        """Return the comma-separated members of every ``name`` line, trimmed, empty ones left out.
+
+        Right for lists of tokens (``Vary``, ``Connection``, ``Content-Encoding``), wrong for a field whose
+        members may quote a comma.
+        """
+        return [
+            member
+            for value in self.values(name)
+            for raw in value.split(b",")
+            if (member := raw.strip(b" \t"))
+        ]
+
+    def without(self, names: Iterable[bytes]) -> "Headers":
+        """Return the fields less every one in ``names``; the rest keeps its order."""
+        dropped = frozenset(names)
+        if not dropped & self._names:
+            return self
+        return Headers(pair for pair in self.pairs if pair[0].lower() not in dropped)
+
+    def plus(self, *pairs: Pair) -> "Headers":
+        """Return the fields with ``pairs`` behind them."""
+        return Headers(self.pairs + pairs)
+
+    def replacing(self, name: bytes, value: bytes) -> "Headers":
+        """Return the fields with one ``name`` line, where the first stood or else at the end."""
+        if name not in self._names:
+            return self.plus((name, value))
+        out: list[Pair] = []
+        placed = False
+        for pair in self.pairs:
+            if pair[0].lower() != name:
+                out.append(pair)
+            elif not placed:
+                out.append((pair[0], value))
+                placed = True
+        return Headers(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request head.
+
+    Attributes:
+        method: as the client wrote it; methods are case-sensitive (RFC 9110 §9.1).
+        scheme: ``http`` or ``https``, as the visitor's browser used it.
+        authority: host and optional port, as in ``Host``.
+        target: path and query in origin form, exactly the bytes of the request line.
+        headers: every field, in wire order.
+    """
+
+    method: str
+    scheme: str
+    authority: str
+    target: bytes
+    headers: Headers
+
+    @property
+    def host(self) -> str:
+        """The authority's host in lower case, without port and trailing dot."""
+        return host_of(self.authority)
+
+    @property
+    def path(self) -> str:
+        """The target's path, percent-escapes as they came; bytes beyond ASCII read as Latin-1."""
+        return self.target.partition(b"?")[0].decode("latin-1")
+
+    @property
+    def url(self) -> str:
+        """The request's URL, for resolving what its page refers to."""
+        return f"{self.scheme}://{self.authority}{self.target.decode('latin-1')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A response head, and a body where the gate itself wrote it."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+
+
+def host_of(authority: str) -> str:
+    """Return the host of ``host[:port]`` in lower case, without its port and trailing dot."""
+    host = authority.lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].rstrip(".")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A ``Content-Type``, read as browsers do: first line, type, and its ``charset`` parameter.
+
+    Attributes:
+        essence: ``type/subtype`` in lower case, empty when there is none.
+        charset: label in lower case without quotes, or None.
+    """
+
+    essence: str = ""
+    charset: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def media_type(headers: Headers) -> MediaType:
+    """Return the media type of a message; with several lines the last valid one counts (WHATWG Fetch §3.4)."""
+    found = MediaType()
+    for value in headers.values(b"content-type"):
+        essence, *parts = value.decode("latin-1").split(";")
+        essence = essence.strip(" \t\r\n").lower()
+        if essence.count("/") != 1:
+            continue
+        parameters: dict[str, str] = {}
+        for part in parts:
+            name, equals, text = part.partition("=")
+            if equals:
+                parameters.setdefault(name.strip().lower(), text.strip().strip('"'))
+        charset = parameters.get("charset", "").lower() or None
+        found = MediaType(essence, charset, parameters)
+    return found

@@ -1,0 +1,1 @@
+"""The gate's own pages, all under one prefix."""

@@ -1,0 +1,1 @@
+"""The reverse proxy that ops run at the edge."""

@@ -1,0 +1,1 @@
+"""Take it out, leave the rest byte for byte."""

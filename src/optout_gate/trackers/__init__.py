@@ -1,0 +1,1 @@
+"""Who is this URL, script or cookie?"""
