@@ -108,9 +108,7 @@ def parse(text: str, file: str) -> Document:
             key = str(key_node.value)
             if key in mapping:
                 first = document.marks[(*path, key)]
-                problems.append(
-                    Problem(file, *key_place, f"key {key!r} stands twice, first in line {first[0]}")
-                )
+                problems.append(Problem(file, *key_place, f"key {key!r} stands twice, first in line {first[0]}"))
                 continue
             document.marks[(*path, key)] = key_place
             mapping[key] = build(value_node, (*path, key))
@@ -168,9 +166,7 @@ def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) ->
     match error["type"]:
         case "extra_forbidden":
             names = _fields(model, path[:-1])
-            text = (
-                f"unknown key {path[-1]!r}; expected one of {', '.join(names)}{did_you_mean(path[-1], names)}"
-            )
+            text = f"unknown key {path[-1]!r}; expected one of {', '.join(names)}{did_you_mean(path[-1], names)}"
             return document.problem(path, text)
         case "missing":
             return document.problem(path[:-1], f"the key {path[-1]!r} is missing")

@@ -60,12 +60,7 @@ class Headers:
         Right for lists of tokens (``Vary``, ``Connection``, ``Content-Encoding``), wrong for a field whose
         members may quote a comma.
         """
-        return [
-            member
-            for value in self.values(name)
-            for raw in value.split(b",")
-            if (member := raw.strip(b" \t"))
-        ]
+        return [member for value in self.values(name) for raw in value.split(b",") if (member := raw.strip(b" \t"))]
 
     def without(self, names: Iterable[bytes]) -> "Headers":
         """Return the fields less every one in ``names``; the rest keeps its order."""

@@ -1,1 +1,1 @@
-"""Who is this URL, script or cookie?"""
+"""Who a URL, a script or a cookie belongs to."""

@@ -34,9 +34,7 @@ def _pattern(value: str) -> str:
 
 def _word(value: str) -> str:
     if not re.match(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z", value):
-        raise ValueError(
-            f"{value!r} is not an id: expected lower-case words joined by '-', as in 'meta-pixel'"
-        )
+        raise ValueError(f"{value!r} is not an id: expected lower-case words joined by '-', as in 'meta-pixel'")
     return value
 
 
@@ -72,9 +70,7 @@ class Restricted(_Entry):
 
     before: str = Field("", description="one line of JavaScript that runs before the vendor's first call")
     query: dict[str, str] = Field(default_factory=dict, description="parameters to set on the vendor's URLs")
-    attributes: dict[str, str] = Field(
-        default_factory=dict, description="attributes to set on its script tags"
-    )
+    attributes: dict[str, str] = Field(default_factory=dict, description="attributes to set on its script tags")
     source: str = Field(description="the vendor's page that documents the mode")
 
 
@@ -84,9 +80,7 @@ class Vendor(_Entry):
     vendor: VendorId = Field(description="id, as used in configuration, metrics and reports")
     name: str = Field(description="the product's name, as people know it")
     company: str = Field(description="who receives the data")
-    purposes: tuple[Purpose, ...] = Field(
-        min_length=1, description="what it is there for; the chief one first"
-    )
+    purposes: tuple[Purpose, ...] = Field(min_length=1, description="what it is there for; the chief one first")
     domains: tuple[Host, ...] = Field((), description="hosts that are wholly the vendor's, with subdomains")
     patterns: tuple[UrlPattern, ...] = Field((), description="paths on hosts that also serve other things")
     inline: tuple[Fingerprint, ...] = Field((), description="inline scripts that carry the vendor's code")
