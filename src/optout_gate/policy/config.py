@@ -178,7 +178,7 @@ class Config(_Part):
     admin: Address = Field("127.0.0.1:9090", description="metrics and health; never on the visitors' address")
     sites: tuple[SiteConfig, ...] = Field(min_length=1, description="websites; the first whose hosts match is taken")
     policies: dict[str, PolicyConfig] = Field(
-        default_factory=lambda: {"default": PolicyConfig()}, description="policies by name"
+        default_factory=dict, description="policies by name; one called 'default' always exists"
     )
     cookie: CookieConfig = Field(default_factory=CookieConfig, description="the opt-out cookie")
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")

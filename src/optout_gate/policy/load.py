@@ -91,7 +91,7 @@ def _catalog(document: Document, config: Config | None) -> tuple[Catalog, list[P
 def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with names that refer to something else in the file or to the catalogue."""
     data = _mapping(document.data)
-    policies = _mapping(data.get("policies")) or {"default": {}}
+    policies = {"default": {}, **_mapping(data.get("policies"))}
     own = {_mapping(each).get("vendor") for each in _list(_mapping(data.get("trackers")).get("extra"))}
     taken: dict[str, int] = {}
     for index, site in enumerate(_list(data.get("sites"))):

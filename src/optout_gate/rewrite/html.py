@@ -5,9 +5,9 @@ What lol-html does and does not do decides the shape of this module:
 - It works on UTF-8 and hands over text as ``str``. A page is fed to it as Latin-1 seen through UTF-8 (one character a
   byte), and back: every encoding in which ASCII bytes mean ASCII survives to the byte, also a broken or mixed one, and
   what is put in is ASCII. :mod:`optout_gate.rewrite.charset` does this, and brings other encodings (UTF-16) into it.
-- Attribute values come raw; :func:`~optout_gate.trackers.urls.attribute_text` decodes them.
-- The content of ``noscript`` is text to it, as to a browser that runs scripts; for browsers that do not, it is a page of
-  its own and gets a rewriter of its own.
+- Attribute values come raw; :mod:`optout_gate.rewrite.attributes` decodes them.
+- The content of ``noscript`` is text to it, as to a browser that runs scripts; for browsers that do not, it is a page
+  of its own and gets a rewriter of its own.
 - A text may come in any number of pieces; scripts and styles are put together first.
 - It gives up on some markup with a ``RuntimeError``; that is a :exc:`~optout_gate.errors.RewriteError` here, and the
   exchange decides what becomes of the page.
@@ -24,11 +24,12 @@ import lolhtml
 
 from optout_gate.errors import RewriteError
 from optout_gate.policy.decision import Verdict
+from optout_gate.rewrite.attributes import editable, url_text, written
 from optout_gate.rewrite.css import CssRewriter, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import FRAME, MARK, PIXEL, stand_in
-from optout_gate.trackers.urls import attribute_text, base_of, resolve
+from optout_gate.trackers.urls import base_of, resolve
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
 MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
@@ -98,7 +99,7 @@ class HtmlRewriter:
         self._text: _Text | None = None  # the rewriter of the script or style we are in
         self._out: list[bytes] = []
         self._silent_bytes = 0
-        self._rewriter = lolhtml.HTMLRewriter(self._out.append)
+        self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
         self._rewriter.on(_SELECTOR, self)
         self._rewriter.on("script,style,noscript", _Texts(self))
 
@@ -153,10 +154,10 @@ class HtmlRewriter:
         if attribute in _SETS:
             self._set(element, attribute, raw, request, kind)
             return
-        text = attribute_text(raw)
         if attribute == "ping":
-            self._pings(element, text)
+            self._pings(element, raw)
             return
+        text = url_text(raw)
         if tag == "link":
             request = _link_request(element)
         verdict = self._judge.reference(text, self._base, request)
@@ -178,7 +179,7 @@ class HtmlRewriter:
 
     def _set(self, element: Any, attribute: str, raw: str, request: str, kind: str) -> None:
         """Take the denied candidates out of a ``srcset`` (HTML §4.8.4.3.5), the rest stays in its order."""
-        text = attribute_text(raw)
+        text = editable(raw)
         kept: list[str] = []
         denied: Verdict | None = None
         for match in _CANDIDATE.finditer(text):
@@ -194,38 +195,39 @@ class HtmlRewriter:
         if denied is None:
             return
         if kept:
-            element.set_attribute(attribute, ", ".join(kept).replace("&", "&amp;"))
+            element.set_attribute(attribute, written(", ".join(kept)))
         else:
             element.remove_attribute(attribute)
         element.set_attribute(MARK, denied.vendor.vendor)
 
-    def _pings(self, element: Any, text: str) -> None:
+    def _pings(self, element: Any, raw: str) -> None:
+        urls = editable(raw).split()
         kept: list[str] = []
-        for url in text.split():
+        for url in urls:
             verdict = self._judge.reference(url, self._base, "ping")
             if verdict is None:
                 kept.append(url)
             else:
                 self._judge.removals.add("ping", verdict, url)
-        if len(kept) == len(text.split()):
+        if len(kept) == len(urls):
             return
         if kept:
-            element.set_attribute("ping", " ".join(kept).replace("&", "&amp;"))
+            element.set_attribute("ping", written(" ".join(kept)))
         else:
             element.remove_attribute("ping")
 
     def _style_attribute(self, element: Any, raw: str) -> None:
-        text = attribute_text(raw)
+        text = editable(raw)
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
-            element.set_attribute("style", rewritten.replace("&", "&amp;"))
+            element.set_attribute("style", written(rewritten))
 
     def _inner_page(self, element: Any, raw: str) -> None:
         """Rewrite the page in a ``srcdoc``, which resolves its references from the page around it."""
-        text = attribute_text(raw)
+        text = editable(raw)
         rewritten = self._inner(text)
         if rewritten != text:
-            element.set_attribute("srcdoc", rewritten.replace("&", "&amp;"))
+            element.set_attribute("srcdoc", written(rewritten))
 
     def _inner(self, text: str) -> str:
         if self._depth + 1 >= MAX_DEPTH:
@@ -250,11 +252,11 @@ class HtmlRewriter:
         if href is None or self._base_is_set:
             return
         self._base_is_set = True
-        target = resolve(attribute_text(href), self._base)
+        target = resolve(url_text(href), self._base)
         if target is not None:
             self._base = base_of(target.url)
 
-    def text(self, chunk: Any) -> None:
+    def _take_text(self, chunk: Any) -> None:
         """Pass a piece of a script's, style's or noscript's text through its rewriter (called by lol-html)."""
         rewriter = self._text
         if rewriter is None:
@@ -271,7 +273,7 @@ class _Texts:
     """Hands lol-html's text pieces on; its handlers are told apart by the methods they have."""
 
     def __init__(self, page: HtmlRewriter) -> None:
-        self.text = page.text
+        self.text = page._take_text
 
 
 class _Noscript:

@@ -36,7 +36,7 @@ _ADDRESS = re.compile(
 )
 _STATE = re.compile(
     r"""\s*(?:
-      (?P<rows>\(?\s*self\.__next_f\b[^\[{"']*(?:\[\]\s*\)\s*)?\.push\()    # React Server Components, as Next.js prints them
+      (?P<rows>\(?\s*self\.__next_f\b[^\[{"']*(?:\[\]\s*\)\s*)?\.push\()   # React's rows, as Next.js prints them
     | (?:(?:var|let|const)\s+)?[A-Za-z_$][\w$]*(?:\.[\w$]+|\[["'][\w$.-]+["']\])*\s*=(?!=)
     )""",
     re.VERBOSE,

@@ -65,12 +65,13 @@ class Judge:
         filter_lists: Sequence[FilterList],
         *,
         page_url: str,
+        notes: Removals | None = None,
     ) -> None:
         self.decision = decision
         self.catalog = catalog
         self.page_url = page_url
         self.page = base_of(page_url)
-        self.removals = Removals()
+        self.removals = Removals() if notes is None else notes
         self._filter_lists = filter_lists
 
     def reference(self, text: str, base: Base, kind: str) -> Verdict | None:
