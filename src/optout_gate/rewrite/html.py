@@ -70,7 +70,7 @@ REFERENCES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 # The selector names just the elements that can hold one, so that the rest of a page costs no call.
 _SELECTOR = (
     "script,noscript,style,base,img,image,feimage,use,source,video,audio,track[src],input[src],iframe,frame,embed,"
-    "object,link,body[background],a[ping],area[ping],[style]"
+    "object,link,body[background],a[ping],area[ping]"
 )
 
 # A denied reference's place is taken by this; None takes the attribute away, which leaves the element inert.
@@ -96,11 +96,13 @@ class HtmlRewriter:
         self._page_url = page_url
         self._depth = depth
         self._base_is_set = False
+        self._base_is_own = judge.own(self._base.host)
         self._text: _Text | None = None  # the rewriter of the script or style we are in
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
         self._rewriter.on(_SELECTOR, self)
+        self._rewriter.on("[style]", _Styled(self))
         self._rewriter.on("script,style,noscript", _Texts(self))
 
     def feed(self, chunk: bytes) -> bytes:
@@ -142,11 +144,9 @@ class HtmlRewriter:
             starts(self, element)
         for attribute, request, kind in REFERENCES.get(tag, ()):
             raw = element.get_attribute(attribute)
-            if raw is not None:
+            # A path of the site's own ("/a"; not "//a", nor "/" and a tab, which browsers leave out) needs no look.
+            if raw is not None and not (raw[:1] == "/" and raw[1:2].isalnum() and self._base_is_own):
                 self._reference(element, tag, attribute, raw, request, kind)
-        style = element.get_attribute("style")
-        if style is not None and "(" in style:
-            self._style_attribute(element, style)
         if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
             self._inner_page(element, srcdoc)
 
@@ -216,7 +216,10 @@ class HtmlRewriter:
         else:
             element.remove_attribute("ping")
 
-    def _style_attribute(self, element: Any, raw: str) -> None:
+    def _style_attribute(self, element: Any) -> None:
+        raw = element.get_attribute("style")
+        if "(" not in raw and "&" not in raw:
+            return
         text = editable(raw)
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
@@ -255,6 +258,7 @@ class HtmlRewriter:
         target = resolve(url_text(href), self._base)
         if target is not None:
             self._base = base_of(target.url)
+            self._base_is_own = self._judge.own(self._base.host)
 
     def _take_text(self, chunk: Any) -> None:
         """Pass a piece of a script's, style's or noscript's text through its rewriter (called by lol-html)."""
@@ -267,6 +271,13 @@ class HtmlRewriter:
             out += rewriter.close()
         if out != text:
             chunk.replace(out, lolhtml.ContentType.HTML)
+
+
+class _Styled:
+    """Hands lol-html's elements with a ``style`` attribute on."""
+
+    def __init__(self, page: HtmlRewriter) -> None:
+        self.element = page._style_attribute
 
 
 class _Texts:
