@@ -102,6 +102,7 @@ def serve(client: str, origin: str, port: int) -> None:
         log_level="warning",
         lifespan="off",
         date_header=False,
+        proxy_headers=False,
         server_header=False,
     )
     uvicorn.Server(config).run()
@@ -127,7 +128,7 @@ http {{
 
 
 @contextlib.contextmanager
-def running(command: list[str], core: int | None, port: int) -> Iterator[None]:
+def running(command: list[str], core: int | None, port: int) -> Iterator[int]:
     pin = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
     process = subprocess.Popen(command, preexec_fn=pin)
     try:
@@ -137,7 +138,7 @@ def running(command: list[str], core: int | None, port: int) -> Iterator[None]:
             time.sleep(0.05)
         else:
             raise SystemExit(f"did not start: {' '.join(command)}")
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(10)

@@ -63,6 +63,9 @@ REASONS: Mapping[str, int] = {
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))  # RFC 9110 §9.2.2
 
+PIECE_BYTES = 64 * 1024
+"""Largest piece of body handed out at once, so that rewriting one piece never holds up other visitors for long."""
+
 
 class Upstream:
     """Connections to one origin. Belongs to the event loop that first sends through it."""
@@ -71,6 +74,7 @@ class Upstream:
         self.address = address
         self.limits = limits or UpstreamLimits()
         self.breaker = CircuitBreaker(self.limits.breaker_failures, self.limits.breaker_delay_s)
+        self.buffer = memoryview(bytearray(PIECE_BYTES))
         self._idle: list[Connection] = []  # the last one used is the first one used again
         self._connections: set[Connection] = set()
         self._places = 0  # connections that are open or being opened

@@ -25,6 +25,7 @@ class Pool(Protocol):
     """What a connection tells the pool it belongs to."""
 
     limits: UpstreamLimits
+    buffer: memoryview
 
     def release(self, connection: "Connection") -> None:
         """Take back a connection whose exchange is complete."""
@@ -33,7 +34,7 @@ class Pool(Protocol):
         """Free the place of a connection that is closed. Does nothing the second time."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection to an origin: idle, or in the middle of one exchange.
 
     Attributes:
@@ -254,7 +255,11 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes go: one place for the whole pool, since they are copied at once."""
+        return self._pool.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Pass on what the origin sent; bytes that nobody asked for end the connection."""
         response = self.response
         if self.closed:
@@ -264,7 +269,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         try:
-            response.feed(data)
+            response.feed(self._pool.buffer[:nbytes])
         except UpstreamError as error:
             self.fail(error)
             return

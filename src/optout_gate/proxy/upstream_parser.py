@@ -23,20 +23,22 @@ framing fields on HEAD, 1xx, 204, 304           checked as above, then no body i
 trailers                                        dropped, never merged (RFC 9110 §6.5.1)
 ==============================================  ========================================================
 
-The head is read by one regular expression instead of httptools' callback per field: it is faster, and the limits are
-exact, because nothing is parsed before the whole head is there. Chunked bodies go through httptools.
+The head is read by one regular expression instead of httptools' callback per field: it refuses exactly what this
+table says, whatever the version of the library, and nothing is parsed before the whole head is there within its limit.
+Chunked bodies go through httptools.
 """
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 import httptools
 
 from optout_gate.errors import UpstreamError
 from optout_gate.http import Headers
 
-STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\r\n")
+STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 
 FIELD = re.compile(rb"\r\n([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)(?=\r\n)")
 """A field line with the line end before it. The line end behind it belongs to the next one."""
@@ -61,8 +63,7 @@ class Framing(IntEnum):
     UNTIL_CLOSE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """A response head that has one meaning.
 
     Attributes:
@@ -88,28 +89,33 @@ def parse_head(raw: bytes, method: str, max_fields: int) -> ResponseHead:
 
     Raises UpstreamError 502 ``protocol`` for a head that is malformed or ambiguous, ``oversize`` for too many fields.
     """
-    line = STATUS_LINE.match(raw)
-    if line is None:
-        raise refusal("the origin's status line is not HTTP/1.x")
-    start = line.end() - 2
+    start = raw.index(b"\r\n")
+    minor, status, reason = _status_line(raw[:start])
     pairs = FIELD.findall(raw, start, len(raw) - 2)
     # Every line end but the last closes a line; a line the expression stepped over is missing in the count.
-    if len(pairs) != raw.count(b"\n", start) - 2:
+    if len(pairs) != raw.count(b"\n") - 2:
         raise refusal("the origin sent a malformed header field")
     if len(pairs) > max_fields:
         raise UpstreamError(502, "oversize", f"the origin sent more than {max_fields} header fields")
     headers = Headers(pairs)
-    minor, code, reason = line.groups()
-    status = int(code)
     framing, length = _framing(headers, minor)
-    persistent = minor == b"1" and not (b"connection" in headers and _closes(headers))
-    if method == "HEAD" or status in BODILESS or status < 200:
-        if status == 204 and (length or framing is Framing.CHUNKED):
-            persistent = False  # announces a body that it must not have: what follows may be that body
+    persistent = minor == b"1" and framing is not Framing.UNTIL_CLOSE
+    if status in BODILESS or status < 200 or method == "HEAD":
+        # 204 with framing announces a body that it must not have: what follows may be that body.
+        persistent = minor == b"1" and not (status == 204 and (length or framing is Framing.CHUNKED))
         framing, length = Framing.NONE, 0
-    elif framing is Framing.UNTIL_CLOSE:
-        persistent = False
-    return ResponseHead(status, reason or b"", headers, framing, length, persistent)
+    if persistent and b"connection" in headers:
+        persistent = b"close" not in [token.lower() for token in headers.members(b"connection")]
+    return ResponseHead(status, reason, headers, framing, length, persistent)
+
+
+@lru_cache(maxsize=64)  # an origin uses a handful of them
+def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
+    found = STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise refusal("the origin's status line is not HTTP/1.x")
+    minor, code, reason = found.groups()
+    return minor, int(code), reason or b""
 
 
 def _framing(headers: Headers, minor: bytes) -> tuple[Framing, int]:
@@ -132,25 +138,21 @@ def _framing(headers: Headers, minor: bytes) -> tuple[Framing, int]:
     return Framing.UNTIL_CLOSE, 0
 
 
-def _closes(headers: Headers) -> bool:
-    return any(token.lower() == b"close" for token in headers.members(b"connection"))
-
-
 class ChunkedBody:
     """A chunked body being taken apart. Extensions and trailers are dropped."""
 
     __slots__ = ("_max_overhead", "_overhead", "_parser", "_pieces", "ended", "surplus")
 
     def __init__(self, max_overhead: int) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._parser.feed_data(CHUNKED_PREFACE)
         self._pieces: list[bytes] = []
         self._overhead = 0
         self._max_overhead = max_overhead
         self.ended = False
         self.surplus = False  # bytes came behind the end
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(CHUNKED_PREFACE)
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: memoryview) -> bytes:
         """Return the body bytes in ``data``. Raises UpstreamError 502 ``protocol``."""
         try:
             self._parser.feed_data(data)

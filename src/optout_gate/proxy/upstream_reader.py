@@ -9,8 +9,8 @@ from optout_gate.errors import UpstreamError
 from optout_gate.proxy.upstream_limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import BARE_LINE_FEED, ChunkedBody, Framing, ResponseHead, parse_head, refusal
 
-PIECE_BYTES = 64 * 1024
-"""Largest piece handed out at once, so that rewriting one piece never holds up other visitors for long."""
+FIRST_LOOK_BYTES = 4096
+"""Where a head is looked for first, so that the body behind it is copied once, not twice."""
 
 MOST_INTERIM_RESPONSES = 8
 """1xx heads swallowed before one response; an origin has use for a 100, a 103 and a few 102."""
@@ -52,13 +52,13 @@ class ResponseReader:
         self.persistent = False
         self._method = method
         self._limits = limits
-        self._buffer = bytearray()
+        self._buffer = b""
         self._chunked: ChunkedBody | None = None
         self._remaining = 0
         self._interim = 0
 
-    def feed(self, data: bytes) -> None:
-        """Take in what the origin sent. Raises UpstreamError 502 ``protocol`` or ``oversize``."""
+    def feed(self, data: memoryview) -> None:
+        """Take in what the origin sent, by copy. Raises UpstreamError 502 ``protocol`` or ``oversize``."""
         if self.head is not None:
             self._take_body(data)
         else:
@@ -78,24 +78,24 @@ class ResponseReader:
             self.complete = True
         return self.complete
 
-    def _take_head(self, data: bytes) -> None:
-        raw: bytes | bytearray = data
-        if self._buffer:
-            raw = self._buffer
-            raw += data
+    def _take_head(self, data: memoryview) -> None:
+        held = len(self._buffer)
+        raw = self._buffer + data[:FIRST_LOOK_BYTES]
         end = raw.find(b"\r\n\r\n")
-        if end < 0 or end > self._limits.header_bytes:
-            if len(raw) > self._limits.header_bytes:
-                longest = self._limits.header_bytes
-                raise UpstreamError(502, "oversize", f"the origin's head is longer than {longest} bytes")
+        if end < 0 and len(data) > FIRST_LOOK_BYTES:
+            raw = self._buffer + data
+            end = raw.find(b"\r\n\r\n")
+        longest = self._limits.header_bytes
+        if end > longest or (end < 0 and len(raw) > longest):
+            raise UpstreamError(502, "oversize", f"the origin's head is longer than {longest} bytes")
+        if end < 0:
             if BARE_LINE_FEED.search(raw):
                 raise refusal("the origin ends lines without a carriage return")
-            if raw is data:
-                self._buffer += data
+            self._buffer = raw
             return
-        head = parse_head(bytes(raw[: end + 4]), self._method, self._limits.header_fields)
-        rest = bytes(raw[end + 4 :])
-        self._buffer = bytearray()
+        self._buffer = b""
+        rest = data[end + 4 - held :]
+        head = parse_head(raw[: end + 4], self._method, self._limits.header_fields)
         if head.status < 200:
             self._interim += 1
             if head.status == 101 or self._interim > MOST_INTERIM_RESPONSES:
@@ -108,14 +108,14 @@ class ResponseReader:
         if head.framing is Framing.LENGTH:
             self._remaining = head.length
         elif head.framing is Framing.CHUNKED:
-            self._chunked = ChunkedBody(self._limits.header_bytes)
+            self._chunked = ChunkedBody(longest)
         elif head.framing is Framing.NONE:
-            self._end(surplus=bool(rest))
+            self._end(surplus=len(rest) > 0)
             return
         if rest:
             self._take_body(rest)
 
-    def _take_body(self, data: bytes) -> None:
+    def _take_body(self, data: memoryview) -> None:
         if self._chunked is not None:
             body = self._chunked.feed(data)
             if body:
@@ -123,22 +123,20 @@ class ResponseReader:
             if self._chunked.ended:
                 self._end(surplus=self._chunked.surplus)
         elif self._remaining:
-            surplus = len(data) > self._remaining
+            size = len(data)
+            surplus = size > self._remaining
             if surplus:
-                data = data[: self._remaining]
-            self._remaining -= len(data)
-            self._keep(data)
+                size = self._remaining
+            self._remaining -= size
+            self._keep(bytes(data[:size]))
             if not self._remaining:
                 self._end(surplus)
         else:  # until the origin closes
-            self._keep(data)
+            self._keep(bytes(data))
 
     def _keep(self, data: bytes) -> None:
         self.unread += len(data)
-        if len(data) <= PIECE_BYTES:
-            self.pieces.append(data)
-        else:
-            self.pieces.extend(data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
+        self.pieces.append(data)
 
     def _end(self, surplus: bool) -> None:
         self.complete = True
