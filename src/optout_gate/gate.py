@@ -13,6 +13,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_network
 
 from optout_gate.errors import RewriteError
 from optout_gate.http import Request, Response, media_type
@@ -99,6 +100,7 @@ class Gate:
         self.clock = clock
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
+        self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
         self.sites = tuple(Site(site, self.policies[site.policy]) for site in loaded.config.sites)
 
     def site_for(self, host: str) -> Site | None:

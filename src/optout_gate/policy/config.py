@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -86,6 +86,14 @@ def _deniable(value: Purpose) -> Purpose:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an address or network: expected 10.0.0.0/8 or ::1") from None
+    return value
+
+
 def _cookie_name(value: str) -> str:
     if not _TOKEN.match(value):
         raise ValueError(f"{value!r} is not a cookie name (RFC 6265 §4.1.1)")
@@ -96,6 +104,7 @@ Address = Annotated[str, AfterValidator(_address)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
+NetworkText = Annotated[str, AfterValidator(_network)]
 DeniablePurpose = Annotated[Purpose, AfterValidator(_deniable)]
 SignalKind = Literal["gpc", "cookie", "dnt"]
 
@@ -181,4 +190,8 @@ class Config(_Part):
         default_factory=dict, description="policies by name; one called 'default' always exists"
     )
     cookie: CookieConfig = Field(default_factory=CookieConfig, description="the opt-out cookie")
+    trusted_proxies: tuple[NetworkText, ...] = Field(
+        (),
+        description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
+    )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")

@@ -1,0 +1,8 @@
+"""``optout-gate demo``."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """X."""
