@@ -48,6 +48,4 @@ async def ask(
 
     await app(scope, receive, send)
     start = sent[0]
-    return Answer(
-        start["status"], tuple(start["headers"]), b"".join(message.get("body", b"") for message in sent[1:])
-    )
+    return Answer(start["status"], tuple(start["headers"]), b"".join(message.get("body", b"") for message in sent[1:]))

@@ -23,6 +23,7 @@ from optout_gate.demo.manifest import (
     hosts_to_lose,
 )
 from optout_gate.demo.site import LINKS, PAGES, site
+from optout_gate.trackers.catalog import builtin
 from optout_gate.trackers.purposes import DENIABLE, Purpose
 from support.asgi_call import Answer, ask
 
@@ -75,9 +76,7 @@ def carried(answer: Answer) -> dict[Form, str]:
     inline = [script for script in within(document, "script") if "src" not in script.attrib]
     return {
         Form.SCRIPT: hosts_of(script.get("src") for script in within(document, "script")),
-        Form.INLINE: "\n".join(
-            "".join(script.itertext()) for script in inline if "json" not in script.get("type", "")
-        ),
+        Form.INLINE: "\n".join("".join(script.itertext()) for script in inline if "json" not in script.get("type", "")),
         Form.NOSCRIPT_IMG: hosts_of(img.get("src") for img in within(fallback, "img")),
         Form.NOSCRIPT_IFRAME: hosts_of(frame.get("src") for frame in within(fallback, "iframe")),
         Form.IMG: hosts_of(img.get("src") for img in within(document, "img")),
@@ -144,10 +143,15 @@ def test_the_manifest_covers_every_page_and_form_and_enough_vendors() -> None:
     assert {form for planted in everywhere for form in planted.forms} == set(Form)
     assert {planted.vendor for planted in everywhere} == set(PURPOSES)
     assert len([vendor for vendor, purpose in PURPOSES.items() if purpose in DENIABLE]) >= 28
-    assert set(PURPOSES.values()) >= set(DENIABLE) - {Purpose.PERSONALIZATION} | {
-        Purpose.SECURITY,
-        Purpose.FUNCTIONAL,
-    }
+    assert set(PURPOSES.values()) >= DENIABLE | {Purpose.SECURITY, Purpose.FUNCTIONAL}
+
+
+def test_the_catalogue_knows_every_planted_vendor_by_the_same_chief_purpose() -> None:
+    vendors = builtin().vendors
+    assert {id_: vendors[id_].purposes[0] for id_ in PURPOSES} == PURPOSES
+    assert {cookie: builtin().by_cookie(cookie) for cookie in SITE_COOKIES} == dict.fromkeys(SITE_COOKIES)
+    owners = {cookie: builtin().by_cookie(cookie) for cookie in TRACKING_COOKIES}
+    assert {cookie: rule and rule.vendor.vendor for cookie, rule in owners.items()} == TRACKING_COOKIES
 
 
 @EVERY_PAGE

@@ -60,7 +60,6 @@ PURPOSES: Mapping[str, Purpose] = {
     "contentsquare": Purpose.SESSION_REPLAY,
     "criteo": Purpose.ADVERTISING,
     "datadog-rum": Purpose.PERFORMANCE,
-    "doubleclick": Purpose.ADVERTISING,
     "facebook-sdk": Purpose.SOCIAL,
     "fullstory": Purpose.SESSION_REPLAY,
     "google-ads": Purpose.ADVERTISING,
@@ -78,7 +77,7 @@ PURPOSES: Mapping[str, Purpose] = {
     "mixpanel": Purpose.ANALYTICS,
     "new-relic": Purpose.PERFORMANCE,
     "onetrust": Purpose.FUNCTIONAL,
-    "optimizely": Purpose.ANALYTICS,
+    "optimizely": Purpose.PERSONALIZATION,
     "pinterest-tag": Purpose.ADVERTISING,
     "qualtrics": Purpose.ANALYTICS,
     "quantcast": Purpose.ADVERTISING,
@@ -91,8 +90,8 @@ PURPOSES: Mapping[str, Purpose] = {
     "tealium": Purpose.TAG_MANAGEMENT,
     "the-trade-desk": Purpose.ADVERTISING,
     "tiktok-pixel": Purpose.ADVERTISING,
-    "vwo": Purpose.ANALYTICS,
-    "x-embed": Purpose.SOCIAL,
+    "twitter-widgets": Purpose.SOCIAL,
+    "vwo": Purpose.PERSONALIZATION,
     "x-pixel": Purpose.ADVERTISING,
     "youtube": Purpose.FUNCTIONAL,
 }
@@ -138,7 +137,7 @@ PLANTED: Mapping[str, tuple[Planted, ...]] = {
         Planted("the-trade-desk", ("js.adsrvr.org", "insight.adsrvr.org"), (Form.SCRIPT, Form.INLINE)),
         Planted("quantcast", ("quantserve.com",), (Form.INLINE, Form.NOSCRIPT_IMG)),  # glues its host together
         Planted(
-            "doubleclick",
+            "google-ads",  # Floodlight and click trackers: the catalogue counts DoubleClick to Google's ads
             ("0000000.fls.doubleclick.net", "ad.doubleclick.net"),
             (Form.INLINE, Form.NOSCRIPT_IFRAME, Form.STYLE_ELEMENT, Form.PING),
         ),
@@ -169,12 +168,10 @@ PLANTED: Mapping[str, tuple[Planted, ...]] = {
         Planted("snap-pixel", ("sc-static.net",), (Form.INLINE,)),
         Planted("reddit-pixel", ("www.redditstatic.com",), (Form.INLINE,)),
         Planted("facebook-sdk", ("connect.facebook.net",), (Form.SCRIPT,)),
-        Planted("x-embed", ("platform.twitter.com",), (Form.SCRIPT,)),
+        Planted("twitter-widgets", ("platform.twitter.com",), (Form.SCRIPT,)),
         _TABOOLA,
         Planted("comscore", ("scorecardresearch.com",), (Form.INLINE, Form.NOSCRIPT_IMG)),
-        Planted(
-            "liveramp", ("ats-wrapper.privacymanager.io", "idsync.rlcdn.com"), (Form.SCRIPT, Form.STYLE_ATTRIBUTE)
-        ),
+        Planted("liveramp", ("ats-wrapper.privacymanager.io", "idsync.rlcdn.com"), (Form.SCRIPT, Form.STYLE_ATTRIBUTE)),
         Planted("youtube", ("www.youtube.com",), (Form.IFRAME,)),
     ),
     "/enroll": (  # LinkedIn and Meta on the form: what Covered California was caught with
@@ -193,7 +190,7 @@ PLANTED: Mapping[str, tuple[Planted, ...]] = {
             ("snap.licdn.com", "px.ads.linkedin.com"),
             (Form.INLINE, Form.NOSCRIPT_IMG, Form.PRECONNECT, Form.DNS_PREFETCH, Form.LINK_HEADER),
         ),
-        Planted("doubleclick", ("0000000.fls.doubleclick.net",), (Form.IFRAME,)),
+        Planted("google-ads", ("0000000.fls.doubleclick.net",), (Form.IFRAME,)),
         Planted("recaptcha", ("www.google.com",), (Form.SCRIPT,)),
     ),
     "/enroll/thanks": (
