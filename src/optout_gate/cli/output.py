@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 BAD_USAGE = 2
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False)
 
 

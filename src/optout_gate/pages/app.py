@@ -9,6 +9,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from optout_gate.gate import Gate
+from optout_gate.http import request_of
+from optout_gate.pages import preferences
 from optout_gate.rewrite.neutral import PREFIX
 
 __all__ = ["PREFIX", "OwnPages"]
@@ -26,6 +28,9 @@ class OwnPages:
         self._app = Starlette(
             routes=[
                 Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET"]),
+                Route(preferences.PATH, self._preferences, methods=["GET"]),
+                Route(f"{PREFIX}/opt-out", self._opt_out, methods=["POST"]),
+                Route(f"{PREFIX}/opt-in", self._opt_in, methods=["POST"]),
             ],
         )
 
@@ -53,3 +58,13 @@ class OwnPages:
         if destination == "empty":
             return Response(status_code=204, headers=cached)
         return Response(_NOOP, media_type="text/javascript", headers=cached)
+
+    async def _preferences(self, request: Request) -> Response:
+        exchange = self._gate().open(request_of(request.scope))
+        return preferences.show(exchange) if exchange is not None else Response(status_code=421)
+
+    async def _opt_out(self, request: Request) -> Response:
+        return preferences.choose(request, self._gate(), out=True)
+
+    async def _opt_in(self, request: Request) -> Response:
+        return preferences.choose(request, self._gate(), out=False)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
-from optout_gate.http import Headers, Request, Response
+from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import PREFIX, OwnPages
 from optout_gate.proxy import forwarding
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
@@ -245,23 +245,6 @@ class _Forwarding:
             if not message.get("more_body", False):
                 self.body_is_through = True
                 return
-
-
-def request_of(scope: Scope) -> Request:
-    """Return the request head of an HTTP or WebSocket scope, with raw header lines and target where there are any.
-
-    ASGI asks for names in lower case; the protocol class keeps the lines as they came beside it.
-    """
-    raw = scope.get("extensions", {}).get("optout_gate.raw")
-    if raw is not None:
-        headers, target = Headers(raw["headers"]), raw["target"]
-    else:
-        headers = Headers(scope["headers"])
-        target = scope.get("raw_path") or scope["path"].encode()
-        if scope.get("query_string"):
-            target += b"?" + scope["query_string"]
-    authority = (headers.first(b"host") or b"").decode("latin-1")
-    return Request(scope.get("method", "GET"), scope.get("scheme", "http"), authority, target, headers)
 
 
 def _has_body(headers: Headers) -> bool:

@@ -69,7 +69,15 @@ class Settings:
 
 
 class AddressInUse(Exception):
-    """An address cannot be bound; the text says which and why."""
+    """An address cannot be bound; the text says which and why.
+
+    Attributes:
+        number: the system's error number.
+    """
+
+    def __init__(self, number: int | None, text: str) -> None:
+        super().__init__(text)
+        self.number = number
 
 
 def bind(address: str, flag: str) -> socket.socket:
@@ -87,7 +95,8 @@ def bind(address: str, flag: str) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
-        raise AddressInUse(f"cannot listen on {address}: {error.strerror} ({flag} chooses another address)") from None
+        text = f"cannot listen on {address}: {error.strerror} ({flag} chooses another address)"
+        raise AddressInUse(error.errno, text) from None
     listener.setblocking(False)
     return listener
 
@@ -136,7 +145,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: object, **options: object) -> _Server:
+def running_server(app: object, **options: object) -> uvicorn.Server:
+    """Return a server for ``app`` in the running loop; options are uvicorn's. It leaves signals and logs alone."""
     return _Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
@@ -164,7 +174,7 @@ class _Visitors:
         gate = Gate(loaded, clock=time.perf_counter)
         self.metrics.describe(gate)
         self.app = ProxyApp(gate, self.metrics)
-        self.server = _server(self.app, http=gate_protocol(ServerLimits()), ws="auto", lifespan="on")
+        self.server = running_server(self.app, http=gate_protocol(ServerLimits()), ws="auto", lifespan="on")
 
     def reload(self) -> None:
         """Load the configuration anew and swap it in; a wrong one is told and changes nothing."""
@@ -192,7 +202,7 @@ class _Single:
         self._operators = operators
         self._stopping = False
         admin = Admin(lambda: self._visitors.metrics.registry, self._not_ready)
-        self._admin = _server(admin.app, http="httptools", lifespan="off")
+        self._admin = running_server(admin.app, http="httptools", lifespan="off")
         self._addresses = (visitors.getsockname(), operators.getsockname())
 
     def _not_ready(self) -> str | None:
@@ -281,7 +291,7 @@ class _Supervisor:
         self._stopping = False
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
-        self._admin = _server(Admin(self._registry, self._not_ready).app, http="httptools", lifespan="off")
+        self._admin = running_server(Admin(self._registry, self._not_ready).app, http="httptools", lifespan="off")
 
     def _registry(self) -> "CollectorRegistry":
         from prometheus_client import CollectorRegistry
