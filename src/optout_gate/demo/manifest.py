@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optout_gate.trackers.purposes import DENIABLE, Purpose
+from optout_gate.policy.config import PolicyConfig
+from optout_gate.trackers.purposes import Purpose
 
 
 class Form(StrEnum):
@@ -247,11 +248,15 @@ INERT: Mapping[str, tuple[bytes, ...]] = {
 """Start tags of blocks that mention trackers, run nothing, and must come through byte for byte."""
 
 
-def hosts_to_lose(path: str, denied: frozenset[Purpose] = DENIABLE) -> frozenset[str]:
+DENIED = frozenset(PolicyConfig().deny)
+"""What an opt-out denies when nothing else is configured; performance is not among it."""
+
+
+def hosts_to_lose(path: str, denied: frozenset[Purpose] = DENIED) -> frozenset[str]:
     """Return the hosts that ``path`` must not reach when the purposes ``denied`` are denied."""
     return frozenset(host for planted in PLANTED[path] if planted.purpose in denied for host in planted.hosts)
 
 
-def hosts_to_keep(path: str, denied: frozenset[Purpose] = DENIABLE) -> frozenset[str]:
+def hosts_to_keep(path: str, denied: frozenset[Purpose] = DENIED) -> frozenset[str]:
     """Return the third-party hosts that ``path`` must still reach when ``denied`` is denied."""
     return frozenset(host for planted in PLANTED[path] if planted.purpose not in denied for host in planted.hosts)
