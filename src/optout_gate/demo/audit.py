@@ -8,11 +8,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from optout_gate.demo.manifest import INERT, PLANTED, SITE_COOKIES, TRACKING_COOKIES, hosts_to_keep, hosts_to_lose
+from optout_gate.demo.manifest import INERT, PLANTED, TRACKING_COOKIES, hosts_to_keep, hosts_to_lose
 from optout_gate.gate import Report
 from optout_gate.http import Headers
 from optout_gate.proxy.upstream import Upstream
-from optout_gate.trackers.purposes import Purpose
 
 _LINK = re.compile(rb"<a\s[^>]*?\bhref=\"[^\"]*\"")
 _PING = re.compile(rb"\sping=\"[^\"]*\"")
@@ -60,25 +59,12 @@ class Compared:
             found.append(f"still set: {', '.join(sorted(self.opted_out.tracking_cookies))}")
         if not self.untouched:
             found.append("the page without a signal is not the origin's")
-        missing = hosts_to_keep(self.path, DENIED) - self.opted_out.kept_hosts
+        missing = hosts_to_keep(self.path) - self.opted_out.kept_hosts
         if missing:
             found.append(f"gone, and should not be: {', '.join(sorted(missing))}")
         if self.opted_out.status != self.plain.status:
             found.append(f"status {self.opted_out.status} instead of {self.plain.status}")
         return found
-
-
-DENIED = frozenset(
-    {
-        Purpose.ADVERTISING,
-        Purpose.ANALYTICS,
-        Purpose.SESSION_REPLAY,
-        Purpose.SOCIAL,
-        Purpose.PERSONALIZATION,
-        Purpose.TAG_MANAGEMENT,
-    }
-)
-"""What the default policy denies."""
 
 
 async def compare(path: str, *, origin: Upstream, gate: Upstream, authority: str, last: "list[Report]") -> Compared:
@@ -97,7 +83,7 @@ async def _get(client: Upstream, path: str, authority: str, *extra: tuple[bytes,
         body += await response.read()
     await response.close()
     text = _reaching(path, body) + b"\n" + b"\n".join(value for _, value in response.headers)
-    lose, keep = hosts_to_lose(path, DENIED), hosts_to_keep(path, DENIED)
+    lose, keep = hosts_to_lose(path), hosts_to_keep(path)
     cookies = {value.partition(b"=")[0].decode() for value in response.headers.values(b"set-cookie")}
     return Visit(
         response.status,
@@ -125,8 +111,3 @@ def _reaching(path: str, body: bytes) -> bytes:
 def pages() -> tuple[str, ...]:
     """Return the demo site's pages and style sheets that carry a vendor."""
     return tuple(PLANTED)
-
-
-def own_cookies() -> tuple[str, ...]:
-    """Return the cookies that must come through for everyone."""
-    return SITE_COOKIES

@@ -91,19 +91,14 @@ class HtmlRewriter:
     """Rewrites one page, in pieces of any size. Takes and returns Latin-1 seen through UTF-8."""
 
     def __init__(self, judge: Judge, *, page_url: str, depth: int = 0) -> None:
-        self._judge = judge
-        self._base = base_of(page_url)
-        self._page_url = page_url
-        self._depth = depth
-        self._base_is_set = False
-        self._base_is_own = judge.own(self._base.host)
-        self._text: _Text | None = None  # the rewriter of the script or style we are in
+        # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
+        page = _Page(judge, page_url, depth)
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        self._rewriter.on(_SELECTOR, self)
-        self._rewriter.on("[style]", _Styled(self))
-        self._rewriter.on("script,style,noscript", _Texts(self))
+        self._rewriter.on(_SELECTOR, page)
+        self._rewriter.on("[style]", _Styled(page))
+        self._rewriter.on("script,style,noscript", _Texts(page))
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final.
@@ -136,6 +131,19 @@ class HtmlRewriter:
         self._out.clear()
         return out
 
+
+class _Page:
+    """What lol-html calls for elements and texts, and what is known of the page so far."""
+
+    def __init__(self, judge: Judge, page_url: str, depth: int) -> None:
+        self._judge = judge
+        self._base = base_of(page_url)
+        self._page_url = page_url
+        self._depth = depth
+        self._base_is_set = False
+        self._base_is_own = judge.own(self._base.host)
+        self._text: _Text | None = None  # the rewriter of the script or style we are in
+
     def element(self, element: Any) -> None:
         """Take out what an element's start tag refers to (called by lol-html)."""
         tag = element.tag_name
@@ -158,9 +166,11 @@ class HtmlRewriter:
             self._pings(element, raw)
             return
         text = url_text(raw)
-        if tag == "link":
-            request = _link_request(element)
-        verdict = self._judge.reference(text, self._base, request)
+        if tag == "link" and _only_connects(element):
+            verdict = self._judge.connection(text, self._base)
+        else:
+            request = _link_request(element) if tag == "link" else request
+            verdict = self._judge.reference(text, self._base, request)
         if verdict is None:
             return
         self._judge.removals.add(kind, verdict, text)
@@ -216,7 +226,7 @@ class HtmlRewriter:
         else:
             element.remove_attribute("ping")
 
-    def _style_attribute(self, element: Any) -> None:
+    def style_attribute(self, element: Any) -> None:
         raw = element.get_attribute("style")
         if "(" not in raw and "&" not in raw:
             return
@@ -260,7 +270,7 @@ class HtmlRewriter:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)
 
-    def _take_text(self, chunk: Any) -> None:
+    def take_text(self, chunk: Any) -> None:
         """Pass a piece of a script's, style's or noscript's text through its rewriter (called by lol-html)."""
         rewriter = self._text
         if rewriter is None:
@@ -276,15 +286,15 @@ class HtmlRewriter:
 class _Styled:
     """Hands lol-html's elements with a ``style`` attribute on."""
 
-    def __init__(self, page: HtmlRewriter) -> None:
-        self.element = page._style_attribute
+    def __init__(self, page: _Page) -> None:
+        self.element = page.style_attribute
 
 
 class _Texts:
     """Hands lol-html's text pieces on; its handlers are told apart by the methods they have."""
 
-    def __init__(self, page: HtmlRewriter) -> None:
-        self.text = page._take_text
+    def __init__(self, page: _Page) -> None:
+        self.text = page.take_text
 
 
 class _Noscript:
@@ -308,12 +318,19 @@ class _Noscript:
         return self._rewrite(text) if text else ""
 
 
-_STARTS: Mapping[str, Callable[[HtmlRewriter, Any], None]] = {
-    "script": HtmlRewriter._start_script,
-    "style": HtmlRewriter._start_style,
-    "noscript": HtmlRewriter._start_noscript,
-    "base": HtmlRewriter._start_base,
+_STARTS: Mapping[str, Callable[[_Page, Any], None]] = {
+    "script": _Page._start_script,
+    "style": _Page._start_style,
+    "noscript": _Page._start_noscript,
+    "base": _Page._start_base,
 }
+
+
+def _only_connects(element: Any) -> bool:
+    """Return True for a ``link`` that names a host and no more: ``preconnect`` or ``dns-prefetch``."""
+    rels = (element.get_attribute("rel") or "").lower().split()
+    return "preconnect" in rels or "dns-prefetch" in rels
+
 
 _LINK_REQUESTS = {"stylesheet": "stylesheet", "modulepreload": "script", "icon": "image"}
 _PRELOADS = {"script": "script", "style": "stylesheet", "image": "image", "font": "font", "fetch": "xmlhttprequest",

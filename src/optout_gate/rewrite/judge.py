@@ -100,6 +100,20 @@ class Judge:
                 return self.decision.verdict(found)
         return None
 
+    def connection(self, text: str, base: Base) -> Verdict | None:
+        """Return the verdict that denies connecting ahead to the host of ``text``, or None.
+
+        A connection has no path to go by: where everything that the catalogue knows of a host is denied, so is it.
+        """
+        target = resolve(text, base)
+        if target is None or self.own(target.host):
+            return None
+        verdict = self.target(target, "other")
+        if verdict is not None:
+            return verdict
+        verdicts = [self.decision.verdict(rule) for rule in self.catalog.on_host(target.host)]
+        return verdicts[0] if verdicts and all(each.denied for each in verdicts) else None
+
     def own(self, host: str) -> bool:
         """Return True for the page's own host and what stands under it: never a third party."""
         own = self.page.host.removeprefix("www.")

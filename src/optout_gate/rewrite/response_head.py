@@ -30,11 +30,13 @@ def _link(value: bytes, judge: Judge) -> bytes | None:
     kept: list[bytes] = []
     changed = False
     for match in _LINK.finditer(value):
-        verdict = judge.reference(match[1].decode("latin-1"), judge.page, "other")
+        url = match[1].decode("latin-1")
+        connects = b"preconnect" in match[2].lower() or b"dns-prefetch" in match[2].lower()
+        verdict = judge.connection(url, judge.page) if connects else judge.reference(url, judge.page, "other")
         if verdict is None:
             kept.append(match.group().strip().rstrip(b",").rstrip())
         else:
-            judge.removals.add("header", verdict, match[1].decode("latin-1"))
+            judge.removals.add("header", verdict, url)
             changed = True
     if not changed:
         return value

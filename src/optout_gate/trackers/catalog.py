@@ -101,6 +101,19 @@ class Catalog:
                 return rule
             suffix = rest
 
+    def on_host(self, host: str) -> list[Rule]:
+        """Return every rule that speaks of ``host`` or of something it stands under, whatever the path."""
+        found: list[Rule] = []
+        suffix = host
+        while suffix:
+            label, _, rest = suffix.partition(".")
+            for entry in (self._hosts.get(suffix), self._names.get(label) if _is_public_suffix(rest) else None):
+                if entry is not None:
+                    found += [rule for _, rule in entry.paths]
+                    found += [entry.domain] if entry.domain is not None else []
+            suffix = rest
+        return found
+
     def by_cookie(self, name: str) -> Rule | None:
         """Return the rule for a first-party cookie's name, or None."""
         rule = self._cookies.get(name)
