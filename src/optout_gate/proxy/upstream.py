@@ -35,6 +35,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from optout_gate.errors import UpstreamError
 from optout_gate.http import Headers
+from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream_address import TlsOptions, UpstreamAddress
 from optout_gate.proxy.upstream_breaker import CircuitBreaker
 from optout_gate.proxy.upstream_connection import Connection
@@ -80,9 +81,7 @@ class Upstream:
         self._places = 0  # connections that are open or being opened
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
-        self._tick: asyncio.TimerHandle | None = None
-        times = (self.limits.first_byte_s, self.limits.idle_read_s, self.limits.keepalive_s)
-        self._tick_s = min(1.0, max(0.01, min(times) / 5))
+        self._deadlines = Deadlines(self.limits.first_byte_s, self.limits.idle_read_s, self.limits.keepalive_s)
 
     # Sending
 
@@ -117,9 +116,6 @@ class Upstream:
             connection.fail(UpstreamError(503, "shutdown", "the gate is shutting down"))
         while self._waiting:
             self._wake_one(None)
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
         await asyncio.sleep(0)  # the transports close on the loop's next turn
 
     @property
@@ -217,8 +213,8 @@ class Upstream:
             self.forget(connection)
         if self._closed:
             connection.abort()
-        elif self._tick is None:
-            self._tick = loop.call_later(self._tick_s, self._look_at_deadlines, loop)
+        elif not connection.closed:
+            self._deadlines.add(connection)
         return connection
 
     def release(self, connection: Connection) -> None:
@@ -239,17 +235,11 @@ class Upstream:
         """Free the place of a connection that is closed. Does nothing the second time."""
         if connection in self._connections:
             self._connections.discard(connection)
+            self._deadlines.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
             self._places -= 1
             self._wake_one(None)
-
-    def _look_at_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = loop.time()
-        for connection in tuple(self._connections):
-            if connection.deadline <= now:
-                connection.expire()
-        self._tick = loop.call_later(self._tick_s, self._look_at_deadlines, loop) if self._connections else None
 
 
 class UpstreamResponse:

@@ -24,8 +24,8 @@ trailers                                        dropped, never merged (RFC 9110 
 ==============================================  ========================================================
 
 The head is read by one regular expression instead of httptools' callback per field: it refuses exactly what this
-table says, whatever the version of the library, and nothing is parsed before the whole head is there within its limit.
-Chunked bodies go through httptools.
+table says, whatever the version of the library, and nothing is parsed before the whole head is there, within its
+limit. Chunked bodies go through httptools.
 """
 
 import re
