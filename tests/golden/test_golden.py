@@ -13,9 +13,7 @@ from optout_gate.gate import Exchange
 from support.gates import OPTED_OUT, drive, gate_of_tests, request
 
 HERE = Path(__file__).parent
-CASES = sorted(
-    file for file in [*HERE.rglob("*.html"), *HERE.rglob("*.css")] if not file.stem.endswith(".expected")
-)
+CASES = sorted(file for file in [*HERE.rglob("*.html"), *HERE.rglob("*.css")] if not file.stem.endswith(".expected"))
 TYPES = {".html": b"text/html; charset=utf-8", ".css": b"text/css"}
 
 
