@@ -82,6 +82,13 @@ class Statement:
             "; ".join(dict.fromkeys(part for part in (self.evidence, other.evidence) if part)),
         )
 
+    def described(self, platform: str) -> "Statement":
+        """Return the same answers, with evidence that puts them into words after ``platform``."""
+        refused = [use.replace("_", " ") for use in USES if getattr(self, use) is Answer.OUT]
+        allowed = [use.replace("_", " ") for use in USES if getattr(self, use) is Answer.IN]
+        parts = [f"{', '.join(uses)} {word}" for uses, word in ((refused, "refused"), (allowed, "allowed")) if uses]
+        return self.saying(f"{platform}: {' and '.join(parts) or 'no answer'}")
+
     def saying(self, evidence: str) -> "Statement":
         """Return the same answers with other words for them."""
         return replace(self, evidence=evidence)

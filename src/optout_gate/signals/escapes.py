@@ -1,0 +1,125 @@
+"""The text of a cookie's value, with what lay between the platform and the wire undone.
+
+The same platform's cookie arrives raw, percent-encoded (``encodeURIComponent``), percent-encoded twice (a tag
+manager wrote what it had read), or quoted with backslash escapes (a server framework wrote it). So a reader is
+shown each layer in turn, from the wire inward, and takes the first it recognises; more than two decodings are
+not undone, because no real cookie needs them and each one is a chance to read something nobody wrote.
+
+Bytes that are not UTF-8 survive a round trip (``surrogateescape``). Nothing here raises.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, unquote
+
+MAX_VALUE_BYTES = 16 * 1024
+"""Longer values are not read: browsers store at most 4,096 bytes of name and value (RFC 6265bis §5.6)."""
+
+MAX_DECODINGS = 2
+
+_QUOTED_ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
+_ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_NEVER_RAW = frozenset('%; ",\\')  # "%" begins an escape; the rest is outside cookie-octet (RFC 6265bis §4.1.1)
+
+
+def text_of(value: str | bytes) -> str:
+    """Return ``value`` as text; bytes beyond UTF-8 and stray surrogates cannot make later steps fail."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if value.isascii():
+        return value
+    try:
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace").decode()
+
+
+def oversized(value: str | bytes) -> bool:
+    """Return True when ``value`` is longer than any browser's cookie and is not read."""
+    return len(value) > MAX_VALUE_BYTES
+
+
+def layers(value: str | bytes) -> Iterator[str]:
+    """Yield the value as it came, without its quotes, and with one and two percent-decodings undone."""
+    for text, _ in _layers(value):
+        yield text
+
+
+def _layers(value: str | bytes) -> Iterator[tuple[str, list[Callable[[str], str]]]]:
+    """Yield each layer with the steps that lead back to the wire, innermost first."""
+    if oversized(value):
+        return
+    text = text_of(value).strip(" \t")
+    back: list[Callable[[str], str]] = []
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        text = _QUOTED_ESCAPE.sub(lambda m: chr(int(m[1], 8)) if m[1] else m[2], text[1:-1])
+        back = [_quoted]
+    yield text, back
+    for _ in range(MAX_DECODINGS):
+        decoded = unquote(text, errors="surrogateescape")
+        if decoded == text:
+            return
+        back = [_escaper(text), *back]
+        text = decoded
+        yield text, back
+
+
+def _quoted(text: str) -> str:
+    return '"' + re.sub(r'[\\"]', r"\\\g<0>", text).replace(";", "\\073").replace(",", "\\054") + '"'
+
+
+def _escaper(encoded: str) -> Callable[[str], str]:
+    """Return the percent-encoder in the style of ``encoded``: what stands raw in it may stand raw again."""
+    written = {unquote(escape) for escape in re.findall(r"%[0-9A-Fa-f]{2}", encoded)}
+    safe = "".join(frozenset(encoded) - _ALPHANUMERIC - _NEVER_RAW - written)
+    ascii_safe = "".join(character for character in safe if "!" <= character <= "~")
+    return lambda text: quote(text, safe=ascii_safe, errors="surrogateescape")
+
+
+def rewritten(value: str, rewrite: Callable[[str], str | None]) -> str | None:
+    """Return ``value`` with the first layer that ``rewrite`` recognises replaced, encoded as it was.
+
+    None when ``rewrite`` recognises none. A value that the rewriting leaves equal comes back byte for byte.
+    """
+    for text, back in _layers(value):
+        new = rewrite(text)
+        if new is None:
+            continue
+        if new == text:
+            return value
+        for step in back:
+            new = step(new)
+        return new
+    return None
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that ``text`` is, or None; nesting that would exhaust the stack is no object."""
+    if not text.startswith("{"):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def base64_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object inside base64 or base64url, padded or not, or None."""
+    body = text.rstrip("=").replace("-", "+").replace("_", "/")
+    if not body:
+        return None
+    try:
+        raw = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return json_object(unquote(raw.decode("utf-8", "replace")).strip()) or json_object(raw.decode("utf-8", "replace"))
+
+
+def json_text(found: dict[str, Any]) -> str:
+    """Return ``found`` as browsers write it: without blanks, in its own order, ASCII only."""
+    return json.dumps(found, separators=(",", ":"))
