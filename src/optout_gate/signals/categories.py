@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from optout_gate.signals.statement import ADVERTISING_USES, Answer, Statement
 
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"replay|heat.?map|recording", ("session_replay",)),  # before analytics: "session recording analytics"
+    (r"replay|heat.?map|recording", ("session_replay",)),
     (r"sale|sell|sold", ("sale",)),
     (r"shar(e|ing)|social|third.?part", ("sharing",)),
     (r"market|advert|target|(?<![a-z])ads?(?![a-z])|behaviou?ral|doubleclick|facebook|pixel", ADVERTISING_USES),
