@@ -23,7 +23,8 @@ MAX_DECODINGS = 2
 
 _QUOTED_ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
 _ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
-_NEVER_RAW = frozenset('%; ",\\')  # "%" begins an escape; the rest is outside cookie-octet (RFC 6265bis §4.1.1)
+_NEVER_RAW = frozenset("%; \\")  # "%" begins an escape, ";" ends the cookie
+_OCTAL = re.compile(r"[^!-:<-~ ]|,")  # what a quoted cookie writes as \ooo; a control character would end the header
 
 
 def text_of(value: str | bytes) -> str:
@@ -56,7 +57,7 @@ def _layers(value: str | bytes) -> Iterator[tuple[str, list[Callable[[str], str]
     text = text_of(value).strip(" \t")
     back: list[Callable[[str], str]] = []
     if len(text) >= 2 and text[0] == text[-1] == '"':
-        text = _QUOTED_ESCAPE.sub(lambda m: chr(int(m[1], 8)) if m[1] else m[2], text[1:-1])
+        text = _unquoted(text[1:-1])
         back = [_quoted]
     yield text, back
     for _ in range(MAX_DECODINGS):
@@ -68,8 +69,25 @@ def _layers(value: str | bytes) -> Iterator[tuple[str, list[Callable[[str], str]
         yield text, back
 
 
+def _unquoted(inner: str) -> str:
+    """Return the text of a quoted cookie; an octal escape is a byte, as Python's ``http.cookies`` writes it."""
+    if "\\" not in inner:
+        return inner
+    raw = _QUOTED_ESCAPE.sub(lambda m: chr(0xDC00 + int(m[1], 8)) if m[1] and m[1] >= "200" else _character(m), inner)
+    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match[1], 8)) if match[1] else match[2]
+
+
 def _quoted(text: str) -> str:
-    return '"' + re.sub(r'[\\"]', r"\\\g<0>", text).replace(";", "\\073").replace(",", "\\054") + '"'
+    escaped = re.sub(r'[\\"]', r"\\\g<0>", text)
+    return '"' + _OCTAL.sub(_octal, escaped) + '"'
+
+
+def _octal(match: re.Match[str]) -> str:
+    return "".join(f"\\{byte:03o}" for byte in match[0].encode("utf-8", "surrogateescape"))
 
 
 def _escaper(encoded: str) -> Callable[[str], str]:
@@ -121,5 +139,5 @@ def base64_object(text: str) -> dict[str, Any] | None:
 
 
 def json_text(found: dict[str, Any]) -> str:
-    """Return ``found`` as browsers write it: without blanks, in its own order, ASCII only."""
-    return json.dumps(found, separators=(",", ":"))
+    """Return ``found`` as browsers write it: without blanks, in its own order, ASCII only, no ``;``."""
+    return json.dumps(found, separators=(",", ":")).replace(";", "\\u003b")

@@ -9,6 +9,7 @@ never *not opted out*: a section of an unknown version, a truncated one, and one
 whose answer depends on whose layout is right.
 """
 
+import re
 from collections.abc import Iterable
 
 from optout_gate.signals import tcf, usprivacy
@@ -44,6 +45,7 @@ _USES = (
     ("SharingOptOut", "sharing"),
     ("TargetedAdvertisingOptOut", "targeted_advertising"),
 )
+_FRAMEWORK = re.compile(r"[A-Za-z0-9_.-]+\Z")  # what may be passed on unread
 _NO = 2  # MspaCoveredTransaction: the transaction is not covered by the contract
 
 
@@ -101,7 +103,7 @@ def _read_section(id_: int, text: str) -> Statement:
     said = _answers(section, bits, offset) if section else NOTHING
     if offset:
         name, said = f"{name} in the specification's layout", _refusals(said)
-    if any(_gpc(segment) for segment in others):
+    if _may_carry_gpc(NEWEST[id_]) and any(_gpc(segment) for segment in others):
         name, said = f"{name} with GPC", said.merge(Statement.advertising(Answer.OUT, ""))
     return said.described(f"gpp {name}")
 
@@ -140,6 +142,11 @@ def _refusals(said: Statement) -> Statement:
     return Statement(**{use: Answer.OUT for _, use in _USES if getattr(said, use) is Answer.OUT})
 
 
+def _may_carry_gpc(section: Section) -> bool:
+    """Return False where a further segment is sensitive data, whose bits can look like GPC (25 to 27)."""
+    return section.gpc or not section.disputed
+
+
 def _gpc(segment: str) -> bool:
     bits = bits_of(segment)
     return bits is not None and integer(bits, 0, 2) == _GPC and integer(bits, 2, 1) == 1
@@ -163,7 +170,11 @@ def opted_out(previous: str | None, section_ids: Iterable[int] = (USNAT,)) -> st
         if tcf.is_tc_string(text):
             stood = {TCFEU: text}
             break
-    kept = {id_: text for id_, text in stood.items() if id_ in NEWEST or id_ in (TCFEU, TCFCA, USPV1)}
+    kept = {
+        id_: text
+        for id_, text in stood.items()
+        if id_ in NEWEST or id_ == USPV1 or (id_ in (TCFEU, TCFCA) and _FRAMEWORK.match(text))
+    }
     if not any(id_ in NEWEST or id_ == USPV1 for id_ in kept):
         kept |= {id_: "" for id_ in section_ids if id_ in NEWEST or id_ == USPV1}
     if any(id_ in NEWEST and NEWEST[id_].disputed for id_ in kept):

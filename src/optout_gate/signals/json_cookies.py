@@ -14,7 +14,7 @@ from typing import Any
 from optout_gate.signals import gpp, plain_cookies
 from optout_gate.signals.categories import granted_only, statement_of
 from optout_gate.signals.dialects import Tree, answer_of
-from optout_gate.signals.escapes import base64_object, json_object, layers
+from optout_gate.signals.escapes import base64_object, json_object, json_text, layers, rewritten
 from optout_gate.signals.statement import ADVERTISING_USES, NOTHING, Answer, Statement
 
 MAX_INFLATED_BYTES = 64 * 1024  # a Fides cookie with its TCF part inflates to some 10 KB
@@ -63,6 +63,12 @@ _SHOPIFY_CMP = Tree(
     ("con", "CMP"),
     categories={"a": "analytics", "m": "marketing", "p": "preferences", "s": "sale or sharing"},
 )
+
+
+_C15T_OBJECT = Tree("c15t", ("consents",))
+
+# {"f":true,"a":false}: TrustArc's newer notation
+_TRUSTARC_OBJECT = Tree("trustarc", categories={"a": "advertising", "f": "functional"})
 
 
 def read_evidon(value: str | bytes) -> Statement:
@@ -133,12 +139,15 @@ def read_trustarc_permit(value: str | bytes) -> Statement:
     """Return what ``cmapi_cookie_privacy`` says: ``permit 1,2,3``, or ``{"f":true,"a":false}`` in newer versions."""
     for text in layers(value):
         found = json_object(text)
-        if found is not None:
-            names = {"a": "advertising", "f": "functional"}
-            return Tree("trustarc", categories=names).statement(
-                {name: word for name, word in found.items() if name in names}
-            )
+        if found is not None and {"a", "f"} & found.keys():
+            known = {name: word for name, word in found.items() if name in _TRUSTARC_OBJECT.categories}
+            return _TRUSTARC_OBJECT.statement(known)
     return plain_cookies.read_trustarc_permit(value)
+
+
+def trustarc_permit_opted_out(previous: str) -> str | None:
+    """Return ``cmapi_cookie_privacy`` with advertising refused, in the notation that it is in."""
+    return plain_cookies.trustarc_permit_opted_out(previous) or _TRUSTARC_OBJECT.opted_out(previous)
 
 
 def read_didomi(value: str | bytes) -> Statement:
@@ -199,6 +208,22 @@ def read_fides(value: str | bytes) -> Statement:
     return said
 
 
+def fides_opted_out(previous: str) -> str | None:
+    """Return a plain ``fides_consent`` with advertising refused, in its GPP string too; None when compressed."""
+
+    def rewrite(text: str) -> str | None:
+        found = json_object(FIDES.opted_out(text) or "")
+        if found is None:
+            return None
+        strings = found.get("fides_string")
+        parts = strings.split(",") if isinstance(strings, str) else []
+        if len(parts) >= 3 and parts[2] and not gpp.read(parts[2]).opted_out:
+            found["fides_string"] = ",".join([*parts[:2], gpp.opted_out(parts[2]), *parts[3:]])
+        return text if found == json_object(text) else json_text(found)
+
+    return rewritten(previous, rewrite)
+
+
 def read_cookiescript(value: str | bytes) -> Statement:
     """Return what ``action`` and ``categories`` say; the list is JSON inside a string, and a rejection has none."""
     for text in layers(value):
@@ -236,7 +261,12 @@ def read_orestbida(value: str | bytes) -> Statement:
 def read_c15t(value: str | bytes) -> Statement:
     """Return what ``c15t`` says in its compact notation or, in older versions, as JSON ``{"consents":{…}}``."""
     compact = plain_cookies.C15T.read(value)
-    return compact if not compact.silent else Tree("c15t", ("consents",)).read(value)
+    return compact if not compact.silent else _C15T_OBJECT.read(value)
+
+
+def c15t_opted_out(previous: str) -> str | None:
+    """Return ``c15t`` with marketing refused, in the notation that it is in."""
+    return plain_cookies.C15T.opted_out(previous) or _C15T_OBJECT.opted_out(previous)
 
 
 _PANDECTES_BITS = ((4, ADVERTISING_USES), (2, ("analytics",)))  # a set bit is a *refused* category; 1 is functional
