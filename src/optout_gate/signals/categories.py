@@ -37,7 +37,7 @@ def uses_of(category: str) -> tuple[str, ...] | None:
 def statement_of(answers: Mapping[str, Answer], platform: str, *, opaque: bool = False) -> Statement:
     """Return what the answers by category name say together.
 
-    When no category speaks of advertising and every optional one is refused, advertising is refused too.
+    When no category names a use and every optional one is refused, advertising is refused.
     With ``opaque`` (the site's own ids instead of names), *one* refusal of an unknown category is taken as a
     refusal of advertising: the gate cannot tell that it was not.
     """
@@ -53,13 +53,11 @@ def statement_of(answers: Mapping[str, Answer], platform: str, *, opaque: bool =
         for use in about or ():
             uses[use] = uses.get(use, Answer.UNKNOWN) | answer
         optional.append(answer)
-    everything_refused = bool(optional) and all(answer is Answer.OUT for answer in optional)
-    if everything_refused or (opaque and unnamed is not Answer.UNKNOWN):
-        answer = Answer.OUT if everything_refused else unnamed
+    if not uses and optional and all(answer is Answer.OUT for answer in optional):
+        unnamed, opaque = Answer.OUT, True
+    if opaque and unnamed is not Answer.UNKNOWN:
         for use in ADVERTISING_USES:
-            uses[use] = uses.get(use, Answer.UNKNOWN) | answer
-    if everything_refused:
-        uses["analytics"] = Answer.OUT
+            uses[use] = uses.get(use, Answer.UNKNOWN) | unnamed
     return Statement(**uses).described(platform) if uses else Statement(evidence=f"{platform}: nothing about ads")
 
 

@@ -35,4 +35,4 @@ def pairs(lines: Iterable[bytes]) -> list[Pair]:
 
 def line(cookies: Iterable[Pair]) -> bytes:
     """Return one ``Cookie`` field line that carries ``cookies`` in their order."""
-    return b"; ".join(name + b"=" + value if name or b"=" in value else value for name, value in cookies)
+    return b"; ".join(name + b"=" + value if name or not value or b"=" in value else value for name, value in cookies)

@@ -98,7 +98,7 @@ class Word:
         return rewritten(previous, rewrite)
 
 
-_ALLOWING: Mapping[str, str] = {refuses: allows for allows, refuses in reversed(list(REFUSAL.items()))}
+_ALLOWING: Mapping[str, str] = {refuses: allows for allows, refuses in REFUSAL.items()}
 
 
 def _turned(answer: Answer, inverted: bool) -> Answer:
@@ -126,25 +126,34 @@ class Listing:
 
     def read(self, value: str | bytes) -> Statement:
         """Return what all entries say together."""
-        for text in layers(value):
-            answers: dict[str, Answer] = {}
-            for match in self.pair.finditer(text):
-                category = self._category(match["name"])
-                answers[category] = answers.get(category, Answer.UNKNOWN) | self._answer(match)
-            if not answers:
-                continue
-            if self.closed and not any(refuses_advertising(category) for category in answers):
-                answers["marketing"] = Answer.OUT
-            return statement_of(answers, self.platform)
-        return NOTHING.saying(f"{self.platform}: no entry it uses")
+        answers: dict[str, Answer] = {}
+        for match in max(map(self._entries, layers(value)), key=len, default=[]):
+            category = self._category(match["name"])
+            answers[category] = answers.get(category, Answer.UNKNOWN) | self._answer(match)
+        if not answers:
+            return NOTHING.saying(f"{self.platform}: no entry it uses")
+        if self.closed and not any(refuses_advertising(category) for category in answers):
+            answers["marketing"] = Answer.OUT
+        return statement_of(answers, self.platform)
 
     def opted_out(self, previous: str) -> str | None:
         """Return the list with every advertising entry refused, or None when it is no such list."""
+        most = self.entries_in(previous)
 
         def rewrite(text: str) -> str | None:
-            return self.pair.sub(self._refused, text) if self.pair.search(text) else None
+            return self.pair.sub(self._refused, text) if most and len(self._entries(text)) == most else None
 
         return rewritten(previous, rewrite)
+
+    def entries_in(self, value: str | bytes) -> int:
+        """Return how many entries the value lists, in the layer that shows most.
+
+        Not the first layer that shows any: an encoded separator hides all entries behind the first.
+        """
+        return max((len(self._entries(text)) for text in layers(value)), default=0)
+
+    def _entries(self, text: str) -> list[re.Match[str]]:
+        return list(self.pair.finditer(text))
 
     def _refused(self, match: re.Match[str]) -> str:
         if self._answer(match) is not Answer.IN or not refuses_advertising(self._category(match["name"])):
@@ -171,6 +180,7 @@ class Tree:
     Attributes:
         path: the keys that lead to the map.
         word: the key of the word, where each entry is an object itself.
+        undecided: words that are no answer in this dialect, though they are in others.
         opaque: True when names are the site's own, so that one refusal of an unknown one counts.
         open: turns text into the object.
     """
@@ -180,6 +190,7 @@ class Tree:
     categories: Mapping[str, str] = field(default_factory=dict)
     inverted: frozenset[str] = frozenset()
     word: str = ""
+    undecided: frozenset[str] = frozenset()
     opaque: bool = False
     open: Callable[[str], dict[str, Any] | None] = json_object
 
@@ -198,7 +209,10 @@ class Tree:
             if name.startswith("$$"):
                 continue
             category = self.categories.get(name, name)
-            answer = _turned(answer_of(self._word(entry)), name in self.inverted)
+            word = self._word(entry)
+            answer = _turned(answer_of(word), name in self.inverted)
+            if str(word)[:16] in self.undecided:
+                answer = Answer.UNKNOWN
             answers[category] = answers.get(category, Answer.UNKNOWN) | answer
         return statement_of(answers, self.platform, opaque=self.opaque)
 

@@ -13,15 +13,17 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
-MAX_VALUE_BYTES = 16 * 1024
+MAX_VALUE_BYTES = 8 * 1024
 """Longer values are not read: browsers store at most 4,096 bytes of name and value (RFC 6265bis §5.6)."""
 
 MAX_DECODINGS = 2
 
 _QUOTED_ESCAPE = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))", re.DOTALL)
+_PERCENT_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _ALPHANUMERIC = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _NEVER_RAW = frozenset("%; \\")  # "%" begins an escape, ";" ends the cookie
 _OCTAL = re.compile(r"[^!-:<-~ ]|,")  # what a quoted cookie writes as \ooo; a control character would end the header
@@ -61,10 +63,10 @@ def _layers(value: str | bytes) -> Iterator[tuple[str, list[Callable[[str], str]
         back = [_quoted]
     yield text, back
     for _ in range(MAX_DECODINGS):
-        decoded = unquote(text, errors="surrogateescape")
+        decoded = _percent_decoded(text)
         if decoded == text:
             return
-        back = [_escaper(text), *back]
+        back = [partial(_escaped, text), *back]
         text = decoded
         yield text, back
 
@@ -90,12 +92,18 @@ def _octal(match: re.Match[str]) -> str:
     return "".join(f"\\{byte:03o}" for byte in match[0].encode("utf-8", "surrogateescape"))
 
 
-def _escaper(encoded: str) -> Callable[[str], str]:
-    """Return the percent-encoder in the style of ``encoded``: what stands raw in it may stand raw again."""
-    written = {unquote(escape) for escape in re.findall(r"%[0-9A-Fa-f]{2}", encoded)}
-    safe = "".join(frozenset(encoded) - _ALPHANUMERIC - _NEVER_RAW - written)
+def _percent_decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def _escaped(style: str, text: str) -> str:
+    """Return ``text`` percent-encoded in the style of ``style``: what stands raw in it may stand raw again."""
+    written = {unquote(escape) for escape in _PERCENT_ESCAPE.findall(style)}
+    safe = frozenset(style) - _ALPHANUMERIC - _NEVER_RAW - written
     ascii_safe = "".join(character for character in safe if "!" <= character <= "~")
-    return lambda text: quote(text, safe=ascii_safe, errors="surrogateescape")
+    return quote(text, safe=ascii_safe, errors="surrogateescape")
 
 
 def rewritten(value: str, rewrite: Callable[[str], str | None]) -> str | None:

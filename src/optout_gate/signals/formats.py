@@ -6,7 +6,7 @@ reading a request's cookies:
 * *Every* value counts. A name that occurs twice is read twice, because a host-only and a domain cookie may
   disagree and the wire does not tell which is newer.
 * What says nothing stays in the result, so that a report can tell "seen, silent" from "not seen".
-* What is not read is said to be so, and taken as an opt-out: one value of more than 16 KiB, or hundreds of
+* What is not read is said to be so, and taken as an opt-out: one value of more than 8 KiB, or hundreds of
   consent cookies, come from no browser, and an opt-out must not be lost in such a heap.
 """
 

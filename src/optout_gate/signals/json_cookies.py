@@ -45,7 +45,7 @@ IUBENDA = Tree(
 IUBENDA_US = Tree("iubenda", categories={"s": "sale", "sh": "sharing", "adv": "advertising"})
 
 # {"consents":{"analytics":{"status":1},"remarketing":{"status":-1}}}: 0 is undecided
-PIWIK_PRO = Tree("piwik-pro", ("consents",), word="status", opaque=True)
+PIWIK_PRO = Tree("piwik-pro", ("consents",), word="status", undecided=frozenset({"0"}), opaque=True)
 
 # {"google-analytics":true,"some-service":false}: services are the site's
 KLARO = Tree("klaro", opaque=True)

@@ -92,8 +92,7 @@ OPTOUTMULTI = Listing(
 def read_consentmgr(value: str | bytes) -> Statement:
     """Return what Tealium's consent manager says; ``consent:true`` speaks only where no categories do."""
     switches = _CONSENTMGR_SWITCHES.read(value)
-    listed = any(_CONSENTMGR_CATEGORIES.pair.search(text) for text in layers(value))
-    if not listed:
+    if not _CONSENTMGR_CATEGORIES.entries_in(value):
         return switches
     refusals = {use: Answer.OUT for use in (*ADVERTISING_USES, "analytics") if getattr(switches, use) is Answer.OUT}
     return _CONSENTMGR_CATEGORIES.read(value).merge(Statement(**refusals)).described("tealium")
@@ -101,14 +100,14 @@ def read_consentmgr(value: str | bytes) -> Statement:
 
 def consentmgr_opted_out(previous: str) -> str | None:
     """Return ``CONSENTMGR`` with advertising refused; without categories its one switch is all there is."""
+    if not _CONSENTMGR_CATEGORIES.entries_in(previous):
+        return _CONSENTMGR_SWITCHES.opted_out(previous)
+    with_dns = rewritten(previous, _do_not_sell) or previous
+    return _CONSENTMGR_CATEGORIES.opted_out(with_dns)
 
-    def rewrite(text: str) -> str | None:
-        if _CONSENTMGR_CATEGORIES.pair.search(text):
-            switched = re.sub(r"(^|\|)dns:false\b", r"\1dns:true", text)
-            return _CONSENTMGR_CATEGORIES.opted_out(switched)
-        return _CONSENTMGR_SWITCHES.opted_out(text) if _CONSENTMGR_SWITCHES.pair.search(text) else None
 
-    return rewritten(previous, rewrite)
+def _do_not_sell(text: str) -> str | None:
+    return re.sub(r"(^|\|)dns:false\b", r"\1dns:true", text) if "|" in text else None
 
 
 # One cookie a category: cmplz_marketing=deny, cookielawinfo-checkbox-advertisement=no,
@@ -131,7 +130,7 @@ def read_ketch_gpc(value: str | bytes) -> Statement:
 # TrustArc: levels of consent, 0 required, 1 functional, 2 advertising
 _LEVEL = re.compile(r"([0-9])(?::|\Z)")
 _LEVELS = re.compile(r"(?:[0-9],)*[0-9]:?\Z|:\Z")
-_PERMIT = re.compile(r"permit[ _+]([0-9](?:[,|][0-9])*)", re.IGNORECASE)
+_PERMIT = re.compile(r"permit[ _+]([0-9](?:[,|][0-9])*)(?![%0-9])", re.IGNORECASE)
 
 
 def read_trustarc_level(value: str | bytes) -> Statement:
