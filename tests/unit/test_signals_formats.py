@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from optout_gate.signals import escapes, formats
+from optout_gate.signals import escapes, formats, onetrust
 from optout_gate.signals.statement import NOTHING, Answer, Statement, merged
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs" / "signals.md"
@@ -73,6 +73,14 @@ def test_onetrusts_flags_and_groups_are_two_readings_of_one_cookie() -> None:
     assert [reading.format for reading in readings] == ["onetrust-gpc", "onetrust"]
 
 
+def test_a_sites_own_onetrust_groups_are_read_and_written() -> None:
+    groups = {**onetrust.GROUPS, "BG349": ("sale",)}
+    readings = formats.read_cookies([b"OptanonConsent=groups=BG349:0"], groups)
+    assert readings[1].statement.sale is OUT
+    written = formats.opted_out(b"OptanonConsent", b"isGpcEnabled=1&browserGpcFlag=1&groups=BG349:1", groups)
+    assert written == b"isGpcEnabled=1&browserGpcFlag=1&groups=BG349:0"
+
+
 def test_a_value_no_browser_stores_is_reported_unread_and_counts_as_an_opt_out() -> None:
     [reading] = formats.read_cookies([b"usprivacy=" + b"1" * (escapes.MAX_VALUE_BYTES + 1)])
     assert reading.format == formats.UNREAD
@@ -93,7 +101,7 @@ def test_any_number_of_other_cookies_hides_nothing() -> None:
 
 
 def test_more_bytes_of_consent_than_a_head_holds_are_reported() -> None:
-    lines = [b"; ".join(b"klaro=%d" % n + b"x" * 7000 for n in range(10))]
+    lines = [b"; ".join(b"klaro=%d" % n + b"x" * 7000 for n in range(6))]
     assert formats.read_cookies(lines)[-1].format == formats.UNREAD
 
 

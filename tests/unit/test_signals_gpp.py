@@ -151,6 +151,17 @@ def test_a_disputed_state_in_the_specifications_layout_is_never_read_as_opted_in
     assert (said.sale, said.targeted_advertising) == (expected, expected)
 
 
+def test_the_specifications_layout_is_written_in_the_librarys_with_its_sensitive_data() -> None:
+    core = f"{26:06b}{1:06b}{1:06b}{1:02b}{0:02b}{1:02b}{1:02b}{1:02b}" + "10" + "10" + "01" + "00"
+    sensitive = "0001100001100001"  # what the library writes as GGE
+    header = text_of_bits(f"{3:06b}{1:06b}" + id_range_bits([26]))
+    written = gpp.opted_out(f"{header}~{text_of_bits(core + sensitive)}")
+    sections = gpp.sections_of(written)
+    assert sections is not None
+    assert sections[26] == "BRVU.GGE"
+    assert gpp.read(written).opted_out
+
+
 def test_sensitive_data_of_indiana_is_not_mistaken_for_gpc() -> None:
     # eight two-bit values behind a boolean: 0 1 1 … begins like a GPC segment (type 01, then 1)
     assert answers(gpp.read("DBABUYA~BRWg.YAA")) == (IN, UNKNOWN, IN)

@@ -7,6 +7,7 @@ and targeted advertising alike: what such a tag does with the visitor's data is 
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from optout_gate.signals.statement import ADVERTISING_USES, Answer, Statement
 
@@ -24,7 +25,11 @@ _NEITHER = re.compile(
 )
 """Words of categories that are neither advertising nor analytics."""
 
+_MANDATORY = re.compile(r"necessary|essential|required|strict")
+"""Words of categories that nobody can refuse."""
 
+
+@lru_cache(maxsize=512)  # sites use a few dozen names; ten patterns a name are most of the cost of reading
 def uses_of(category: str) -> tuple[str, ...] | None:
     """Return the uses that a category of this name is about, empty for neutral ones, None when unknown."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", category[:128]).lower()
@@ -48,7 +53,7 @@ def statement_of(answers: Mapping[str, Answer], platform: str, *, opaque: bool =
         about = uses_of(category)
         if about is None:
             unnamed |= answer
-        elif not about and re.search(r"necessary|essential|required|strict", category.lower()):
+        elif not about and _MANDATORY.search(category.lower()):
             continue
         for use in about or ():
             uses[use] = uses.get(use, Answer.UNKNOWN) | answer

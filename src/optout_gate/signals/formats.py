@@ -11,7 +11,7 @@ reading a request's cookies:
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,10 +22,13 @@ from optout_gate.signals.escapes import oversized
 from optout_gate.signals.statement import ADVERTISING_USES, Answer, Statement
 
 MAX_READ_COOKIES = 200  # Chromium keeps 180 cookies of one site, Firefox 150
-MAX_READ_BYTES = 64 * 1024  # of values; the front door's limit on a whole head
+MAX_READ_BYTES = 32 * 1024  # of their values; some 40 ms at worst, and sites' consent cookies stay below 10 KiB
 
 UNREAD = "unread"
 """The format of a reading that was not read for its size; to be counted."""
+
+OneTrustGroups = Mapping[str, tuple[str, ...]]
+"""OneTrust category ids and the uses that each is about: :data:`onetrust.GROUPS` and the site's own."""
 
 Read = Callable[[str | bytes], Statement]
 Write = Callable[[str], str | None]
@@ -158,11 +161,11 @@ def readers(name: bytes) -> tuple[Cookie, ...]:
     return _BY_NAME[_PATTERNS[match.lastindex - 1]] if match and match.lastindex else ()
 
 
-def read_cookies(lines: Iterable[bytes]) -> list[Reading]:
+def read_cookies(lines: Iterable[bytes], onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> list[Reading]:
     """Return what each consent cookie in the ``Cookie`` field ``lines`` says, in wire order.
 
     Never raises. A cookie that is too large, or one too many, is a reading of the format :data:`UNREAD` and
-    stands for an opt-out.
+    stands for an opt-out. ``onetrust_groups`` is what the site's own OneTrust categories mean.
     """
     found: list[Reading] = []
     seen: set[tuple[bytes, bytes]] = set()
@@ -179,7 +182,10 @@ def read_cookies(lines: Iterable[bytes]) -> list[Reading]:
             found.append(_unread(formats[0].name, "and those behind it are more than any browser keeps"))
             break
         seen.add((name, value))
-        found.extend(Reading(cookie.format, cookie.name, cookie.read(value)) for cookie in formats)
+        for cookie in formats:
+            own_groups = cookie.read is onetrust.read_groups
+            said = onetrust.read_groups(value, onetrust_groups) if own_groups else cookie.read(value)
+            found.append(Reading(cookie.format, cookie.name, said))
     return found
 
 
@@ -188,7 +194,7 @@ def _unread(cookie: str, why: str) -> Reading:
     return Reading(UNREAD, cookie, statement)
 
 
-def opted_out(name: bytes, value: bytes) -> bytes | None:
+def opted_out(name: bytes, value: bytes, onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> bytes | None:
     """Return the value that makes the cookie ``name`` say *opted out*, or None when the gate cannot write it.
 
     The value is replaced whole; one that already says so comes back as it is.
@@ -196,7 +202,9 @@ def opted_out(name: bytes, value: bytes) -> bytes | None:
     for cookie in readers(name):
         if cookie.opted_out is None or oversized(value):
             continue
-        new = cookie.opted_out(value.decode("utf-8", "surrogateescape"))
+        text = value.decode("utf-8", "surrogateescape")
+        own_groups = cookie.opted_out is onetrust.opted_out
+        new = onetrust.opted_out(text, onetrust_groups) if own_groups else cookie.opted_out(text)
         if new is not None:
             return new.encode("utf-8", "surrogateescape")
     return None

@@ -18,6 +18,7 @@ from optout_gate.signals.gpp_bits import bits_of, id_range, id_range_bits, integ
 from optout_gate.signals.gpp_sections import (
     NEWEST,
     SECTIONS,
+    SENSITIVE_BITS,
     SPECIFICATION_PREFIX_BITS,
     TCFCA,
     TCFEU,
@@ -201,7 +202,10 @@ def _opted_out_section(id_: int, stood: str) -> str:
     segments = [text_of_bits(written)]
     if section.gpc:
         segments.append(text_of_bits(format(_GPC, "02b") + "1"))
-    else:  # Indiana, Kentucky and Rhode Island keep sensitive data in a segment of its own
+    elif offset:  # the specification keeps the sensitive data of 25 to 27 at the end of the core
+        sensitive = bits[offset + section.size_bits :][:SENSITIVE_BITS]
+        segments += [text_of_bits(sensitive)] if len(sensitive) == SENSITIVE_BITS else []
+    else:  # the library, in a segment of its own
         segments += [segment for segment in others if bits_of(segment) is not None]
     return ".".join(segments)
 

@@ -15,6 +15,10 @@ SPECIFICATION_PREFIX_BITS = 12
 """Section id and version, which only the specification has before the fields of sections 24 to 27."""
 
 
+SENSITIVE_BITS = 16
+"""Eight answers on sensitive data, which sections 25 to 27 keep apart from the core."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a core segment: where it starts, how wide each value is, how many there are."""
@@ -109,7 +113,7 @@ _TABLE: tuple[tuple[int, str, int, str, frozenset[str]], ...] = (
     (22, "ustn", 1, f"{_PROCESSING} {_SENSITIVE}*8 {_CHILD} {_MORE} {_MSPA}", frozenset({_GPC})),
     (23, "usmn", 1, f"{_PROCESSING} {_SENSITIVE}*8 {_CHILD} {_MORE} {_MSPA}", frozenset({_GPC})),
     (24, "usmd", 1, f"{_NEWER} {_MORE}", frozenset({_GPC, _DISPUTED})),
-    # Sensitive data of 25 to 27 is a segment of its own in the library.
+    # Sensitive data of 25 to 27 is a segment of its own in the library, the end of the core in the specification.
     (25, "usin", 1, f"{_NEWER} {_CHILD} {_MORE}", frozenset({_DISPUTED})),
     (26, "usky", 1, f"{_NEWER} {_CHILD} {_MORE}", frozenset({_DISPUTED})),
     (27, "usri", 1, f"{_NEWER} {_CHILD} {_MORE}", frozenset({_DISPUTED})),

@@ -53,7 +53,8 @@ def read(value: str | bytes, groups: Mapping[str, tuple[str, ...]] = GROUPS) -> 
 
 def read_flags(value: str | bytes) -> Statement:
     """Return an opt-out when the platform recorded GPC; a flag of 0 says nothing."""
-    set_flags = [words for name, words in _FLAGS.items() if "1" in _values(value, name)]
+    fields = _fields(value)
+    set_flags = [words for name, words in _FLAGS.items() if (name, "1") in fields]
     if set_flags:
         return Statement.advertising(Answer.OUT, f"onetrust: {' and '.join(set_flags)}")
     return NOTHING.saying("onetrust: no GPC recorded")
@@ -62,8 +63,8 @@ def read_flags(value: str | bytes) -> Statement:
 def read_groups(value: str | bytes, groups: Mapping[str, tuple[str, ...]] = GROUPS) -> Statement:
     """Return what the categories say: 0 refused, 1 allowed, an id that is not listed unknown."""
     uses: dict[str, Answer] = {}
-    for listing in _values(value, "groups"):
-        for entry in listing.split(","):
+    for listing in [found for name, found in _fields(value) if name == "groups"]:
+        for entry in unquote_plus(listing, errors="replace").split(","):
             id_, _, flag = entry.strip().rpartition(":")
             answer = {"0": Answer.OUT, "1": Answer.IN}.get(flag.strip(), Answer.UNKNOWN)
             for use in groups.get(id_.strip(), ()):
@@ -127,13 +128,12 @@ def _refusing(listing: str, refused: set[str]) -> str:
 
 
 def _is_query(text: str) -> bool:
-    return any(field.partition("=")[0] in _MARKS for field in text.split("&")) and "=" in text
+    return "=" in text and any(field.partition("=")[0] in _MARKS for field in text.split("&"))
 
 
-def _values(value: str | bytes, name: str) -> list[str]:
-    """Return every value of the field ``name``, decoded as a browser's URLSearchParams would."""
+def _fields(value: str | bytes) -> list[tuple[str, str]]:
+    """Return name and value of every field, the value still in the encoding of a query string."""
     for text in layers(value):
         if _is_query(text):
-            fields = (field.partition("=") for field in text.split("&"))
-            return [unquote_plus(found, errors="replace") for key, _, found in fields if key == name]
+            return [(name, found) for name, _, found in (field.partition("=") for field in text.split("&"))]
     return []

@@ -7,7 +7,7 @@ out beats any in* (11 CCR §7025(c)(3): a stored consent does not outweigh the s
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -91,7 +91,9 @@ class Statement:
 
     def saying(self, evidence: str) -> "Statement":
         """Return the same answers with other words for them."""
-        return replace(self, evidence=evidence)
+        return Statement(
+            self.sale, self.sharing, self.targeted_advertising, self.analytics, self.session_replay, evidence
+        )
 
 
 NOTHING = Statement()
