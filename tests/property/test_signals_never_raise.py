@@ -49,9 +49,7 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["purposes", "consents", "consent", "marketing", "enabled", "categories", "vendors", "x"]
-            ),
+            st.sampled_from(["purposes", "consents", "consent", "marketing", "enabled", "categories", "vendors", "x"]),
             inner,
             max_size=4,
         )

@@ -1,5 +1,4 @@
 """Consent platforms' cookies as sites send them, and each one's trap."""
-# ruff: noqa: E501  (a row of the table is a line)
 
 import base64
 import gzip
@@ -43,7 +42,9 @@ COOKIEBOT = (
     "{{stamp:%274xeq152kyW7v/zTQ==%27%2Cnecessary:true%2Cpreferences:false%2Cstatistics:{s}%2Cmarketing:{m}"
     "%2Cmethod:%27explicit%27%2Cver:1%2Cutc:1729950414219%2Cregion:%27us-06%27}}"
 )
-COOKIEYES = "consentid:QlZ1,consent:yes,action:yes,necessary:yes,functional:no,analytics:{a},performance:{a},advertisement:{m}"
+COOKIEYES = (
+    "consentid:QlZ1,consent:yes,action:yes,necessary:yes,functional:no,analytics:{a},performance:{a},advertisement:{m}"
+)
 KETCH = {
     "analytics": {"status": "granted", "canonicalPurposes": ["analytics"]},
     "p1": {"status": "denied", "canonicalPurposes": ["behavioral_advertising"]},

@@ -34,7 +34,7 @@ Read = Callable[[str | bytes], Statement]
 Write = Callable[[str], str | None]
 
 
-class Reading(NamedTuple):
+class CookieReading(NamedTuple):
     """What one cookie says, by one format."""
 
     format: str
@@ -161,13 +161,13 @@ def readers(name: bytes) -> tuple[Cookie, ...]:
     return _BY_NAME[_PATTERNS[match.lastindex - 1]] if match and match.lastindex else ()
 
 
-def read_cookies(lines: Iterable[bytes], onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> list[Reading]:
+def read_cookies(lines: Iterable[bytes], onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> list[CookieReading]:
     """Return what each consent cookie in the ``Cookie`` field ``lines`` says, in wire order.
 
     Never raises. A cookie that is too large, or one too many, is a reading of the format :data:`UNREAD` and
     stands for an opt-out. ``onetrust_groups`` is what the site's own OneTrust categories mean.
     """
-    found: list[Reading] = []
+    found: list[CookieReading] = []
     seen: set[tuple[bytes, bytes]] = set()
     budget_bytes = MAX_READ_BYTES
     for name, value in pairs(lines):
@@ -185,13 +185,13 @@ def read_cookies(lines: Iterable[bytes], onetrust_groups: OneTrustGroups = onetr
         for cookie in formats:
             own_groups = cookie.read is onetrust.read_groups
             said = onetrust.read_groups(value, onetrust_groups) if own_groups else cookie.read(value)
-            found.append(Reading(cookie.format, cookie.name, said))
+            found.append(CookieReading(cookie.format, cookie.name, said))
     return found
 
 
-def _unread(cookie: str, why: str) -> Reading:
+def _unread(cookie: str, why: str) -> CookieReading:
     statement = Statement.advertising(Answer.OUT, f"{cookie} {why}: not read, and taken as an opt-out")
-    return Reading(UNREAD, cookie, statement)
+    return CookieReading(UNREAD, cookie, statement)
 
 
 def opted_out(name: bytes, value: bytes, onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> bytes | None:

@@ -131,9 +131,7 @@ def _core(id_: int, text: str) -> tuple[Section | None, str, int]:
 def _answers(section: Section, bits: str, offset: int) -> Statement:
     starts = {field.name: field.start + offset for field in section.fields}
     found = {
-        use: _ANSWERS.get(integer(bits, starts[name], 2) or 0, Answer.UNKNOWN)
-        for name, use in _USES
-        if name in starts
+        use: _ANSWERS.get(integer(bits, starts[name], 2) or 0, Answer.UNKNOWN) for name, use in _USES if name in starts
     }
     return Statement(**found)
 

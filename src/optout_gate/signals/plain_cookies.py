@@ -203,9 +203,7 @@ def trustarc_permit_opted_out(previous: str) -> str | None:
 
 
 # TrustArc's blocklist for Google Tag Manager: the kinds of tags it may not run, "-" between
-_BLOCKED_ADVERTISING = frozenset(
-    {"awct", "flc", "fls", "sp", "gclidw"}
-)  # Google Ads, Floodlight, remarketing, linker
+_BLOCKED_ADVERTISING = frozenset({"awct", "flc", "fls", "sp", "gclidw"})  # Google Ads, Floodlight, remarketing, linker
 _BLOCKED_ANALYTICS = frozenset({"ga", "ua", "gaawe", "gaawc"})  # Google Analytics, all generations
 
 
