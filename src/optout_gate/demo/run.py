@@ -176,6 +176,10 @@ def _tell_urls(console: Console, origin_url: str, gate_url: str, admin_url: str)
         f"\n  curl -s -H 'Sec-GPC: 1' {gate_url}/ | grep -o 'data-optout-gate=\"[^\"]*\"' | sort | uniq -c",
         soft_wrap=True,
     )
-    console.print("\n  A browser that opens the pages without the signal asks the vendors' real hosts, with dummy accounts. One that")
-    console.print("  stays on this machine: chromium --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'", soft_wrap=True)
+    console.print(
+        "\n  A browser that opens the pages without the signal asks the vendors' real hosts, with dummy accounts. One that"
+    )
+    console.print(
+        "  stays on this machine: chromium --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'", soft_wrap=True
+    )
     console.print("\n  Ctrl-C ends it.")

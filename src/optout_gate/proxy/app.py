@@ -16,7 +16,7 @@ from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import PREFIX, OwnPages
-from optout_gate.proxy import forwarding
+from optout_gate.proxy import forwarding, websocket
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
@@ -52,9 +52,7 @@ class ProxyApp:
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
-            from optout_gate.proxy.websocket import relay
-
-            await relay(self, scope, receive, send)
+            await self._websocket(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -76,6 +74,32 @@ class ProxyApp:
         await receive()
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relay a WebSocket. What goes through it is the site's own; nothing in it is read."""
+        request = request_of(scope)
+        exchange = self.gate.open(request)
+        if exchange is None:
+            self.metrics.refused("unknown_host")
+            await websocket.refuse(scope, receive, send, 421)
+            return
+        headers = self.request_headers(exchange, scope)
+        await websocket.relay(exchange.site.config.upstream, request.target, headers, scope, receive, send)
+
+    def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
+        """Return the header lines of an exchange's request as its origin gets them."""
+        site = exchange.site.config
+        client = scope.get("client")
+        peer = client[0] if client else None
+        authority = exchange.request.authority
+        return forwarding.toward_origin(
+            forwarding.end_to_end(exchange.request.headers),
+            peer=peer,
+            trusted=forwarding.is_trusted(peer, self.gate.trusted_proxies),
+            scheme=exchange.request.scheme,
+            authority=authority,
+            host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
+        )
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self.gate
@@ -156,7 +180,7 @@ class _Forwarding:
 
     async def _forward(self) -> None:
         exchange, metrics = self.exchange, self.app.metrics
-        headers = self._request_headers()
+        headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
         self.body_is_through = body is None
         begun = self.app.gate.clock()
@@ -216,23 +240,8 @@ class _Forwarding:
             self.started = True
             await reply(self.send, status, words)
             return
-        abort = self.scope.get("extensions", {}).get("optout_gate.abort")
-        if abort is not None:
-            abort["abort"]()
-
-    def _request_headers(self) -> Headers:
-        exchange, site = self.exchange, self.exchange.site.config
-        client = self.scope.get("client")
-        peer = client[0] if client else None
-        authority = exchange.request.authority
-        return forwarding.toward_origin(
-            forwarding.end_to_end(exchange.request.headers),
-            peer=peer,
-            trusted=forwarding.is_trusted(peer, self.app.gate.trusted_proxies),
-            scheme=exchange.request.scheme,
-            authority=authority,
-            host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
-        )
+        if "optout_gate.abort" in self.scope.get("extensions", {}):
+            await self.send({"type": "optout_gate.abort"})
 
     async def _request_body(self) -> AsyncIterator[bytes]:
         while True:
