@@ -92,6 +92,11 @@ def test_no_path_is_claimed_by_two_vendors() -> None:
     assert [each for each, count in paths.items() if count > 1] == []
 
 
+def test_no_cookie_is_said_to_be_of_two_vendors() -> None:
+    cookies = Counter(name for vendor in EVERY for name in vendor.cookies)
+    assert [each for each, count in cookies.items() if count > 1] == []
+
+
 def test_every_described_vendor_can_be_recognised() -> None:
     blind = [each.vendor for each in EVERY if not (each.domains or each.patterns or each.inline or each.cookies)]
     assert blind == []
