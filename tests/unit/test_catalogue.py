@@ -275,7 +275,7 @@ def test_a_recorder_is_known_as_one(vendor: str) -> None:
         ),
         pytest.param(
             "(function(g,b,d,f){(function(a,c,d){if(a){var e=b.createElement('style');e.id=c;e.innerHTML=d;"
-            "a.appendChild(e)}})(b.head,'at-body-style',d)})(window,document,'body {opacity: 0 !important}',3E3);",
+            "a.appendChild(e)}})(b.head,'at-body-style',d);setTimeout(function(){},f)})(window,document,'body {opacity: 0 !important}',3E3);",
             "adobe-target",
             id="the-pre-hiding-of-target",
         ),
@@ -298,6 +298,9 @@ def test_an_inline_script_that_names_no_host_is_recognised_by_its_shape(script: 
         pytest.param("window.dataLayer=window.dataLayer||[];dataLayer.push({event:'order',total:3});", id="data-layer"),
         pytest.param("window.__STATE__={'gtm':'GTM-X','analytics':{'matomo':{'siteId':1}}};", id="configuration"),
         pytest.param("document.body.classList.add('async-hide-menu');", id="a-class-that-sounds-alike"),
+        pytest.param(
+            "setTimeout(function(){$('.chat-body-style').css('opacity: 0')},9);", id="a-name-that-holds-a-fingerprint"
+        ),
         pytest.param("if(window.posthog){posthog.capture('x')}if(window.NREUM){newrelic.noticeError(e)}", id="calls"),
         pytest.param(
             "gtag('event','purchase',{value:1});fbq('track','Purchase');_paq.push(['trackPageView']);", id="use"
