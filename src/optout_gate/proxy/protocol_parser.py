@@ -1,8 +1,8 @@
 """The reading half of :class:`~optout_gate.proxy.protocol.GateProtocol`: bytes in, judged requests out.
 
 httptools gathers a field until it is complete, however long, and gives trailers to the same callback as header
-fields. So bytes are counted before they are fed, an unfinished head gets no more than its limit, and the list of fields is
-closed when the head is.
+fields. So bytes are counted before they are fed, an unfinished head gets no more than its limit, and the list of
+fields is closed when the head is.
 """
 
 from abc import abstractmethod
