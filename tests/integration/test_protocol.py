@@ -65,9 +65,8 @@ def test_raw_head_keeps_case_order_repeats_and_bytes() -> None:
 
 def test_trailers_never_become_headers() -> None:
     trailers = b"Sec-GPC: 1\r\nAuthorization: Basic eDp5\r\nX-Forwarded-For: 6.6.6.6\r\n"
-    request = (
-        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n" + trailers + b"\r\n"
-    )
+    head = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    request = head + b"3\r\nabc\r\n0\r\n" + trailers + b"\r\n"
     with edge(echo) as door:
         answered = door.talk(request + LAST)
         names = [[name for name, _ in scope["headers"]] for scope in door.scopes]
@@ -103,9 +102,8 @@ def test_pipelined_requests_are_answered_in_order() -> None:
 def test_other_upgrades_are_ignored_and_neither_body_nor_next_request_is_lost(
     upgrade: bytes, framing: bytes, sent: bytes
 ) -> None:
-    head = (
-        b"POST /up HTTP/1.1\r\n" + HOST + b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n" + framing + b"\r\n"
-    )
+    asked = b"Connection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n"
+    head = b"POST /up HTTP/1.1\r\n" + HOST + asked + framing + b"\r\n"
     with edge(echo) as door:
         together = door.talk(head + sent + GET + LAST)
         apart = door.talk(head, sent[:2], sent[2:], GET, LAST)
@@ -163,12 +161,11 @@ def test_a_final_answer_instead_of_100_closes_because_the_body_may_or_may_not_fo
 # Responses
 
 
-@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
-@pytest.mark.parametrize("status", [200, 204, 304])
+@pytest.mark.parametrize(
+    ("method", "status"), [(b"HEAD", 200), (b"HEAD", 204), (b"HEAD", 304), (b"GET", 204), (b"GET", 304)]
+)
 @pytest.mark.parametrize("length", [None, b"0", b"1234"])
 def test_bodiless_responses_leave_the_connection_usable(method: bytes, status: int, length: bytes | None) -> None:
-    if (method, status) == (b"GET", 200):
-        pytest.skip("has a body")
     headers = [(b"content-length", length)] if length else []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -215,8 +212,8 @@ def test_header_names_keep_the_origins_case_and_nothing_is_added() -> None:
     with edge(
         answering(start(200, (b"X-Thing", b"a"), (b"Set-Cookie", b"a"), (b"Set-Cookie", b"b")), body())
     ) as door:
-        head = door.talk(GET + LAST).partition(b"\r\n\r\n")[0]
-    assert head == b"HTTP/1.1 200 OK\r\nX-Thing: a\r\nSet-Cookie: a\r\nSet-Cookie: b\r\ntransfer-encoding: chunked"
+        sent = door.talk(GET + LAST).partition(b"\r\n\r\n")[0]
+    assert sent == b"HTTP/1.1 200 OK\r\nX-Thing: a\r\nSet-Cookie: a\r\nSet-Cookie: b\r\ntransfer-encoding: chunked"
 
 
 def test_date_is_added_only_where_the_origin_sent_none() -> None:
@@ -228,9 +225,7 @@ def test_date_is_added_only_where_the_origin_sent_none() -> None:
         assert door.talk(LAST).lower().count(b"\r\ndate:") == 1
 
 
-@pytest.mark.parametrize(
-    "framing", [(), ((b"transfer-encoding", b"chunked"),)], ids=["none", "chunked-by-application"]
-)
+@pytest.mark.parametrize("framing", [(), ((b"transfer-encoding", b"chunked"),)], ids=["none", "chunked"])
 def test_http_1_0_clients_never_get_chunks(framing: tuple[tuple[bytes, bytes], ...]) -> None:
     with edge(answering(start(200, *framing), body(b"abc", True), body(b"def"))) as door:
         answered = door.talk(b"GET / HTTP/1.0\r\n" + HOST + b"Connection: keep-alive\r\n\r\n")

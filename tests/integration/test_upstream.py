@@ -19,11 +19,6 @@ HEADERS = Headers([(b"Host", b"shop.example")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
-def event_loop_policy(request: pytest.FixtureRequest) -> asyncio.AbstractEventLoopPolicy:
-    return uvloop.EventLoopPolicy() if request.param == "uvloop" else asyncio.DefaultEventLoopPolicy()
-
-
 async def whole(response: UpstreamResponse) -> bytes:
     body = b""
     while piece := await response.read():
@@ -47,11 +42,11 @@ async def get(running: Origin, method: str = "GET", target: bytes = b"/") -> byt
 
 
 async def test_target_and_headers_go_out_exactly_as_given() -> None:
-    headers = Headers([(b"Host", b"a"), (b"X-One", b"1"), (b"x-ONE", b"J\xc3\xb6rg \xff"), (b"Cookie", b"a=b")])
+    headers = Headers([(b"Host", b"a"), (b"X-One", b"1"), (b"x-ONE", b"J\xc3\xb6rg \xff")])
     async with origin(repeating(OK)) as running:
         await whole(await running.upstream.send("GET", b"/a%2Fb%7e?x=%2f&z=[1]|{}", headers))
     assert running.heads == [
-        b"GET /a%2Fb%7e?x=%2f&z=[1]|{} HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-ONE: J\xc3\xb6rg \xff\r\nCookie: a=b\r\n\r\n"
+        b"GET /a%2Fb%7e?x=%2f&z=[1]|{} HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nx-ONE: J\xc3\xb6rg \xff\r\n\r\n"
     ]
 
 
@@ -423,8 +418,16 @@ def test_addresses_are_read(text: str, address: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["origin:80", "ftp://origin", "http://", "http://user@origin", "http://origin/path", "http://origin?q", "unix:x"]
-    + ["http://origin:99999"],
+    [
+        "origin:80",
+        "ftp://origin",
+        "http://",
+        "http://user@origin",
+        "http://origin/path",
+        "http://origin?q",
+        "unix:x",
+        "http://o:99999",
+    ],
 )
 def test_addresses_that_mean_something_else_are_refused(text: str) -> None:
     with pytest.raises(ValueError):

@@ -23,7 +23,7 @@ async def read_body(receive: Any) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionError("the client left")
-        body += message["body"]
+        body += bytes(message["body"])
         if not message["more_body"]:
             return body
 
