@@ -360,6 +360,13 @@ def test_the_long_tail_keeps_clear_of_what_is_described() -> None:
     assert stale == []
 
 
+def test_the_entry_that_the_documentation_shows_is_a_good_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/catalogue.md").read_text("utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    shown = validate(CatalogueFile, parse(example, "docs/catalogue.md")).vendors[0]
+    assert shown.vendor in builtin().vendors
+
+
 class _Claims:
     """Hosts that the catalogue speaks of, whole or by path, or that are listed as no trackers."""
 
