@@ -45,20 +45,29 @@ class Contender:
         port: on loopback.
         pid: its first process.
         rewrites: it takes the denied vendors out for who sends the signal.
+        log: what it printed.
     """
 
     name: str
     port: int
     pid: int
     rewrites: bool
+    log: Path
 
     def get(self, path: str, *, signal: bool) -> tuple[int, bytes]:
-        """Return status and body of one request."""
+        """Return status and body of one request.
+
+        Raises:
+            CannotRun: it does not answer.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
-        with contextlib.closing(connection):
-            connection.request("GET", path, headers={"Sec-GPC": "1"} if signal else {})
-            response = connection.getresponse()
-            return response.status, response.read()
+        try:
+            with contextlib.closing(connection):
+                connection.request("GET", path, headers={"Sec-GPC": "1"} if signal else {})
+                response = connection.getresponse()
+                return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise CannotRun(f"{self.name} does not answer: {error}\n{_end_of(self.log)}") from None
 
 
 @contextlib.contextmanager
@@ -76,8 +85,9 @@ def all_running(folder: Path, *, core: int, load_core: int) -> Iterator[list[Con
             name: str, command: Callable[[int], list[str]], *, on: int = core, rewrites: bool = False
         ) -> Contender:
             port = _free_port()
-            pid = stack.enter_context(_running(name, command(port), folder, on, port))
-            return Contender(name, port, pid, rewrites)
+            log = folder / f"{name}.log"
+            pid = stack.enter_context(_running(name, command(port), log, on, port))
+            return Contender(name, port, pid, rewrites, log)
 
         origin = start("origin", lambda port: _nginx(folder / "origin", port, _FILES), on=load_core).port
         url = f"http://127.0.0.1:{origin}"
@@ -152,9 +162,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(name: str, command: list[str], folder: Path, core: int, port: int) -> Iterator[int]:
+def _running(name: str, command: list[str], log: Path, core: int, port: int) -> Iterator[int]:
     """Yield the process of a command, once its port answers."""
-    log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(["taskset", "-c", str(core), *command], stdout=output, stderr=output)
     try:
@@ -163,7 +172,7 @@ def _running(name: str, command: list[str], folder: Path, core: int, port: int) 
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             if process.poll() is not None or time.monotonic() > until:
-                raise CannotRun(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+                raise CannotRun(f"{name} did not start:\n{_end_of(log)}")
             time.sleep(0.05)
         yield process.pid
     finally:
@@ -173,6 +182,10 @@ def _running(name: str, command: list[str], folder: Path, core: int, port: int) 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
 
 
 def check(contenders: list[Contender]) -> None:
