@@ -13,7 +13,7 @@ from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.policy.config import Config
 from optout_gate.trackers import lists
-from optout_gate.trackers.catalog import Catalog, builtin_documents
+from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
 from optout_gate.trackers.lists import FilterList
 
 
@@ -55,9 +55,9 @@ def load_text(text: str, *, file: str, folder: Path) -> Loaded:
         config = validate(Config, document)
     except ConfigError as error:
         problems += error.problems
-    catalog, catalog_problems = _catalog(document, config)
-    problems += catalog_problems
+    catalog = _catalog(document, config)
     problems += _names(document, catalog)
+    problems += _own_vendors(document)
     filter_lists, list_problems = _filter_lists(document, folder)
     problems += list_problems
     if problems or config is None:
@@ -78,14 +78,27 @@ def from_upstream(upstream: str) -> Loaded:
         raise ConfigError([Problem("--upstream", 0, 0, each.text) for each in error.problems]) from None
 
 
-def _catalog(document: Document, config: Config | None) -> tuple[Catalog, list[Problem]]:
+def _catalog(document: Document, config: Config | None) -> Catalog:
     """Return the built-in catalogue with the operator's entries over it."""
     own = config.trackers.extra if config else ()
     named = [each.model_copy(update={"name": each.name or each.vendor}) for each in own]
     try:
-        return Catalog([*builtin_documents(), (document, ("trackers", "extra"), named)]), []
-    except ConfigError as error:
-        return Catalog(builtin_documents()), list(error.problems)
+        return Catalog([*builtin_documents(), (document, ("trackers", "extra"), named)])
+    except ConfigError:
+        return builtin()  # a vendor defined twice, which _own_vendors tells
+
+
+def _own_vendors(document: Document) -> Iterator[Problem]:
+    """Yield the operator's vendors whose id is taken."""
+    seen: dict[str, str] = {vendor: "{}:{}".format(*place) for vendor, place in builtin().origins.items()}
+    for index, entry in enumerate(_list(_mapping(_mapping(document.data).get("trackers")).get("extra"))):
+        vendor = _mapping(entry).get("vendor")
+        if not isinstance(vendor, str):
+            continue
+        at = ("trackers", "extra", index, "vendor", VALUE)
+        if vendor in seen:
+            yield document.problem(at, f"vendor {vendor!r} is already defined in {seen[vendor]}; choose another id")
+        seen.setdefault(vendor, f"{document.file}:{document.line('trackers', 'extra', index)}")
 
 
 def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:

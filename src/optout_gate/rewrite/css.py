@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     rf"""
     (?P<comment>/\*.*?\*/)
   | (?P<url>(?:u|\\0{{0,4}}[57]5\s?)(?:r|\\0{{0,4}}[57]2\s?)(?:l|\\0{{0,4}}[46]c\s?)\(\s*)
-    (?: (?P<quoted>{_STRING}) | (?P<bare>(?:[^"'()\\\s]|\\(?s:.))+) )
+    (?: (?P<quoted>{_STRING}) | (?P<bare>(?:[^"'()\\\s]|\\[0-9a-f]{{1,6}}\s?|\\(?s:.))+) )
   | (?P<string>{_STRING})
   | (?P<end>[;{{}}])
   | (?P<bad>["'][^"'\n\r\f]*[\n\r\f])   # a newline ends a string that was never closed (§4.3.5)

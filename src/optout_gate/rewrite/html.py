@@ -83,7 +83,6 @@ _REPLACEMENT: Mapping[str, str | None] = {
     "ping": None,
 }
 
-_SETS = frozenset({"srcset", "imagesrcset"})
 _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 
 
@@ -152,19 +151,17 @@ class _Page:
             starts(self, element)
         for attribute, request, kind in REFERENCES.get(tag, ()):
             raw = element.get_attribute(attribute)
+            if raw is None:
+                continue
+            if attribute in _LISTS:
+                _LISTS[attribute](self, element, attribute, raw, request, kind)
             # A path of the site's own ("/a"; not "//a", nor "/" and a tab, which browsers leave out) needs no look.
-            if raw is not None and not (raw[:1] == "/" and raw[1:2].isalnum() and self._base_is_own):
+            elif not (raw[:1] == "/" and raw[1:2].isalnum() and self._base_is_own):
                 self._reference(element, tag, attribute, raw, request, kind)
         if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
             self._inner_page(element, srcdoc)
 
     def _reference(self, element: Any, tag: str, attribute: str, raw: str, request: str, kind: str) -> None:
-        if attribute in _SETS:
-            self._set(element, attribute, raw, request, kind)
-            return
-        if attribute == "ping":
-            self._pings(element, raw)
-            return
         text = url_text(raw)
         if tag == "link" and _only_connects(element):
             verdict = self._judge.connection(text, self._base)
@@ -210,21 +207,21 @@ class _Page:
             element.remove_attribute(attribute)
         element.set_attribute(MARK, denied.vendor.vendor)
 
-    def _pings(self, element: Any, raw: str) -> None:
+    def _pings(self, element: Any, attribute: str, raw: str, request: str, kind: str) -> None:
         urls = editable(raw).split()
         kept: list[str] = []
         for url in urls:
-            verdict = self._judge.reference(url, self._base, "ping")
+            verdict = self._judge.reference(url, self._base, request)
             if verdict is None:
                 kept.append(url)
             else:
-                self._judge.removals.add("ping", verdict, url)
+                self._judge.removals.add(kind, verdict, url)
         if len(kept) == len(urls):
             return
         if kept:
-            element.set_attribute("ping", written(" ".join(kept)))
+            element.set_attribute(attribute, written(" ".join(kept)))
         else:
-            element.remove_attribute("ping")
+            element.remove_attribute(attribute)
 
     def style_attribute(self, element: Any) -> None:
         raw = element.get_attribute("style")
@@ -331,6 +328,13 @@ def _only_connects(element: Any) -> bool:
     rels = (element.get_attribute("rel") or "").lower().split()
     return "preconnect" in rels or "dns-prefetch" in rels
 
+
+# Attributes that hold several references.
+_LISTS: Mapping[str, Callable[[_Page, Any, str, str, str, str], None]] = {
+    "srcset": _Page._set,
+    "imagesrcset": _Page._set,
+    "ping": _Page._pings,
+}
 
 _LINK_REQUESTS = {"stylesheet": "stylesheet", "modulepreload": "script", "icon": "image"}
 _PRELOADS = {"script": "script", "style": "stylesheet", "image": "image", "font": "font", "fetch": "xmlhttprequest",
