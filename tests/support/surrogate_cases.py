@@ -56,13 +56,20 @@ class Case:
         """Return how often each callback must have been called once these sections have run."""
         return dict(Counter(_SEEN.findall("".join(sections))))
 
+    def stand_in(self, script: str) -> str:
+        """Return what takes the place of the vendor's address, where the surrogate is at ``script``.
+
+        As the gate does it: the host gives way, and what follows it, in the address and in the script, is a query.
+        """
+        if self.address[0] in "\"'":
+            return json.dumps(script + "?")
+        return re.sub(r"^(?:https?:)?//[^/]+", script + "?", self.address)
+
     def neutralised(self, script: str) -> str:
-        """Return the bootstrap with the vendor's address replaced by ``script``."""
+        """Return the bootstrap with the vendor's address replaced, so that it loads ``script``."""
         if self.address not in self.bootstrap:
             raise ValueError(f"{self.name}: the bootstrap does not contain {self.address!r}")
-        # An address that the snippet goes on to complete ends up behind '#', where it changes nothing.
-        literal = json.dumps(script + "#") if self.address[0] in "\"'" else script + "#"
-        return self.bootstrap.replace(self.address, literal)
+        return self.bootstrap.replace(self.address, self.stand_in(script))
 
 
 def read_case(path: Path) -> Case:
