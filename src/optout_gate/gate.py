@@ -27,7 +27,7 @@ from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.judge import Judge, Removals
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
-from optout_gate.signals.reading import Reading, read
+from optout_gate.signals.reading import Reading, Signal, read
 
 HTML = "text/html"
 CSS = "text/css"
@@ -97,6 +97,7 @@ class Gate:
         self.config = loaded.config
         self.catalog = loaded.catalog
         self.filter_lists = loaded.filter_lists
+        self.beside = loaded.beside
         self.clock = clock
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
@@ -107,22 +108,27 @@ class Gate:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
 
-    def open(self, request: Request) -> "Exchange | None":
-        """Return the exchange that ``request`` begins, or None when no site answers to its host (421)."""
+    def open(self, request: Request, known: Signal | None = None) -> "Exchange | None":
+        """Return the exchange that ``request`` begins, or None when no site answers to its host (421).
+
+        Args:
+            request: the head as the visitor sent it.
+            known: the standing opt-out of the consumer who has signed in, which the door looked up.
+        """
         site = self.site_for(request.host)
-        return Exchange(self, site, request) if site is not None else None
+        return Exchange(self, site, request, known) if site is not None else None
 
 
 class Exchange:
     """The gate's view of one request and its response."""
 
-    def __init__(self, gate: Gate, site: Site, request: Request) -> None:
+    def __init__(self, gate: Gate, site: Site, request: Request, known: Signal | None = None) -> None:
         begun = gate.clock()
         self._gate = gate
         self.site = site
         self.visitor = request
         reading = read(request.headers, cookie_name=gate.config.cookie.name)
-        self.decision = decide(site.policy, site.config.mode, reading, request.path)
+        self.decision = decide(site.policy, site.config.mode, reading, request.path, known)
         self.request = Request(
             request.method,
             request.scheme,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, GpcJsonConfig, PreferencesConfig
 from optout_gate.trackers.purposes import DENIABLE, Purpose
 from optout_gate.trackers.vendor import Vendor, VendorId
 
@@ -106,7 +107,7 @@ PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 DeniablePurpose = Annotated[Purpose, AfterValidator(_deniable)]
-SignalKind = Literal["gpc", "cookie", "dnt"]
+SignalKind = Literal["gpc", "cookie", "account", "dnt"]
 
 
 class _Part(BaseModel):
@@ -129,7 +130,7 @@ class PolicyConfig(_Part):
     """What an opt-out means."""
 
     honor: tuple[SignalKind, ...] = Field(
-        ("gpc", "cookie"),
+        ("gpc", "cookie", "account"),
         description="signals that count as an opt-out; dnt is counted, never honoured unless listed",
     )
     deny: tuple[DeniablePurpose, ...] = Field(
@@ -195,3 +196,9 @@ class Config(_Part):
         description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
+    preferences: PreferencesConfig = Field(
+        default_factory=PreferencesConfig, description="the preference page and the status"
+    )
+    gpc_json: GpcJsonConfig | None = Field(None, description="publish /.well-known/gpc.json; off by default")
+    consumers: ConsumersConfig | None = Field(None, description="how signed-in consumers are known; off by default")
+    choices: ChoicesConfig = Field(default_factory=ChoicesConfig, description="where their opt-outs stand")

@@ -146,11 +146,14 @@ class Decision:
         return "no opt-out"
 
 
-def decide(policy: Policy, mode: Mode, reading: Reading, path: str) -> Decision:
-    """Return what holds for a request to ``path`` that carries the signals in ``reading``."""
+def decide(policy: Policy, mode: Mode, reading: Reading, path: str, known: Signal | None = None) -> Decision:
+    """Return what holds for a request to ``path`` that carries the signals in ``reading``.
+
+    ``known`` is the standing opt-out of a consumer who has signed in, where the door knows of one.
+    """
     if mode is Mode.OFF:
         return Decision(policy, mode, ())
-    honoured = tuple(signal for signal in reading.opt_outs() if signal.kind in policy.honor)
+    honoured = tuple(signal for signal in (*reading.opt_outs(), *((known,) if known else ())) if signal.kind in policy.honor)
     return Decision(policy, mode, honoured, policy.always(path))
 
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,7 @@ class Settings:
         if self.config is not None and self.upstream is not None:
             sites = tuple(site.model_copy(update={"upstream": self.upstream}) for site in loaded.config.sites)
             changes["sites"] = sites
-        return Loaded(loaded.config.model_copy(update=changes), loaded.catalog, loaded.filter_lists, loaded.file)
+        return replace(loaded, config=loaded.config.model_copy(update=changes))
 
 
 class AddressInUse(Exception):

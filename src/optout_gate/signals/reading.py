@@ -11,10 +11,10 @@ from optout_gate.signals.opt_out_cookie import Choice, read_opt_out_cookie
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One thing the visitor's browser said.
+    """One thing the visitor's browser or account said.
 
     Attributes:
-        kind: ``gpc``, ``cookie`` or ``dnt``: the word that a policy's ``honor`` lists.
+        kind: ``gpc``, ``cookie``, ``account`` or ``dnt``: the word that a policy's ``honor`` lists.
         words: the signal in words, for people; never holds an identifier.
     """
 
