@@ -92,9 +92,7 @@ def _contradictions(document: Document, config: Config) -> Iterator[Problem]:
         )
 
 
-def _optional(
-    document: Document, at: tuple[int | str, ...], path: Path, problems: list[Problem]
-) -> str | None:
+def _optional(document: Document, at: tuple[int | str, ...], path: Path, problems: list[Problem]) -> str | None:
     """Return the text of a file that may be missing."""
     if not path.exists():
         return None

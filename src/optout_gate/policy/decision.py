@@ -153,7 +153,9 @@ def decide(policy: Policy, mode: Mode, reading: Reading, path: str, known: Signa
     """
     if mode is Mode.OFF:
         return Decision(policy, mode, ())
-    honoured = tuple(signal for signal in (*reading.opt_outs(), *((known,) if known else ())) if signal.kind in policy.honor)
+    honoured = tuple(
+        signal for signal in (*reading.opt_outs(), *((known,) if known else ())) if signal.kind in policy.honor
+    )
     return Decision(policy, mode, honoured, policy.always(path))
 
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from optout_gate import __version__
 from optout_gate.gate import Gate, Report
 from optout_gate.signals.gpc import Gpc
+from optout_gate.telemetry.choices import ChoiceMetrics
 
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 UPSTREAM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -80,6 +81,7 @@ class Metrics:
         self.vendors = Gauge(
             "optout_gate_catalogue_vendors", "Vendors the gate knows.", registry=to, multiprocess_mode="max"
         )
+        self.choices = ChoiceMetrics(to)
 
     def describe(self, gate: Gate) -> None:
         """Say what is at work, and show every site at zero before its first request."""
