@@ -76,6 +76,7 @@ class InlineScript:
         self._size = 0
         self._cut = False  # True once a part has been passed on
         self._rows = False  # True in a row of React's too long to hold
+        self._vendors: set[str] = set()  # whose load was neutralised
 
     def feed(self, text: str) -> str:
         """Take the next characters, return those that are final."""
@@ -98,10 +99,13 @@ class InlineScript:
         self._held, self._size = [], 0
         if not text or self._rows or (not self._cut and is_data(text)):
             return text
-        if not self._cut and (verdict := self._judge.script(text)) is not None:
-            self._judge.removals.add("inline_script", verdict, verdict.rule.text)
-            return f"/* optout-gate: {verdict.vendor.vendor} */"
-        return self._neutralised(text)
+        out = self._neutralised(text)
+        if self._cut or (verdict := self._judge.script(text)) is None or verdict.vendor.vendor in self._vendors:
+            return (
+                out  # where the vendor's load was found, the rest of the script may stay, and the page's code with it
+            )
+        self._judge.removals.add("inline_script", verdict, verdict.rule.text)
+        return f"/* optout-gate: {verdict.vendor.vendor} */"
 
     def _neutralised(self, text: str) -> str:
         out: list[str] = []
@@ -124,6 +128,7 @@ class InlineScript:
         verdict = self._judge.target(target, "script") if target is not None else None
         if verdict is not None:
             self._judge.removals.add("inline_script", verdict, host + path)
+            self._vendors.add(verdict.vendor.vendor)
         return verdict
 
 
