@@ -209,9 +209,7 @@ def test_a_response_head_that_would_be_split_is_a_500(head: dict[str, Any]) -> N
 
 
 def test_header_names_keep_the_origins_case_and_nothing_is_added() -> None:
-    with edge(
-        answering(start(200, (b"X-Thing", b"a"), (b"Set-Cookie", b"a"), (b"Set-Cookie", b"b")), body())
-    ) as door:
+    with edge(answering(start(200, (b"X-Thing", b"a"), (b"Set-Cookie", b"a"), (b"Set-Cookie", b"b")), body())) as door:
         sent = door.talk(GET + LAST).partition(b"\r\n\r\n")[0]
     assert sent == b"HTTP/1.1 200 OK\r\nX-Thing: a\r\nSet-Cookie: a\r\nSet-Cookie: b\r\ntransfer-encoding: chunked"
 

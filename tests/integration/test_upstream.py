@@ -207,9 +207,7 @@ async def test_body_and_response_flow_at_the_same_time() -> None:
         pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", True, id="204"),
         pytest.param(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", b"", True, id="304-with-length"),
         pytest.param(b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", b"", False, id="204-with-length"),
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 2\r\n\r\nok", b"ok", False, id="close"
-        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 2\r\n\r\nok", b"ok", False, id="close"),
         pytest.param(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok", False, id="http-1.0"),
         pytest.param(OK + b"HTTP/1.1 200 OK\r\n", b"ok", False, id="bytes-behind-the-end"),
     ],

@@ -46,9 +46,7 @@ def head(*lines: bytes, status: bytes = b"HTTP/1.1 200 OK") -> bytes:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(
-            head(b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"0\r\n\r\n", id="length-and-chunked"
-        ),
+        pytest.param(head(b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"0\r\n\r\n", id="length-and-chunked"),
         pytest.param(head(b"Content-Length: 3", b"Content-Length: 3") + b"abc", id="length-twice-the-same"),
         pytest.param(head(b"Content-Length: 3", b"Content-Length: 4") + b"abcd", id="length-twice"),
         pytest.param(head(b"Content-Length: 3, 3") + b"abc", id="length-list"),
