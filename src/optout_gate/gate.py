@@ -86,7 +86,7 @@ class Site:
 
     def answers_to(self, host: str) -> bool:
         """Return True when ``host`` (lower case, no port) is one of the site's."""
-        return any(_host_matches(pattern, host) for pattern in self.hosts)
+        return any(host_matches(pattern, host) for pattern in self.hosts)
 
 
 class Gate:
@@ -268,7 +268,8 @@ class _SheetRewriter:
         return self._inner.close().encode("utf-8", "surrogatepass")
 
 
-def _host_matches(pattern: str, host: str) -> bool:
+def host_matches(pattern: str, host: str) -> bool:
+    """Return True when ``host`` (lower case, no port) is what a host pattern of the configuration means."""
     if pattern == "*":
         return True
     if pattern.startswith("*."):

@@ -87,6 +87,12 @@ def test_no_host_is_claimed_whole_by_two_vendors() -> None:
     assert [each for each, count in Counter(host for each in EVERY for host in each.domains).items() if count > 1] == []
 
 
+def test_a_host_for_every_suffix_is_a_single_label() -> None:
+    """The matcher looks such names up by the one label before the suffix."""
+    hosts = [host for each in EVERY for host in (*each.domains, *(p.partition("/")[0] for p in each.patterns))]
+    assert [host for host in hosts if host.endswith(".*") and host.count(".") > 1] == []
+
+
 def test_no_path_is_claimed_by_two_vendors() -> None:
     paths = Counter(pattern for vendor in EVERY for pattern in vendor.patterns)
     assert [each for each, count in paths.items() if count > 1] == []
@@ -284,9 +290,15 @@ def test_a_recorder_is_known_as_one(vendor: str) -> None:
             "new-relic",
             id="new-relic-pasted-into-the-page",
         ),
+        pytest.param(
+            "var _gaq=_gaq||[];_gaq.push(['_setAccount','UA-1']);(function(){var ga=document.createElement('script');"
+            "ga.src=('https:'==document.location.protocol?'https://ssl':'http://www')+'.google-analytics.com/ga.js';})();",
+            "google-analytics",
+            id="a-host-written-in-halves",
+        ),
     ],
 )
-def test_an_inline_script_that_names_no_host_is_recognised_by_its_shape(script: str, vendor: str) -> None:
+def test_an_inline_script_that_names_no_whole_host_is_recognised_by_its_shape(script: str, vendor: str) -> None:
     rule = builtin().by_script(script)
     assert rule is not None
     assert rule.vendor.vendor == vendor
@@ -346,6 +358,13 @@ def test_the_long_tail_keeps_clear_of_what_is_described() -> None:
     described = _Claims(longtail=False)
     stale = [host for each in VENDORS[LONGTAIL] for host in each.domains if described.know(host)]
     assert stale == []
+
+
+def test_the_entry_that_the_documentation_shows_is_a_good_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/catalogue.md").read_text("utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    shown = validate(CatalogueFile, parse(example, "docs/catalogue.md")).vendors[0]
+    assert shown.vendor in builtin().vendors
 
 
 class _Claims:

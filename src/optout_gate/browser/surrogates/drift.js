@@ -7,7 +7,8 @@
   function fill(o, verbs) { verbs.split(' ').forEach(function (verb) { o[verb] = none; }); return o; }
   fill(drift, 'identify config track reset debug show ping page hide off on once load setUserAttributes');
   drift.api = fill({}, 'openChat hideChat toggleChat showWelcomeMessage hideWelcomeMessage showWelcomeOrAwayMessage ' +
-    'hideWelcomeOrAwayMessage startInteraction startVideoGreeting setUserAttributes showAwayMessage hideAwayMessage goToNewConversation');
+    'hideWelcomeOrAwayMessage startInteraction ' +
+    'startVideoGreeting setUserAttributes showAwayMessage hideAwayMessage goToNewConversation');
   drift.api.sidebar = fill({}, 'open close toggle');
   drift.api.widget = fill({}, 'show hide');
   drift.init = none;

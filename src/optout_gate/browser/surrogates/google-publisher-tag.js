@@ -3,7 +3,7 @@
   'use strict';
   var g = w.googletag = w.googletag || {}, q = g.cmd = g.cmd || [], all = [], heard = [], ads;
   if (g.apiReady) return;
-  // Too wide to list: getters answer null, in the plural an empty list; the rest chains.
+  // Too wide to list: get... is null, a plural []; the rest chains.
   function wide(o) {
     var p = w.Proxy ? new w.Proxy(o, { get: function (t, k) {
       return k in t || !/^(?!to)[a-z]+[A-Z]|^([gs]et|clear|build)$/.test(String(k)) ? t[k] : function () {
@@ -31,7 +31,7 @@
   g.defineSlot = g.defineOutOfPageSlot = slot;
   g.display = function (x) { all.forEach(function (s) { if (s === x || s.getSlotElementId() === (x.id || x)) show(s); }); };
   g.destroySlots = function (some) { all = all.filter(function (s) { return some && some.indexOf(s) < 0; }); };
-  g.enableServices = g.setConfig = function () {};
+  g.enableServices = g.setAdIframeTitle = g.setConfig = function () {};
   g.enums = { OutOfPageFormat: { REWARDED: 4, INTERSTITIAL: 5 } };
   g.apiReady = g.pubadsReady = true;
   q.push = function () { [].forEach.call(arguments, run); };

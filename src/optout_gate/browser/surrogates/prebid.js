@@ -28,7 +28,7 @@
     pbjs.libLoaded = true;
     ['que', 'cmd'].forEach(function (key) {
       var q = pbjs[key] = pbjs[key] || [], waiting = q.splice ? q.splice(0) : [];
-      q.push = run;
+      q.push = function () { [].forEach.call(arguments, run); return 0; };
       waiting.forEach(run);
     });
   }
