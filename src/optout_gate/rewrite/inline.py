@@ -8,8 +8,8 @@ bootstrap alone and for one in the middle of other code.
 What is looked at is text that can only be an address: ``//host`` with or without a scheme (slashes plain or escaped),
 and a quoted host alone (``'edge.fullstory.com/s/fs.js'``), as bootstraps write it that put the scheme before it. What
 decides is the catalogue's entry for that host and path, never the shape of the code; a script of the application that
-names no denied vendor is not changed by a byte. A script that bears a fingerprint carries a whole agent, or loads one
-from an address that is not in it as text; its content goes.
+names no denied vendor is not changed by a byte. A script that bears a vendor's fingerprint, and in which no denied
+address was found, carries a whole agent or loads one from an address that is not in it as text; its content goes.
 
 Data are not scripts: JSON, templates and the state that frameworks print into the page are left alone, also where
 the whole (``window.__NUXT__ = {...}``) or as React's rows, whose lengths are counted.
@@ -76,7 +76,6 @@ class InlineScript:
         self._size = 0
         self._cut = False  # True once a part has been passed on
         self._rows = False  # True in a row of React's too long to hold
-        self._vendors: set[str] = set()  # whose load was neutralised
 
     def feed(self, text: str) -> str:
         """Take the next characters, return those that are final."""
@@ -100,10 +99,9 @@ class InlineScript:
         if not text or self._rows or (not self._cut and is_data(text)):
             return text
         out = self._neutralised(text)
-        if self._cut or (verdict := self._judge.script(text)) is None or verdict.vendor.vendor in self._vendors:
-            return (
-                out  # where the vendor's load was found, the rest of the script may stay, and the page's code with it
-            )
+        # Where a load was found, the rest of the script may stay, and the page's own code with it.
+        if self._cut or out is not text or (verdict := self._judge.script(text)) is None:
+            return out
         self._judge.removals.add("inline_script", verdict, verdict.rule.text)
         return f"/* optout-gate: {verdict.vendor.vendor} */"
 
@@ -112,7 +110,7 @@ class InlineScript:
         done = behind = 0
         for match in _ADDRESS.finditer(text):
             if (verdict := self._denied(match)) is not None:
-                start, replacement = _harmless(match, verdict, behind)
+                start, replacement = _harmless(match, verdict, behind, self._judge.authority)
                 out += (text[done:start], replacement)
                 done = match.end()
             behind = match.end()
@@ -128,18 +126,19 @@ class InlineScript:
         verdict = self._judge.target(target, "script") if target is not None else None
         if verdict is not None:
             self._judge.removals.add("inline_script", verdict, host + path)
-            self._vendors.add(verdict.vendor.vendor)
         return verdict
 
 
-def _harmless(match: re.Match[str], verdict: Verdict, behind: int) -> tuple[int, str]:
+def _harmless(match: re.Match[str], verdict: Verdict, behind: int, authority: str) -> tuple[int, str]:
     """Return where a denied address begins, its scheme included, and what stands in its place to the match's end.
 
-    ``behind`` is where the address before it ended.
+    ``behind`` is where the address before it ended; ``authority`` is the site's own host and port.
     """
     start = match.start()
     if match["bare"] is not None:
-        return start, match.string[start] + match["dot"] + HOST + (match["rest"] or "")
+        # The script puts a scheme before it, and perhaps a subdomain: then no name of ours can stand in its place.
+        host = match["dot"] + HOST if match["dot"] else f"{authority}{stand_in(verdict)}?"
+        return start, match.string[start] + host + (match["rest"] or "")
     scheme = _SCHEME.search(match.string, max(behind, start - _LONGEST_SCHEME), start)
     if scheme is not None:
         start = scheme.start()
