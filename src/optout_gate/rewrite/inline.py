@@ -20,10 +20,11 @@ import re
 
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.neutral import HOST, stand_in
+from optout_gate.rewrite.neutral import HOST, PREFIX, stand_in
 from optout_gate.trackers.urls import Base, resolve
 
 MAX_HELD_CHARACTERS = 256 * 1024  # the longest agent that sites put inline is some 60 KB; beyond it: piece by piece
+_STAND_IN = f"{PREFIX}/s/"
 _TAIL = 8 * 1024  # held back at a cut, so that no address is split
 
 # Beyond ASCII, the letters that a host's parsing makes ASCII ones (ı, ſ, İ, the Kelvin sign).
@@ -99,8 +100,9 @@ class InlineScript:
         if not text or self._rows or (not self._cut and is_data(text)):
             return text
         out = self._neutralised(text)
-        # Where a load was found, the rest of the script may stay, and the page's own code with it.
-        if self._cut or out is not text or (verdict := self._judge.script(text)) is None:
+        # Where a load was found, here or by a gate before this one, the rest of the script may stay, and the page's own
+        # code with it.
+        if self._cut or _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
             return out
         self._judge.removals.add("inline_script", verdict, verdict.rule.text)
         return f"/* optout-gate: {verdict.vendor.vendor} */"
