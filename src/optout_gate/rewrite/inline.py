@@ -17,13 +17,15 @@ the whole (``window.__NUXT__ = {...}``) or as React's rows, whose lengths are co
 
 import json
 import re
+from functools import lru_cache
+from typing import NamedTuple
 
-from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import HOST, stand_in
 from optout_gate.trackers.urls import Base, resolve
 
 MAX_HELD_CHARACTERS = 256 * 1024  # the longest agent that sites put inline is some 60 KB; beyond it: piece by piece
+MAX_REMEMBERED_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand; longer ones would fill the memory
 _TAIL = 8 * 1024  # held back at a cut, so that no address is split
 
 # Beyond ASCII, the letters that a host's parsing makes ASCII ones (ı, ſ, İ, the Kelvin sign).
@@ -105,44 +107,68 @@ class InlineScript:
 
     def _neutralised(self, text: str) -> str:
         out: list[str] = []
-        done = behind = 0
-        for match in _ADDRESS.finditer(text):
-            if (verdict := self._denied(match)) is not None:
-                start, replacement = _harmless(match, verdict, behind)
-                out += (text[done:start], replacement)
-                done = match.end()
-            behind = match.end()
+        done = 0
+        for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
+            target = resolve(f"//{address.host}{address.path}", self._base)
+            verdict = self._judge.target(target, "script") if target is not None else None
+            if verdict is None:
+                continue
+            self._judge.removals.add("inline_script", verdict, address.host + address.path)
+            if address.before is None:
+                # What follows in the script is glued to this, so it must end as the beginning of a query.
+                harmless = f"{stand_in(verdict)}?{address.after}"
+            else:
+                harmless = f"{address.before}{HOST}{address.after}"
+            out += (text[done : address.start], harmless)
+            done = address.end
         if not out:
             return text
         out.append(text[done:])
         return "".join(out)
 
-    def _denied(self, match: re.Match[str]) -> Verdict | None:
-        host = match["host"] or match["bare"]
-        path = (match["path"] or match["rest"] or "/").replace("\\", "")
-        target = resolve(f"//{host}{path}", self._base)
-        verdict = self._judge.target(target, "script") if target is not None else None
-        if verdict is not None:
-            self._judge.removals.add("inline_script", verdict, host + path)
-        return verdict
 
+class _Address(NamedTuple):
+    """Text in a script that can only be an address.
 
-def _harmless(match: re.Match[str], verdict: Verdict, behind: int) -> tuple[int, str]:
-    """Return where a denied address begins, its scheme included, and what stands in its place to the match's end.
-
-    ``behind`` is where the address before it ended.
+    Attributes:
+        start: where it begins, its scheme or quote included.
+        end: where it ends.
+        host: as written.
+        path: path and query as the script's reader sees them, ``/`` where there are none.
+        before: what stays before a host that is replaced; None where a stand-in takes the place of the whole.
+        after: path and query as written.
     """
-    start = match.start()
-    if match["bare"] is not None:
-        return start, match.string[start] + match["dot"] + HOST + (match["rest"] or "")
-    scheme = _SCHEME.search(match.string, max(behind, start - _LONGEST_SCHEME), start)
-    if scheme is not None:
-        start = scheme.start()
-        if scheme.group().lower().startswith("ws"):
-            slashes = match.string[match.start() : match.start("host")]
-            return start, f"{scheme.group()}{slashes}{HOST}{match['path'] or ''}"
-    # What follows in the script is glued to this, so it must end as the beginning of a query.
-    return start, f"{stand_in(verdict)}?{match['path'] or ''}"
+
+    start: int
+    end: int
+    host: str
+    path: str
+    before: str | None
+    after: str
+
+
+def _addresses(text: str) -> tuple[_Address, ...]:
+    """Return every address in a script, in order."""
+    found: list[_Address] = []
+    behind = 0  # where the address before ended
+    for match in _ADDRESS.finditer(text):
+        start, end = match.span()
+        after = match["path"] or match["rest"] or ""
+        before: str | None = None
+        if match["bare"] is not None:
+            before = text[start] + match["dot"]
+        elif (scheme := _SCHEME.search(text, max(behind, start - _LONGEST_SCHEME), start)) is not None:
+            start = scheme.start()
+            if scheme.group().lower().startswith("ws"):
+                before = text[start : match.start("host")]
+        path = (after or "/").replace("\\", "")
+        found.append(_Address(start, end, match["host"] or match["bare"], path, before, after))
+        behind = end
+    return tuple(found)
+
+
+# Where the addresses are depends on the text alone, and a site's bootstraps are the same on every page.
+_remembered = lru_cache(maxsize=512)(_addresses)
 
 
 def is_data(script: str) -> bool:
