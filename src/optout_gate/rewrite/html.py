@@ -72,6 +72,8 @@ _SELECTOR = (
     "script,noscript,style,base,img,image,feimage,use,source,video,audio,track[src],input[src],iframe,frame,embed,"
     "object,link,body[background],a[ping],area[ping]"
 )
+_STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
+_TEXTS = "script,style,noscript"
 
 # A denied reference's place is taken by this; None takes the attribute away, which leaves the element inert.
 _REPLACEMENT: Mapping[str, str | None] = {
@@ -96,8 +98,8 @@ class HtmlRewriter:
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
         self._rewriter.on(_SELECTOR, page)
-        self._rewriter.on("[style]", _Styled(page))
-        self._rewriter.on("script,style,noscript", _Texts(page))
+        self._rewriter.on(_STYLED, _Styled(page))
+        self._rewriter.on(_TEXTS, _Texts(page))
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final.
@@ -224,10 +226,7 @@ class _Page:
             element.remove_attribute(attribute)
 
     def style_attribute(self, element: Any) -> None:
-        raw = element.get_attribute("style")
-        if "(" not in raw and "&" not in raw:
-            return
-        text = editable(raw)
+        text = editable(element.get_attribute("style"))
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
             element.set_attribute("style", written(rewritten))
