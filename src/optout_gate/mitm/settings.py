@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.gate import Gate, host_matches
 from optout_gate.policy.config import HostPattern, Mode
-from optout_gate.policy.load import Loaded, from_upstream, load_file
+from optout_gate.policy.load import Loaded, everywhere, load_file
 
 # Name, type, default, help: what --set, config.yaml and the option editors of mitmproxy and mitmweb show.
 OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
@@ -22,9 +22,6 @@ OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("optout_stream", bool, True, "Pass rewritten pages on as they come; off holds each one back whole."),
 )  # fmt: skip
 NAMES = frozenset(name for name, *_ in OPTIONS)
-
-# The proxy sends requests to a site's upstream. Here mitmproxy knows where they go, and this is never looked at.
-_NOWHERE = "http://upstream.invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def settings_of(options: Any) -> Settings:
     loaded: Loaded | None = None
     try:
         file = options.optout_config
-        loaded = load_file(Path(file).expanduser()) if file else from_upstream(_NOWHERE)
+        loaded = load_file(Path(file).expanduser()) if file else everywhere()
     except ConfigError as error:
         problems += error.problems
     if options.optout_mode and options.optout_mode not in tuple(Mode):
