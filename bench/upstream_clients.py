@@ -1,10 +1,11 @@
-"""Requests per second through uvicorn with each upstream client, in one run, beside what they are made of.
+"""Requests per second, and processor time per request, through uvicorn with each upstream client.
 
     python bench/upstream_clients.py [--seconds 5] [--rounds 3] [--core 0]
 
-A minimal ASGI application does nothing but ask the origin (nginx on loopback, its own core) and pass the response on:
-what differs is the client alone. Needs nginx and wrk (``scripts/debian-packages bench``). The figures in
-``docs/decisions/0002-upstream-client.md`` are from here. A machine with two cores runs origin and load on the second.
+A minimal ASGI application does nothing but ask the origin (nginx on loopback, on another core) and pass the response
+on, so what differs is the client alone: the lean one also without and with the gate's own protocol class. Needs nginx
+and wrk (``scripts/debian-packages bench``). The figures in ``docs/decisions/0002-upstream-client.md`` are from here.
+Where the machine is shared, trust the processor time: others slow the wall clock, not that.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import uvicorn
 import yarl
 
 from optout_gate.http import Headers
+from optout_gate.proxy.protocol import ServerLimits, gate_protocol
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress
 
 SIZES = {"30 KB": 30_000, "119 KB": 119_000}
@@ -88,15 +90,22 @@ def alone(origin: str) -> Application:
     return application
 
 
-APPLICATIONS: dict[str, Callable[[str], Application]] = {"lean": lean, "aiohttp": with_aiohttp, "uvicorn": alone}
+APPLICATIONS: dict[str, tuple[Callable[[str], Application], bool]] = {
+    "lean": (lean, False),
+    "aiohttp": (with_aiohttp, False),
+    "no client": (alone, False),  # answers by itself: what uvicorn costs
+    "lean, gate protocol": (lean, True),
+    "no client, gate protocol": (alone, True),
+}
 
 
 def serve(client: str, origin: str, port: int) -> None:
     """Run one of the applications; this file starts itself for it."""
+    application, gate = APPLICATIONS[client]
     config = uvicorn.Config(
-        APPLICATIONS[client](origin),
+        application(origin),
         port=port,
-        http="httptools",
+        http=gate_protocol(ServerLimits()) if gate else "httptools",
         loop="uvloop",
         access_log=False,
         log_level="warning",
@@ -149,8 +158,8 @@ PROXY = 'location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_s
 
 
 @contextlib.contextmanager
-def nginx(root: Path, core: int, origin: int | None = None) -> Iterator[int]:
-    """Yield the port of an nginx that serves the pages, or is a proxy in front of the port ``origin``."""
+def nginx(root: Path, core: int, origin: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield port and process of an nginx that serves the pages, or is a proxy in front of the port ``origin``."""
     binary = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     if binary is None:
         raise SystemExit("nginx is not installed")
@@ -164,8 +173,8 @@ def nginx(root: Path, core: int, origin: int | None = None) -> Iterator[int]:
     configuration.write_text(
         NGINX.format(root=root, origin=origin or port, port=port, what=what, mask=bin(1 << core)[2:])
     )
-    with running([binary, "-c", str(configuration)], core, port):
-        yield port
+    with running([binary, "-c", str(configuration)], core, port) as process:
+        yield port, process
 
 
 def load(port: int, size: int, seconds: float, core: int) -> float:
@@ -177,6 +186,17 @@ def load(port: int, size: int, seconds: float, core: int) -> float:
     found = re.search(r"Requests/sec:\s+([\d.]+)", text)
     assert found is not None, text
     return float(found[1])
+
+
+def processor_s(process: int) -> float:
+    """Return the processor time that ``process`` and its children have used."""
+    total = 0
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(") ")[2].split()
+            if status.parent.name == str(process) or fields[1] == str(process):
+                total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -195,23 +215,27 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         root.chmod(0o755)
-        origin_port = stack.enter_context(nginx(root / "origin", other))
-        ports = {"nginx proxy_pass": stack.enter_context(nginx(root / "proxy", core, origin_port))}
+        origin_port, _ = stack.enter_context(nginx(root / "origin", other))
+        servers = {"nginx proxy_pass": stack.enter_context(nginx(root / "proxy", core, origin_port))}
         for client in APPLICATIONS:
-            port = ports[client] = free_port()
+            port = free_port()
             command = [sys.executable, __file__, "--serve", client, f"http://127.0.0.1:{origin_port}", str(port)]
-            stack.enter_context(running(command, core, port))
-        print(
-            f"requests per second, median of {arguments.rounds} rounds of {arguments.seconds:g} s; core {core} served"
-        )
+            servers[client] = (port, stack.enter_context(running(command, core, port)))
+        print(f"median of {arguments.rounds} rounds of {arguments.seconds:g} s, 32 connections, one core")
         for name, size in SIZES.items():
-            rates: dict[str, list[float]] = {kind: [] for kind in ports}
+            rates: dict[str, list[float]] = {kind: [] for kind in servers}
+            costs: dict[str, list[float]] = {kind: [] for kind in servers}
             for _ in range(arguments.rounds):  # in turns, so that a slow minute of the machine hits all alike
-                for kind, port in ports.items():
-                    rates[kind].append(load(port, size, arguments.seconds, other))
-            medians = {kind: statistics.median(values) for kind, values in rates.items()}
-            row = "  ".join(f"{kind} {rate:,.0f}" for kind, rate in medians.items())
-            print(f"{name:>7}: {row}  lean/aiohttp {medians['lean'] / medians['aiohttp']:.2f}")
+                for kind, (port, process) in servers.items():
+                    before = processor_s(process)
+                    rate = load(port, size, arguments.seconds, other)
+                    rates[kind].append(rate)
+                    costs[kind].append((processor_s(process) - before) / (rate * arguments.seconds) * 1e6)
+            aiohttp_cost = statistics.median(costs["aiohttp"])
+            print(f"\n{name:<26}{'requests/s':>12}{'µs CPU each':>14}{'of aiohttp':>12}")
+            for kind in servers:
+                cost = statistics.median(costs[kind])
+                print(f"{kind:<26}{statistics.median(rates[kind]):>12,.0f}{cost:>14.1f}{aiohttp_cost / cost:>11.2f}x")
 
 
 if __name__ == "__main__":

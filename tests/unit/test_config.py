@@ -3,6 +3,7 @@
 Each file of ``config_cases/`` is one case: a configuration, ten dashes, and what is said of it.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,11 @@ def test_a_wrong_configuration_is_told_whole(case: Path, request: pytest.Fixture
     given, expected = case.read_text("utf-8").split("----------\n")
     with pytest.raises(ConfigError) as told:
         load_text(given, file="site.yaml", folder=Path("/nowhere"))
+    said = re.sub(r"(catalogue/[a-z-]+\.yaml):\d+", r"\1:N", f"{told.value}\n")  # the catalogue's lines move
     if request.config.getoption("--regenerate"):
-        case.write_text(f"{given}----------\n{told.value}\n", "utf-8")
+        case.write_text(f"{given}----------\n{said}", "utf-8")
         return
-    assert f"{told.value}\n" == expected
+    assert said == expected
 
 
 def test_what_is_shipped_is_good() -> None:

@@ -28,8 +28,6 @@ TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"trailer"))
 """What this side of the gate says itself."""
 
-HOLDS_BACK = (b"content-length", b"transfer-encoding")
-
 
 def status_line(status: int, reason: bytes | None) -> bytes:
     """Return the status line. Raises RuntimeError for what cannot be one."""
@@ -91,10 +89,9 @@ class GateCycle(RequestResponseCycle):
         status: int = message["status"]
         lines = [status_line(status, message.get("reason"))]
         length: bytes | None = None
-        present = set()
-        for name, value in message.get("headers", ()):
+        fields = message.get("headers", ())
+        for name, value in fields:
             lowered = _lowered(name)
-            present.add(lowered)
             if lowered not in FRAMING_FIELDS:
                 lines.append(b"%b: %b\r\n" % (name, value))
             elif lowered == b"content-length":
@@ -103,9 +100,9 @@ class GateCycle(RequestResponseCycle):
                 length = bytes(value)
             elif lowered == b"connection" and b"close" in [token.strip().lower() for token in value.split(b",")]:
                 self.keep_alive = False
-        for name, value in self.default_headers:  # uvicorn's Date and Server, where the origin sent none
-            if name not in present:
-                lines.append(b"%b: %b\r\n" % (name, value))
+        if self.default_headers:  # uvicorn's Date and Server, where the origin sent none
+            present = {_lowered(name) for name, _ in fields}
+            lines += [b"%b: %b\r\n" % pair for pair in self.default_headers if pair[0] not in present]
         if self.waiting_for_100_continue:
             # Nobody asked for the body: what the client sends next may be that body or a new request.
             self.keep_alive = False

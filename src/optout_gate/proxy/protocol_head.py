@@ -6,6 +6,7 @@ gate must not stands in :func:`judge`.
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from optout_gate.http import Pair
@@ -54,10 +55,14 @@ def judge(method: str, target: bytes, version: str, headers: list[Pair]) -> Mean
         raise Refusal(400, "the request target is not a path")  # nor may it name another host than Host does
     if b"#" in target:
         raise Refusal(400, "the request target has a fragment")
+    return _read(method, version, tuple([pair for pair in headers if pair[0] in MESSAGE_FIELDS]))
+
+
+@lru_cache(maxsize=512)  # most requests to a site say the same about themselves
+def _read(method: str, version: str, fields: tuple[Pair, ...]) -> Meaning:
     said: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in MESSAGE_FIELDS:
-            said.setdefault(name, []).append(value.strip(b" \t"))
+    for name, value in fields:
+        said.setdefault(name, []).append(value.strip(b" \t"))
     hosts = said.get(b"host", ())
     if len(hosts) != 1:
         raise Refusal(400, "a request has exactly one Host")  # RFC 9112 §3.2

@@ -1,8 +1,8 @@
 """The reading half of :class:`~optout_gate.proxy.protocol.GateProtocol`: bytes in, judged requests out.
 
 httptools gathers a field until it is complete, however long, and gives trailers to the same callback as header
-fields. So bytes are counted before they are fed, an unfinished head gets no more than its limit, and the list of fields is
-closed when the head is.
+fields. So bytes are counted before they are fed, an unfinished head gets no more than its limit, and the list of
+fields is closed when the head is.
 """
 
 from abc import abstractmethod
@@ -30,7 +30,7 @@ class GuardedParsing(HttpToolsProtocol):
         self._in_head = True
         self._reframing = False  # the parser reads a head of our own
         self._head_bytes = 0  # fed since the last message ended; exact while no message ends within one feed
-        self._field_bytes = 0
+        self._fed = 0  # at once
         self._overhead = 0  # fed within a body without giving any
         self._raw: list[Pair] = []
         self._meaning = Meaning(True, False, 0, False)
@@ -63,16 +63,20 @@ class GuardedParsing(HttpToolsProtocol):
         """Parse what came, no more of an unfinished head at a time than a head may have."""
         if self._deaf:
             return
-        rest = memoryview(data)
+        rest: bytes | memoryview = data
         try:
             while rest and not self._deaf:
                 part = rest
                 if self._in_head:
                     if not self._head_bytes:
                         self._begin_head()
-                    part = rest[: self.limits.header_bytes - self._head_bytes + 1]
+                    if self._head_bytes + len(rest) > self.limits.header_bytes:
+                        part = memoryview(rest)[: self.limits.header_bytes - self._head_bytes + 1]
                     self._head_bytes += len(part)
-                rest = rest[self._feed(part) :]
+                used = self._feed(part)
+                if used == len(rest):
+                    break
+                rest = memoryview(rest)[used:]
         except Refusal as refusal:
             self._refuse(refusal)
         except httptools.HttpParserError as error:
@@ -80,10 +84,11 @@ class GuardedParsing(HttpToolsProtocol):
         else:
             self._expect_body()
 
-    def _feed(self, part: memoryview) -> int:
+    def _feed(self, part: bytes | memoryview) -> int:
         """Return how much of ``part`` is dealt with."""
-        self._overhead += len(part)
         used = len(part)
+        self._fed = used
+        self._overhead += used
         try:
             self.parser.feed_data(part)
         except httptools.HttpParserUpgrade as upgrade:
@@ -116,7 +121,6 @@ class GuardedParsing(HttpToolsProtocol):
             super().on_message_begin()
             self._head_bytes = self._head_bytes or 1  # begun within a feed that another message began
             self._raw = []
-            self._field_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -127,13 +131,8 @@ class GuardedParsing(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head; one of the trailers is dropped (RFC 9110 §6.5.1)."""
-        if not self._in_head or self._reframing:
-            return
-        self._field_bytes += len(name) + len(value) + 4
-        if len(self._raw) >= self.limits.header_fields or self._field_bytes > self.limits.header_bytes:
-            self._stop(Refusal(431, "the request head is too large"))
-        self._raw.append((name, value))
-        self.headers.append((name.lower(), value))
+        if self._in_head and not self._reframing:
+            self._raw.append((name, value))
 
     def _stop(self, refusal: Refusal) -> None:
         self._refusal = refusal
@@ -143,6 +142,14 @@ class GuardedParsing(HttpToolsProtocol):
         """Judge the head, then call the application or let the request wait its turn."""
         if self._reframing:
             return
+        raw = self._raw
+        limits = self.limits
+        if len(raw) > limits.header_fields:
+            self._stop(Refusal(431, "the request has too many header fields"))
+        # What is fed at once may end one body and hold all of the next head; then the count of bytes is not exact.
+        if self._fed > limits.header_bytes and sum(len(n) + len(v) + 4 for n, v in raw) > limits.header_bytes:
+            self._stop(Refusal(431, "the request head is too large"))
+        self.headers += [(name.lower(), value) for name, value in raw]
         version = self.parser.get_http_version()
         method = self.parser.get_method().decode("ascii")
         try:
@@ -156,7 +163,8 @@ class GuardedParsing(HttpToolsProtocol):
             if not self._may_upgrade():
                 self._stop(Refusal(400, "an upgrade behind a request that is not answered yet"))
             return
-        self._meaning = meaning._replace(websocket=False)
+        if meaning.websocket:
+            self._meaning = meaning._replace(websocket=False)
         self._begin_cycle(meaning)
 
     def _describe(self, method: str, version: str) -> None:

@@ -18,6 +18,7 @@ the whole (``window.__NUXT__ = {...}``) or as React's rows, whose lengths are co
 import json
 import re
 
+from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import HOST, stand_in
 from optout_gate.trackers.urls import Base, resolve
@@ -25,15 +26,23 @@ from optout_gate.trackers.urls import Base, resolve
 MAX_HELD_CHARACTERS = 256 * 1024  # the longest agent that sites put inline is some 60 KB; beyond it: piece by piece
 _TAIL = 8 * 1024  # held back at a cut, so that no address is split
 
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+"
+# Beyond ASCII, the letters that a host's parsing makes ASCII ones (ı, ſ, İ, the Kelvin sign).
+_ALNUM = "A-Za-z0-9\u0130\u0131\u017f\u212a"
+_LABEL = rf"[{_ALNUM}]++(?:-++[{_ALNUM}]++)*+"
+_HOST = rf"{_LABEL}(?:\.{_LABEL})++"
+# It begins with one of four characters, so that all the others cost a comparison; the scheme is looked for backwards.
 _ADDRESS = re.compile(
     rf"""
-    (?P<scheme>(?:https?|wss?):)?(?P<slashes>\\?/\\?/)(?P<host>{_HOST})(?P<port>:[0-9]{{1,5}})?
-    (?P<path>(?:\\?[/?])[^\s"'`<>\\]*(?:\\/[^\s"'`<>\\]*)*)?
-  | (?<=["'`])(?P<dot>\.?)(?P<bare>{_HOST})(?P<rest>/[^\s"'`<>\\]*)?(?=["'`:?\\])
+    [/\\"'`](?:
+      (?:(?<=/)|(?<=\\)/)\\?/(?P<host>{_HOST})(?P<port>:[0-9]{{1,5}})?
+      (?P<path>(?:\\?[/?])[^\s"'`<>\\]*(?:\\/[^\s"'`<>\\]*)*)?
+    | (?<=["'`])(?P<dot>\.?)(?P<bare>{_HOST})(?P<rest>/[^\s"'`<>\\]*)?(?=["'`:?\\])
+    )
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
+_SCHEME = re.compile(r"(?:https?|wss?):\Z", re.IGNORECASE)
+_LONGEST_SCHEME = len("https:")
 _STATE = re.compile(
     r"""\s*(?:
       (?P<rows>\(?\s*self\.__next_f\b[^\[{"']*(?:\[\]\s*\)\s*)?\.push\()   # React's rows, as Next.js prints them
@@ -95,22 +104,45 @@ class InlineScript:
         return self._neutralised(text)
 
     def _neutralised(self, text: str) -> str:
-        return _ADDRESS.sub(self._harmless, text)
+        out: list[str] = []
+        done = behind = 0
+        for match in _ADDRESS.finditer(text):
+            if (verdict := self._denied(match)) is not None:
+                start, replacement = _harmless(match, verdict, behind)
+                out += (text[done:start], replacement)
+                done = match.end()
+            behind = match.end()
+        if not out:
+            return text
+        out.append(text[done:])
+        return "".join(out)
 
-    def _harmless(self, match: re.Match[str]) -> str:
+    def _denied(self, match: re.Match[str]) -> Verdict | None:
         host = match["host"] or match["bare"]
         path = (match["path"] or match["rest"] or "/").replace("\\", "")
         target = resolve(f"//{host}{path}", self._base)
         verdict = self._judge.target(target, "script") if target is not None else None
-        if verdict is None:
-            return match.group()
-        self._judge.removals.add("inline_script", verdict, host + path)
-        if match["bare"] is not None:
-            return match["dot"] + HOST + (match["rest"] or "")
-        if match["scheme"] and match["scheme"].lower().startswith("ws"):
-            return f"{match['scheme']}{match['slashes']}{HOST}{match['path'] or ''}"
-        # What follows in the script is glued to this, so it must end as the beginning of a query.
-        return f"{stand_in(verdict)}?{match['path'] or ''}"
+        if verdict is not None:
+            self._judge.removals.add("inline_script", verdict, host + path)
+        return verdict
+
+
+def _harmless(match: re.Match[str], verdict: Verdict, behind: int) -> tuple[int, str]:
+    """Return where a denied address begins, its scheme included, and what stands in its place to the match's end.
+
+    ``behind`` is where the address before it ended.
+    """
+    start = match.start()
+    if match["bare"] is not None:
+        return start, match.string[start] + match["dot"] + HOST + (match["rest"] or "")
+    scheme = _SCHEME.search(match.string, max(behind, start - _LONGEST_SCHEME), start)
+    if scheme is not None:
+        start = scheme.start()
+        if scheme.group().lower().startswith("ws"):
+            slashes = match.string[match.start() : match.start("host")]
+            return start, f"{scheme.group()}{slashes}{HOST}{match['path'] or ''}"
+    # What follows in the script is glued to this, so it must end as the beginning of a query.
+    return start, f"{stand_in(verdict)}?{match['path'] or ''}"
 
 
 def is_data(script: str) -> bool:
