@@ -247,8 +247,8 @@
   }
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
-    var m = exec(/^(?:\s|<!--[^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    var tag = '<script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.me ? ' src="' + own.me + '">' : '>');
+    var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
+    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.me ? ' src="' + own.me + '">' : '>');
     return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
   }
   function workerText(s) {
@@ -380,7 +380,7 @@
         if (a) { st.held = a[0]; text = slice(text, 0, a.index); }
         return out + text;
       }
-      if (m[0] === '<!--') { out += slice(s, at, m.index + 2); at = m.index + 2; raw = '!--'; continue; }
+      if (m[0] === '<!' + '--') { out += slice(s, at, m.index + 2); at = m.index + 2; raw = '!--'; continue; }
       tag = lower(m[2]);
       pos = m.index + m[0].length;
       out += slice(s, at, m.index);
@@ -455,7 +455,8 @@
   }
   function proto(name) { return win[name] && win[name].prototype; }
   // An argument becomes a string once (its toString may answer differently the second time). Trusted Types
-  // objects pass as they came when nothing changed, or else are made anew under our own policy.
+  // objects pass as they came when nothing changed, or else are made anew under our own policy; true when the
+  // page's CSP lets us make none, and the call is better left out.
   var tt = win.trustedTypes, policy;
   function kindOf(o) { return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : ''; }
   function arg(args, i, fn) {
@@ -469,7 +470,7 @@
     try {
       policy = policy || tt.createPolicy('optout-gate', { createHTML: win.String, createScript: win.String, createScriptURL: win.String });
       args[i] = policy['create' + kind](t);
-    } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; }
+    } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
   }
   function rewriting(i, clean) {
     return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); };
@@ -605,7 +606,7 @@
   function speak(owner, name, d) {
     var k;
     for (k in { get: 1, set: 1 }) if (d[k]) native(d[k], k + ' ' + name);
-    put(owner, name, { get: d.get, set: d.set, enumerable: true, configurable: true });
+    put(owner, name, { get: d.get, set: d.set, enumerable: !!d.enumerable, configurable: true });
   }
   if (conf.g && win.navigator.globalPrivacyControl !== true) {
     (function (owner) {
@@ -679,8 +680,7 @@
 
   // ---- Elements: properties and attributes.
   function reflected(f, self, args, name) {
-    arg(args, 0, function (s) { return attr(tagOf(self), lower(name), s); });
-    apply(f, self, args);
+    if (!arg(args, 0, function (s) { return attr(tagOf(self), lower(name), s); })) apply(f, self, args);
   }
   [
     'Image src srcset attributionSrc', 'Input src', 'Media src', 'Video poster', 'Source src srcset', 'Track src', 'Embed src',
@@ -696,14 +696,12 @@
   });
   method(ElementP, 'setAttribute', function (f, self, args) {
     var name = args.length > 1 ? lower(args[0] = '' + args[0]) : '';
-    if (KINDS[name]) arg(args, 1, function (s) { return attr(tagOf(self), name, s); });
-    return apply(f, self, args);
+    if (!KINDS[name] || !arg(args, 1, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
   });
   method(ElementP, 'setAttributeNS', function (f, self, args) {
     var name = args.length > 2 ? lower(args[1] = '' + args[1]) : '', at = indexOf(name, ':');
     name = slice(name, at + 1);
-    if (KINDS[name]) arg(args, 2, function (s) { return attr(tagOf(self), name, s); });
-    return apply(f, self, args);
+    if (!KINDS[name] || !arg(args, 2, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
   });
   // An Attr that belongs to no element yet is judged by its name alone.
   function loose(name, s) {
@@ -890,10 +888,13 @@
     var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); });
     [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
       if (desc(StyleP, name)) return;
-      speak(StyleP, name, desc({
+      var d = desc({
         get x() { return apply(getProperty, this, [dashed]); },
         set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
-      }, 'x'));
+      }, 'x');
+      // for-in does not show the dashed names in browsers.
+      d.enumerable = false;
+      speak(StyleP, name, d);
     });
   });
 
@@ -1021,12 +1022,17 @@
   }
   function consent(name, answer) {
     var inner;
-    var face = function (command, callback, parameter, version) {
-      if (typeof inner !== 'function') return answer(command, callback, parameter);
-      return inner.call(win, command, typeof callback !== 'function' ? callback : function (data, ok) {
-        var field = '' + parameter;
-        callback(exec(/getField/, command) && exec(/OptOut$|Gpc$/, field) ? stricterField(field, data) : stricter(data), ok);
-      }, parameter, version);
+    // __gpp(command, callback, parameter); __uspapi(command, version, callback).
+    var face = function (command, first, second) {
+      var at = typeof first === 'function' ? 1 : 2, callback = arguments[at], rest, field = '' + second;
+      if (typeof inner !== 'function') return answer(command, callback, second);
+      rest = apply(win.Array.prototype.slice, arguments, [0]);
+      if (typeof callback === 'function') {
+        rest[at] = function (data, ok) {
+          callback(command === 'getField' && exec(/OptOut$|Gpc$/, field) ? stricterField(field, data) : stricter(data), ok);
+        };
+      }
+      return apply(inner, win, rest);
     };
     function stricterField(field, data) {
       var o = {}, key = field.slice(field.lastIndexOf('.') + 1);
