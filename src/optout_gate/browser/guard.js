@@ -666,7 +666,7 @@
       if (win.localStorage) keysOf(win.localStorage).forEach(function (k) { if (badKey(k)) win.localStorage.removeItem(k); });
     } catch (e) { nothing(); }
   }
-  put(win, MARK, { value: nothing });
+  put(win, MARK, { value: nothing, configurable: true });
   own.text = own.text || apply(win.Function.prototype.toString, G, []);
   if (!doc) { sweep(); return; }
 
@@ -995,7 +995,7 @@
     });
   }
   attach();
-  put(win, MARK, { value: attach });
+  put(win, MARK, { value: attach, configurable: true });
   function settle() { later(win, sweep, 0); }
   if (readyState(doc) === 'complete') settle();
   else listen(win, 'load', settle);
