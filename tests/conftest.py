@@ -1,1 +1,7 @@
 """What every test may use."""
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate", action="store_true", help="write the expected files of tests/golden anew")

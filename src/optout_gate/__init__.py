@@ -1,3 +1,3 @@
-"""Make a website keep its word: honour opt-out signals before the response leaves and in the browser after."""
+"""Make a website keep its word: honour opt-out signals before the response leaves."""
 
 __version__ = "0.1.0"

@@ -130,7 +130,7 @@ VALUE = "\0value"
 
 def _scalar(node: yaml.ScalarNode) -> Any:
     text = node.value
-    if node.style is not None:
+    if node.style:  # quoted or a block: text, whatever it looks like
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -150,7 +150,16 @@ def validate(model: type[Model], document: Document) -> Model:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        raise ConfigError([_problem(model, document, each) for each in error.errors()]) from None
+        told = error.errors()
+        places = [each["loc"] for each in told]
+        # A list whose entries are wrong is also told as too short, since none of them is left: once is enough.
+        echoes = [
+            each
+            for each in told
+            if each["type"] == "too_short"
+            and any(place[:-1] == each["loc"] or place[:-2] == each["loc"] for place in places)
+        ]
+        raise ConfigError([_problem(model, document, each) for each in told if each not in echoes]) from None
 
 
 def did_you_mean(word: object, names: Iterable[str]) -> str:
@@ -177,8 +186,16 @@ def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) ->
             text = str(error["ctx"]["error"])
         case "model_type" | "dict_type" | "model_attributes_type":
             text = f"expected keys and values, found {_shown(value)}"
+        case "too_short":
+            text = "expected at least one entry, found an empty list"
         case kind if kind.endswith("_type") or kind.endswith("_parsing"):
-            kinds = {"string": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+            kinds = {
+                "string": "text",
+                "tuple": "a list",
+                "int": "a whole number",
+                "float": "a number",
+                "bool": "true or false",
+            }
             wanted = kind.rpartition("_")[0]
             text = f"expected {kinds.get(wanted, 'a ' + wanted)}, found {_shown(value)}"
         case _:

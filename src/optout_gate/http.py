@@ -8,6 +8,7 @@ present. So the doors hand over the raw pairs, and everything above this module 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Pair = tuple[bytes, bytes]
 """Field name and value. The name keeps its case; comparing ignores it."""
@@ -129,6 +130,23 @@ class Response:
     status: int
     headers: Headers
     body: bytes = b""
+
+
+def request_of(scope: Mapping[str, Any]) -> Request:
+    """Return the request head of an HTTP or WebSocket scope, with raw header lines and target where there are any.
+
+    ASGI asks for names in lower case; the protocol class keeps the lines as they came beside it.
+    """
+    raw = scope.get("extensions", {}).get("optout_gate.raw")
+    if raw is not None:
+        headers, target = Headers(raw["headers"]), raw["target"]
+    else:
+        headers = Headers(scope["headers"])
+        target = scope.get("raw_path") or scope["path"].encode()
+        if scope.get("query_string"):
+            target += b"?" + scope["query_string"]
+    authority = (headers.first(b"host") or b"").decode("latin-1")
+    return Request(scope.get("method", "GET"), scope.get("scheme", "http"), authority, target, headers)
 
 
 def host_of(authority: str) -> str:

@@ -1,0 +1,66 @@
+"""``optout-gate serve``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from optout_gate.cli.output import config_errors_told, fail
+from optout_gate.errors import ConfigError
+from optout_gate.proxy.server import AddressInUse, Settings, configure_logging, run
+
+EXAMPLE = """
+\b
+Example:
+  optout-gate serve --upstream http://127.0.0.1:8000
+  optout-gate serve --config site.yaml --workers 4
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option(
+    "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML)."
+)
+@click.option("--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT.")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    envvar="OPTOUT_GATE_LISTEN",
+    help="Where visitors come in.  [default: 127.0.0.1:8080]",
+)
+@click.option(
+    "--admin",
+    metavar="HOST:PORT",
+    envvar="OPTOUT_GATE_ADMIN",
+    help="Where metrics and health are.  [default: 127.0.0.1:9090]",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that serve visitors."
+)
+@config_errors_told
+def serve(config: Path | None, upstream: str | None, listen: str | None, admin: str | None, workers: int) -> None:
+    """Run the gate in front of a website.
+
+    --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN.
+    """
+    if config is None and upstream is None:
+        raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
+    configure_logging()
+    try:
+        code = run(Settings(config, upstream, _address(listen, "--listen"), _address(admin, "--admin"), workers))
+    except AddressInUse as error:
+        fail(str(error))
+    sys.exit(code)
+
+
+def _address(value: str | None, flag: str) -> str | None:
+    from optout_gate.errors import Problem
+    from optout_gate.policy.config import split_address
+
+    if value is not None:
+        try:
+            split_address(value)
+        except ValueError as error:
+            raise ConfigError([Problem(flag, 0, 0, str(error))]) from None
+    return value

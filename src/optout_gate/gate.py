@@ -1,0 +1,277 @@
+"""The core's only front door: heads and bytes in, heads and bytes out. No socket, no await, no clock of its own.
+
+A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does this for every request::
+
+    exchange = gate.open(request)          # the site, the signals, the decision
+    send upstream: exchange.request        # the header lines to send on
+    passage = exchange.respond(response)   # the head, and what to put the body through
+    for chunk in body: send(passage.feed(chunk))
+    send(passage.close())
+    record(exchange.report)                # what was removed, and what it cost
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import ip_network
+
+from optout_gate.errors import RewriteError
+from optout_gate.http import Request, Response, media_type
+from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig
+from optout_gate.policy.decision import Decision, Policy, decide
+from optout_gate.policy.load import Loaded
+from optout_gate.rewrite import request_head, response_head
+from optout_gate.rewrite.charset import Charset, charset_for
+from optout_gate.rewrite.codings import Coding, coding_of
+from optout_gate.rewrite.css import CssRewriter
+from optout_gate.rewrite.html import HtmlRewriter
+from optout_gate.rewrite.judge import Judge, Removals
+from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
+from optout_gate.signals.reading import Reading, read
+
+HTML = "text/html"
+CSS = "text/css"
+_SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
+"""Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
+_NOT_REWRITABLE = frozenset({"application/xhtml+xml"})
+"""Pages that an HTML parser reads otherwise than a browser does: never rewritten, always contained."""
+
+
+class Outcome(StrEnum):
+    """What became of one exchange."""
+
+    UNTOUCHED = "untouched"  # nobody opted out, or the site is off
+    ENFORCED = "enforced"  # something was taken out
+    NOTHING_TO_DO = "nothing_to_do"  # opted out, and nothing denied was there
+    CONTAINED = "contained"  # could not be rewritten; sent under a Content-Security-Policy
+    BLOCKED = "blocked"  # could not be rewritten; not sent, or cut off
+    OBSERVED = "observed"  # opted out on a site in observe mode
+
+
+@dataclass(slots=True)
+class Report:
+    """What happened in one exchange. Filled as it goes; complete when the body is through.
+
+    Attributes:
+        site: the site's name, its first host pattern; for metrics.
+        decision: what held, and on whose word.
+        reading: what the request said.
+        removals: everything taken out (in observe mode: that would have been).
+        outcome: what became of it.
+        error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
+        bytes_in: length of the origin's body.
+        bytes_out: length of the body sent on.
+        gate_seconds: time spent in the core.
+    """
+
+    site: str
+    decision: Decision
+    reading: Reading
+    removals: Removals = field(default_factory=Removals)
+    outcome: Outcome = Outcome.UNTOUCHED
+    error: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    gate_seconds: float = 0.0
+
+
+class Site:
+    """A website behind the gate, ready for use."""
+
+    def __init__(self, config: SiteConfig, policy: Policy) -> None:
+        self.config = config
+        self.policy = policy
+        self.name = config.hosts[0]
+        self.hosts = config.hosts
+
+    def answers_to(self, host: str) -> bool:
+        """Return True when ``host`` (lower case, no port) is one of the site's."""
+        return any(host_matches(pattern, host) for pattern in self.hosts)
+
+
+class Gate:
+    """A configuration at work. Immutable: a reload builds a new one and swaps it."""
+
+    def __init__(self, loaded: Loaded, *, clock: Callable[[], float]) -> None:
+        """Take a loaded configuration, and a clock in seconds by which work is measured."""
+        self.config = loaded.config
+        self.catalog = loaded.catalog
+        self.filter_lists = loaded.filter_lists
+        self.clock = clock
+        policies = {"default": PolicyConfig(), **loaded.config.policies}
+        self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
+        self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
+        self.sites = tuple(Site(site, self.policies[site.policy]) for site in loaded.config.sites)
+
+    def site_for(self, host: str) -> Site | None:
+        """Return the first site that answers to ``host``, or None."""
+        return next((site for site in self.sites if site.answers_to(host)), None)
+
+    def open(self, request: Request) -> "Exchange | None":
+        """Return the exchange that ``request`` begins, or None when no site answers to its host (421)."""
+        site = self.site_for(request.host)
+        return Exchange(self, site, request) if site is not None else None
+
+
+class Exchange:
+    """The gate's view of one request and its response."""
+
+    def __init__(self, gate: Gate, site: Site, request: Request) -> None:
+        begun = gate.clock()
+        self._gate = gate
+        self.site = site
+        self.visitor = request
+        reading = read(request.headers, cookie_name=gate.config.cookie.name)
+        self.decision = decide(site.policy, site.config.mode, reading, request.path)
+        self.request = Request(
+            request.method,
+            request.scheme,
+            request.authority,
+            request.target,
+            request_head.toward_origin(request, self.decision),
+        )
+        self.report = Report(site.name, self.decision, reading)
+        self._spend(begun)
+
+    def respond(self, response: Response) -> Passage:
+        """Return the head to send on and what to put the body through."""
+        begun = self._gate.clock()
+        passage = self._passage(response)
+        self._spend(begun)
+        return passage if passage.untouched else _Measured(passage, self)
+
+    def _passage(self, response: Response) -> Passage:
+        mode = self.site.config.mode
+        kind = media_type(response.headers)
+        is_page = kind.essence == HTML or kind.essence in _NOT_REWRITABLE
+        headers = response.headers
+        if is_page and mode is Mode.ENFORCE:
+            headers = response_head.varying(headers)
+        if not self.decision.opted_out:
+            return Passage(Response(response.status, headers))
+        judge = Judge(
+            self.decision,
+            self._gate.catalog,
+            self._gate.filter_lists,
+            page_url=self.visitor.url,
+            notes=self.report.removals,
+        )
+        if mode is Mode.OBSERVE:
+            self.report.outcome = Outcome.OBSERVED
+            response_head.enforced(headers, judge)
+        else:
+            headers = response_head.enforced(headers, judge)
+            if any(signal.kind != "gpc" for signal in self.decision.because[:1]) and (is_page or kind.essence == CSS):
+                headers = response_head.private(headers)
+            self.note()
+        sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
+        if not (is_page or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))):
+            return Passage(Response(response.status, headers))
+        if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
+            if mode is Mode.ENFORCE:
+                headers = headers.without(response_head.REWRITTEN_BODY)
+            return Passage(Response(response.status, headers))
+        return self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
+
+    def _rewritten(self, response: Response, essence: str, label: str | None, judge: Judge) -> Passage:
+        observing = self.site.config.mode is Mode.OBSERVE
+        coding = coding_of(response.headers.members(b"content-encoding"))
+        refused = None
+        if coding is None:
+            refused = RewriteError("coding", "a content coding that the gate cannot open")
+        elif response.status == 206:
+            refused = RewriteError("partial", "a part of a page")
+        elif essence in _NOT_REWRITABLE:
+            refused = RewriteError("charset", "XHTML is not read as HTML")
+        if refused is not None or coding is None:
+            assert refused is not None
+            if observing:
+                self.report.error = refused.reason
+                return Passage(response)
+            return Passage(self._contained(response, refused))
+
+        def start(first: bytes) -> tuple[Charset, Rewriter]:
+            sheet = essence == CSS
+            rewriter = _SheetRewriter(judge) if sheet else HtmlRewriter(judge, page_url=self.visitor.url)
+            return charset_for(label, first), rewriter
+
+        pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
+        if observing:
+            return ObservedPassage(response, pipeline, self._failed)
+        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
+        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error))
+
+    def _contained(self, response: Response, error: RewriteError) -> Response:
+        self._failed(error)
+        self.report.outcome = Outcome.CONTAINED
+        return Response(response.status, response_head.contained(response.headers, self.site.hosts))
+
+    def _failed(self, error: RewriteError) -> None:
+        self.report.error = error.reason
+
+    def cut(self, error: RewriteError) -> None:
+        """Say that the body could not go on: the door answers 503, or cuts the connection."""
+        self._failed(error)
+        self.report.outcome = Outcome.BLOCKED
+
+    def note(self) -> None:
+        """Bring the report's outcome up to date with what was removed so far."""
+        if (
+            self.report.outcome in (Outcome.UNTOUCHED, Outcome.NOTHING_TO_DO, Outcome.ENFORCED)
+            and self.decision.enforced
+        ):
+            self.report.outcome = Outcome.ENFORCED if self.report.removals else Outcome.NOTHING_TO_DO
+
+    def _spend(self, begun: float) -> None:
+        self.report.gate_seconds += self._gate.clock() - begun
+
+
+class _Measured(Passage):
+    """A passage that keeps the report's time, sizes and outcome."""
+
+    untouched = False
+
+    def __init__(self, inner: Passage, exchange: Exchange) -> None:
+        self._inner = inner
+        self._exchange = exchange
+
+    @property
+    def head(self) -> Response:  # type: ignore[override]
+        return self._inner.head
+
+    def feed(self, chunk: bytes) -> bytes:
+        begun = self._exchange._gate.clock()
+        self._exchange.report.bytes_in += len(chunk)
+        return self._done(self._inner.feed(chunk), begun)
+
+    def close(self) -> bytes:
+        begun = self._exchange._gate.clock()
+        return self._done(self._inner.close(), begun)
+
+    def _done(self, out: bytes, begun: float) -> bytes:
+        self._exchange.note()
+        self._exchange.report.bytes_out += len(out)
+        self._exchange._spend(begun)
+        return out
+
+
+class _SheetRewriter:
+    """A style sheet as a body: the rewriter of CSS, between bytes."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._inner = CssRewriter(judge, judge.page)
+
+    def feed(self, chunk: bytes) -> bytes:
+        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
+
+    def close(self) -> bytes:
+        return self._inner.close().encode("utf-8", "surrogatepass")
+
+
+def host_matches(pattern: str, host: str) -> bool:
+    """Return True when ``host`` (lower case, no port) is what a host pattern of the configuration means."""
+    if pattern == "*":
+        return True
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
+    return host == pattern

@@ -1,0 +1,136 @@
+"""One flow on its way through the gate: head, body by pieces or whole, and what is said about it.
+
+Three traps of mitmproxy's streaming, all met by running it:
+
+- The head is sent before the first piece of the body is looked at. A page that then cannot be rewritten can no longer
+  go out contained; the flow is ended instead, and nothing more of the body is sent. Pages that are declared to be short
+  are therefore held back whole, which the gate would do anyway.
+- A piece of ``b""`` is written as a chunk of length zero, which is the end of the body to every client.
+- An exception in the stream function leaves the connection open for ever.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from mitmproxy import http as mitm
+
+from optout_gate.errors import RewriteError
+from optout_gate.gate import Exchange
+from optout_gate.http import Headers, Response
+from optout_gate.mitm import messages
+from optout_gate.rewrite.passage import HELD_BYTES, Passage
+
+KEPT_BYTES = 8 * 1024 * 1024  # of a streamed page, to show it; mitmproxy itself forgets what it streams
+
+NOT_SHOWN = b"This page cannot be shown with your privacy choice honoured. Please try again later.\n"
+
+log = logging.getLogger(__name__)
+
+
+class Crossing:
+    """What the addon knows of one flow."""
+
+    def __init__(self, flow: mitm.HTTPFlow, exchange: Exchange) -> None:
+        self.flow = flow
+        self.exchange = exchange
+        self.original: bytes | None = None  # the origin's body, once it is through; None where it is not kept
+        self._passage: Passage | None = None
+        self._is_cut = False
+        self._came: bytearray | None = bytearray()  # None: too long to be kept
+        self._sent = bytearray()
+
+    def respond(self, *, stream: bool) -> None:
+        """Rewrite the response's head, and see to it that its body comes through the gate.
+
+        Args:
+            stream: pass it on as it comes. Where it is declared to be short, it is held back whole all the same.
+        """
+        response = self.flow.response
+        assert response is not None
+        head = messages.response_of(response)
+        passage = self.exchange.respond(head)
+        if passage.untouched:
+            messages.set_headers(response, passage.head.headers)
+            return
+        self._passage = passage
+        if stream:
+            headers = passage.head.headers
+            if b"content-length" not in headers and b"transfer-encoding" not in headers:
+                headers = messages.framed_for_streaming(headers, self.flow)
+            messages.set_headers(response, headers)
+            response.stream = self._stream(passage, passage.head)
+        else:
+            response.stream = False
+
+    def finish(self) -> None:
+        """Put a body that was held back through the gate; give a streamed one back for showing."""
+        response = self.flow.response
+        passage = self._passage
+        if response is None or passage is None:
+            if response is not None and response.raw_content is not None:
+                report = self.exchange.report
+                report.bytes_in = report.bytes_out = len(response.raw_content)
+            return
+        response.trailers = None  # they speak of the origin's bytes
+        if response.stream:
+            if self._came is not None:
+                self._keep(bytes(self._came), bytes(self._sent))
+        elif response.raw_content is not None:
+            self._put_through(passage, response)
+        self._passage = None
+
+    def _put_through(self, passage: Passage, response: mitm.Response) -> None:
+        came = response.raw_content or b""
+        try:
+            sent = passage.feed(came) + passage.close()
+        except RewriteError as error:
+            self.exchange.cut(error)
+            log.warning("optout_gate: %s held back from a visitor who opted out: %s", self.flow.request.url, error)
+            self.flow.response = mitm.Response.make(503, NOT_SHOWN, {"Content-Type": "text/plain; charset=utf-8"})
+            return
+        length = str(len(sent)).encode()
+        headers = passage.head.headers.without([b"transfer-encoding"])
+        messages.set_headers(response, headers.replacing(b"content-length", length))
+        self._keep(came, sent)
+
+    def _keep(self, came: bytes, sent: bytes) -> None:
+        response = self.flow.response
+        assert response is not None
+        response.data.content = sent
+        self.original = came
+
+    def _stream(self, passage: Passage, sent_head: Response) -> Callable[[bytes], Iterable[bytes]]:
+        """Return what mitmproxy puts each piece of the body through; at the end it is called with ``b""``."""
+
+        def put_through(piece: bytes) -> Iterable[bytes]:
+            if self._is_cut:
+                return []
+            try:
+                out = passage.feed(piece) if piece else passage.close()
+                if passage.head != sent_head:  # the core would have the page go out contained: too late
+                    raise RewriteError(self.exchange.report.error or "engine", "the head has been sent")
+            except RewriteError as error:
+                self._cut(error)
+                return []
+            if self._came is not None:
+                self._came += piece
+                self._sent += out
+                if len(self._came) > KEPT_BYTES:
+                    self._came = None
+                    self._sent.clear()
+            return [out] if out else []
+
+        return put_through
+
+    def _cut(self, error: RewriteError) -> None:
+        self._is_cut = True
+        self.exchange.cut(error)
+        log.warning("optout_gate: %s cut off for a visitor who opted out: %s", self.flow.request.url, error)
+        if self.flow.killable:
+            self.flow.kill()
+
+
+def is_short(response: mitm.Response) -> bool:
+    """Return True for a body declared to be no longer than what the core holds back in any case."""
+    declared = Headers(response.headers.fields).first(b"content-length")
+    return declared is not None and declared.isdigit() and int(declared) <= HELD_BYTES

@@ -1,0 +1,73 @@
+"""What a flow carries for people and filters: comment, mark and metadata, all drawn from the exchange's report."""
+
+from collections import Counter
+from typing import Any
+
+from optout_gate.gate import Outcome, Report
+
+METADATA = "optout_gate"
+"""Key of ``flow.metadata``. ``~meta`` filters look into it."""
+
+MARKS = {
+    Outcome.ENFORCED: ":shield:",
+    Outcome.CONTAINED: ":warning:",
+    Outcome.BLOCKED: ":no_entry:",
+    Outcome.OBSERVED: ":eyes:",
+}
+"""A flow's mark by what became of it; where nothing was done there is none."""
+
+_SHOWN_VENDORS = 6  # in a comment, which stands on one line
+
+
+def comment(report: Report) -> str:
+    """Return one line about an exchange, empty for a visitor who did not opt out."""
+    if not report.decision.opted_out:
+        return ""
+    count = len(report.removals)
+    verb = "would be removed" if report.outcome is Outcome.OBSERVED else "removed"
+    if report.outcome is Outcome.CONTAINED:
+        what = f"sent contained, it cannot be rewritten ({report.error})"
+    elif report.outcome is Outcome.BLOCKED:
+        what = f"cut off, it cannot be rewritten ({report.error})"
+    elif count:
+        what = f"{count} {verb}: {_vendors(report)}"
+    else:
+        what = "nothing to remove"
+    return f"{report.decision}: {what}"
+
+
+def mark(report: Report) -> str:
+    """Return the flow's mark, empty where nothing was done."""
+    if report.outcome is Outcome.OBSERVED and not report.removals:
+        return ""
+    return MARKS.get(report.outcome, "")
+
+
+def metadata(report: Report) -> dict[str, Any]:
+    """Return a report as plain values, which mitmproxy can save with the flow."""
+    return {
+        "site": report.site,
+        "outcome": report.outcome.value,
+        "signal": report.decision.signal,
+        "decision": str(report.decision),
+        "policy": report.decision.policy.name,
+        "mode": report.decision.mode.value,
+        "removed": len(report.removals),
+        "removals": [
+            {"vendor": vendor, "purpose": purpose, "kind": kind, "count": count}
+            for (vendor, purpose, kind), count in sorted(report.removals.counts.items())
+        ],
+        "error": report.error,
+        "bytes_in": report.bytes_in,
+        "bytes_out": report.bytes_out,
+        "gate_seconds": report.gate_seconds,
+    }
+
+
+def _vendors(report: Report) -> str:
+    counts: Counter[str] = Counter()
+    for (vendor, _, _), count in report.removals.counts.items():
+        counts[vendor] += count
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{vendor} {count}" for vendor, count in ranked[:_SHOWN_VENDORS]]
+    return ", ".join(shown + ["…"] * (len(ranked) > _SHOWN_VENDORS))

@@ -1,0 +1,42 @@
+"""The stand-in scripts, as they go over the wire, and the version that belongs in their address.
+
+A surrogate takes the place of a vendor's library at ``/_optout/s/NAME.js``: the page's own calls find somebody
+at home, the callbacks it waits for fire, and nothing is sent, stored or measured. The files are package data in
+``optout_gate/browser/surrogates``, served byte for byte; there is no build step. They are cached as immutable, so
+a change must change their address: that is what :func:`version` is for.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+
+@cache
+def _scripts() -> Mapping[str, bytes]:
+    """Return every script by its name, read from the package once, in the order of the names."""
+    folder = files("optout_gate") / "browser" / "surrogates"
+    scripts = {entry.name.removesuffix(".js"): entry.read_bytes() for entry in folder.iterdir()}
+    return MappingProxyType(dict(sorted(scripts.items())))
+
+
+def names() -> frozenset[str]:
+    """Return the names that a catalogue entry may give as its ``surrogate``."""
+    return frozenset(_scripts())
+
+
+def read(name: str) -> bytes:
+    """Return the script of that name; raises KeyError for a name that :func:`names` does not hold."""
+    return _scripts()[name]
+
+
+@cache
+def version() -> str:
+    """Return 16 hex digits that change whenever any surrogate does."""
+    digest = hashlib.sha256()
+    for name, script in _scripts().items():
+        # The length keeps bytes from moving between neighbours unnoticed.
+        digest.update(b"%s %d\n" % (name.encode(), len(script)))
+        digest.update(script)
+    return digest.hexdigest()[:16]

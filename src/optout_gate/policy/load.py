@@ -1,0 +1,178 @@
+"""A configuration file, from text to something that can be used, with every mistake told at once.
+
+Shape and values are pydantic's to check (:mod:`optout_gate.policy.config`); what one part says about another is
+checked here, on the raw data, so that a wrong type in one place does not hide a wrong name in another.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
+from optout_gate.errors import ConfigError, Problem
+from optout_gate.policy.config import Config
+from optout_gate.trackers import lists
+from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
+from optout_gate.trackers.lists import FilterList
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration ready for a gate: values, and the rules it brings."""
+
+    config: Config
+    catalog: Catalog
+    filter_lists: tuple[FilterList, ...]
+    file: str
+
+
+def load_file(path: Path) -> Loaded:
+    """Return the configuration in ``path``.
+
+    Raises:
+        ConfigError: with everything that is wrong, each with file, line and column.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(str(path), 0, 0, f"not UTF-8 text (byte {error.start})")]) from None
+    return load_text(text, file=str(path), folder=path.parent)
+
+
+def load_text(text: str, *, file: str, folder: Path) -> Loaded:
+    """Return the configuration in ``text``; file names in it start from ``folder``.
+
+    Raises:
+        ConfigError: with everything that is wrong, each with file, line and column.
+    """
+    document = parse(text, file)
+    problems: list[Problem] = []
+    config: Config | None = None
+    try:
+        config = validate(Config, document)
+    except ConfigError as error:
+        problems += error.problems
+    catalog = _catalog(document, config)
+    problems += _names(document, catalog)
+    problems += _own_vendors(document)
+    filter_lists, list_problems = _filter_lists(document, folder)
+    problems += list_problems
+    if problems or config is None:
+        raise ConfigError(problems)
+    return Loaded(config, catalog, tuple(filter_lists), file)
+
+
+def from_upstream(upstream: str) -> Loaded:
+    """Return the configuration that ``--upstream URL`` alone amounts to.
+
+    Raises:
+        ConfigError: it is not a URL to send requests to.
+    """
+    text = f"version: 1\nsites: [{{upstream: {upstream!r}}}]\n"
+    try:
+        return load_text(text, file="--upstream", folder=Path())
+    except ConfigError as error:
+        raise ConfigError([Problem("--upstream", 0, 0, each.text) for each in error.problems]) from None
+
+
+def everywhere() -> Loaded:
+    """Return the defaults on every host, for doors that know by themselves where requests go."""
+    return from_upstream("http://upstream.invalid")
+
+
+def _catalog(document: Document, config: Config | None) -> Catalog:
+    """Return the built-in catalogue with the operator's entries over it."""
+    own = config.trackers.extra if config else ()
+    named = [each.model_copy(update={"name": each.name or each.vendor}) for each in own]
+    try:
+        return Catalog([*builtin_documents(), (document, ("trackers", "extra"), named)])
+    except ConfigError:
+        return builtin()  # a vendor defined twice, which _own_vendors tells
+
+
+def _own_vendors(document: Document) -> Iterator[Problem]:
+    """Yield the operator's vendors whose id is taken."""
+    seen: dict[str, str] = {vendor: "{}:{}".format(*place) for vendor, place in builtin().origins.items()}
+    for index, entry in enumerate(_list(_mapping(_mapping(document.data).get("trackers")).get("extra"))):
+        vendor = _mapping(entry).get("vendor")
+        if not isinstance(vendor, str):
+            continue
+        at = ("trackers", "extra", index, "vendor", VALUE)
+        if vendor in seen:
+            yield document.problem(at, f"vendor {vendor!r} is already defined in {seen[vendor]}; choose another id")
+        seen.setdefault(vendor, f"{document.file}:{document.line('trackers', 'extra', index)}")
+
+
+def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
+    """Yield what is wrong with names that refer to something else in the file or to the catalogue."""
+    data = _mapping(document.data)
+    policies = {"default": {}, **_mapping(data.get("policies"))}
+    own = {_mapping(each).get("vendor") for each in _list(_mapping(data.get("trackers")).get("extra"))}
+    taken: dict[str, int] = {}
+    for index, site in enumerate(_list(data.get("sites"))):
+        policy = _mapping(site).get("policy", "default")
+        if isinstance(policy, str) and policy not in policies:
+            where: tuple[int | str, ...] = ("sites", index, "policy", VALUE)
+            if "policy" not in _mapping(site):
+                where = ("sites", index)
+            names = ", ".join(map(repr, policies))
+            text = f"there is no policy {policy!r}; expected one of {names}{did_you_mean(policy, policies)}"
+            yield document.problem(where, text)
+        for number, host in enumerate(_list(_mapping(site).get("hosts", ["*"]))):
+            if not isinstance(host, str):
+                continue
+            at = ("sites", index, "hosts", number)
+            if host in taken:
+                text = f"host {host!r} already belongs to the site in line {taken[host]}: this one is never reached"
+                yield document.problem(at, text)
+            elif "*" in taken:
+                text = f"host {host!r} is never reached: '*' in line {taken['*']} takes every host, so it comes last"
+                yield document.problem(at, text)
+            taken.setdefault(host, document.line("sites", index))
+    for name, policy_data in policies.items():
+        for vendor in _mapping(_mapping(policy_data).get("vendors")):
+            if vendor not in catalog.vendors and vendor not in own:
+                text = f"there is no vendor {vendor!r} in the catalogue{did_you_mean(vendor, catalog.vendors)}"
+                yield document.problem(("policies", name, "vendors", vendor), f"{text} (see: optout-gate vendors)")
+
+
+def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], list[Problem]]:
+    found: list[FilterList] = []
+    problems: list[Problem] = []
+    entries = _list(_mapping(_mapping(document.data).get("trackers")).get("filter_lists"))
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        path, purpose = _mapping(entry).get("path"), _mapping(entry).get("purpose")
+        if not isinstance(path, str) or not path:
+            continue
+        where = ("trackers", "filter_lists", index, "path", VALUE)
+        if path in seen:
+            problems.append(document.problem(where, f"the filter list {path!r} stands twice"))
+            continue
+        seen.add(path)
+        try:
+            text = (folder / path).read_text("utf-8", errors="replace")
+        except OSError as error:
+            problems.append(document.problem(where, f"filter list {folder / path} cannot be read: {error.strerror}"))
+            continue
+        name = "-".join(part for part in _words(Path(path).stem)) or str(index)
+        try:
+            found.append(lists.load(text, path=path, name=name, purpose=purpose))  # type: ignore[arg-type]
+        except ValueError:
+            continue  # a wrong purpose, which validation has told already
+    return found, problems
+
+
+def _words(text: str) -> list[str]:
+    return "".join(each if each.isascii() and each.isalnum() else " " for each in text.lower()).split()
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,45 @@
+"""The admin address: metrics and health, for operators. Never on the visitors' address."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from optout_gate import __version__
+
+
+class Admin:
+    """The admin address as an ASGI application."""
+
+    def __init__(self, registry: Callable[[], CollectorRegistry], ready: Callable[[], str | None]) -> None:
+        """Take where the metrics are, and what says why the gate is not ready (None when it is)."""
+        self._registry = registry
+        self._ready = ready
+        self.app = Starlette(
+            routes=[
+                Route("/metrics", self._metrics),
+                Route("/healthz", self._health),
+                Route("/readyz", self._readiness),
+                Route("/version", self._version),
+            ]
+        )
+
+    def _metrics(self, request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._registry()), headers={"Content-Type": content_type})
+
+    async def _health(self, request: Request) -> Response:
+        """Answer, which is the whole proof: the event loop is alive."""
+        return PlainTextResponse("ok\n")
+
+    async def _readiness(self, request: Request) -> Response:
+        """Say whether traffic may come. The origin's health is not asked, lest its outage remove every gate."""
+        why_not = self._ready()
+        return PlainTextResponse("ready\n") if why_not is None else PlainTextResponse(f"{why_not}\n", 503)
+
+    async def _version(self, request: Request) -> Response:
+        return JSONResponse({"name": "optout-gate", "version": __version__})

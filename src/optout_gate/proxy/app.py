@@ -1,0 +1,277 @@
+"""The reverse proxy as an ASGI application: moves bytes between visitor, gate and origin, and decides nothing.
+
+The gate decides (:mod:`optout_gate.gate`), the protocol class in front refuses what is not sound HTTP
+(:mod:`optout_gate.proxy.protocol`), the client behind keeps nothing between visitors
+(:mod:`optout_gate.proxy.upstream`). What is left is the order of things.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from email.utils import formatdate
+from typing import Any
+from urllib.parse import urlsplit
+
+from optout_gate.errors import RewriteError, UpstreamError
+from optout_gate.gate import Exchange, Gate
+from optout_gate.http import Headers, Response, request_of
+from optout_gate.pages.app import PREFIX, OwnPages
+from optout_gate.proxy import forwarding, websocket
+from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
+from optout_gate.rewrite.passage import Passage
+from optout_gate.telemetry.metrics import Metrics
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+WATCH_AFTER_S = 0.25  # an exchange shorter than this is over before a visitor's leaving would save anything
+
+log = logging.getLogger("optout_gate.proxy")
+
+
+class VisitorGone(Exception):
+    """The visitor closed the connection before the request's body was complete."""
+
+
+class ProxyApp:
+    """One worker's application. ``gate`` may be replaced at any time; exchanges under way keep theirs."""
+
+    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+        self.gate = gate
+        self.metrics = metrics
+        self.pages = OwnPages(lambda: self.gate)
+        self._upstreams: dict[str, Upstream] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "http":
+            if scope["path"].startswith(PREFIX + "/"):
+                await self.pages(scope, receive, send)
+            else:
+                await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def close(self) -> None:
+        """Close the connections to every origin."""
+        for upstream in self._upstreams.values():
+            await upstream.close()
+
+    def upstream(self, url: str) -> Upstream:
+        """Return the connections to the origin at ``url``; they are made on first use."""
+        found = self._upstreams.get(url)
+        if found is None:
+            found = self._upstreams[url] = Upstream(UpstreamAddress.parse(url))
+        return found
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relay a WebSocket. What goes through it is the site's own; nothing in it is read."""
+        request = request_of(scope)
+        exchange = self.gate.open(request)
+        if exchange is None:
+            self.metrics.refused("unknown_host")
+            await websocket.refuse(scope, receive, send, 421)
+            return
+        headers = self.request_headers(exchange, scope)
+        await websocket.relay(exchange.site.config.upstream, request.target, headers, scope, receive, send)
+
+    def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
+        """Return the header lines of an exchange's request as its origin gets them."""
+        site = exchange.site.config
+        client = scope.get("client")
+        peer = client[0] if client else None
+        authority = exchange.request.authority
+        return forwarding.toward_origin(
+            forwarding.end_to_end(exchange.request.headers),
+            peer=peer,
+            trusted=forwarding.is_trusted(peer, self.gate.trusted_proxies),
+            scheme=exchange.request.scheme,
+            authority=authority,
+            host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
+        )
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gate = self.gate
+        request = request_of(scope)
+        exchange = gate.open(request)
+        if exchange is None:
+            self.metrics.refused("unknown_host")
+            await reply(send, 421, "No site behind this gate answers to that host.")
+            return
+        if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
+            self.metrics.refused("loop")
+            await reply(send, 508, "The request came through this gate before: a loop.")
+            return
+        begun = gate.clock()
+        self.metrics.inflight.inc()
+        try:
+            await _Forwarding(self, exchange, scope, receive, send).run()
+        finally:
+            self.metrics.inflight.dec()
+            self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+
+
+class _Forwarding:
+    """One exchange on its way to the origin and back."""
+
+    def __init__(self, app: ProxyApp, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        self.app = app
+        self.exchange = exchange
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.started = False
+        self.body_is_through = False
+
+    async def run(self) -> None:
+        """Send the request on and the response back."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        watcher: list[asyncio.Task[None]] = []
+
+        def watch() -> None:
+            if task is not None:
+                watcher.append(loop.create_task(self._watch(task)))
+
+        timer = loop.call_later(WATCH_AFTER_S, watch)
+        try:
+            await self._forward()
+        except UpstreamError as error:
+            self.app.metrics.upstream_errors.labels(error.reason).inc()
+            log.warning("origin %s: %s", self.exchange.site.config.upstream, error)
+            await self._fail(error.status, "The website behind this gate did not answer.")
+        except RewriteError as error:
+            self.exchange.cut(error)
+            log.warning("response cut off for a visitor who opted out: %s", error)
+            await self._fail(
+                503, "This page cannot be shown with your privacy choice honoured. Please try again later."
+            )
+        except VisitorGone:
+            pass
+        except asyncio.CancelledError:
+            if not self._gone:
+                raise
+        finally:
+            timer.cancel()
+            for each in watcher:
+                each.cancel()
+
+    _gone = False
+
+    async def _watch(self, task: "asyncio.Task[Any]") -> None:
+        """Cancel the exchange when the visitor leaves: an answer nobody reads costs the origin for nothing."""
+        while not self.body_is_through:
+            await asyncio.sleep(WATCH_AFTER_S)  # the body's reader is told of it itself
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+            task.cancel()
+
+    async def _forward(self) -> None:
+        exchange, metrics = self.exchange, self.app.metrics
+        headers = self.app.request_headers(exchange, self.scope)
+        body = self._request_body() if _has_body(exchange.request.headers) else None
+        self.body_is_through = body is None
+        begun = self.app.gate.clock()
+        upstream = self.app.upstream(exchange.site.config.upstream)
+        response = await upstream.send(exchange.request.method, exchange.request.target, headers, body)
+        metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
+        try:
+            head = Response(response.status, forwarding.end_to_end(response.headers))
+            passage = exchange.respond(head)
+            if passage.untouched:
+                await self._pass_on(passage.head, response)
+            else:
+                await self._rewrite(passage, response)
+        finally:
+            await response.close()
+
+    async def _pass_on(self, head: Response, response: UpstreamResponse) -> None:
+        chunk = b"" if response.ended else await response.read()
+        await self._start(head, response.reason)
+        report = self.exchange.report
+        while True:
+            report.bytes_in += len(chunk)
+            report.bytes_out += len(chunk)
+            if response.ended:
+                await self.send({"type": "http.response.body", "body": chunk})
+                return
+            if chunk:
+                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
+            chunk = await response.read()
+
+    async def _rewrite(self, passage: Passage, response: UpstreamResponse) -> None:
+        while not response.ended:
+            chunk = await response.read()
+            out = passage.feed(chunk) if chunk else b""
+            if not out:
+                continue
+            if not self.started:
+                await self._start(passage.head, response.reason)
+            await self.send({"type": "http.response.body", "body": out, "more_body": True})
+        out = passage.close()
+        if not self.started:  # held back whole, so its length is known
+            length = str(len(out)).encode()
+            head = Response(passage.head.status, passage.head.headers.replacing(b"content-length", length))
+            await self._start(head, response.reason)
+        await self.send({"type": "http.response.body", "body": out})
+
+    async def _start(self, head: Response, reason: bytes) -> None:
+        self.started = True
+        headers = list(head.headers)
+        if b"date" not in head.headers:
+            headers.append((b"Date", formatdate(usegmt=True).encode()))
+        await self.send({"type": "http.response.start", "status": head.status, "headers": headers, "reason": reason})
+
+    async def _fail(self, status: int, words: str) -> None:
+        """Answer with an error, or cut the connection where an answer is already under way."""
+        if not self.started:
+            self.started = True
+            await reply(self.send, status, words)
+            return
+        if "optout_gate.abort" in self.scope.get("extensions", {}):
+            await self.send({"type": "optout_gate.abort"})
+
+    async def _request_body(self) -> AsyncIterator[bytes]:
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise VisitorGone
+            chunk = message.get("body", b"")
+            if chunk:
+                yield chunk
+            if not message.get("more_body", False):
+                self.body_is_through = True
+                return
+
+
+def _has_body(headers: Headers) -> bool:
+    if b"transfer-encoding" in headers:
+        return True
+    return (headers.first(b"content-length") or b"0") != b"0"
+
+
+async def reply(send: Send, status: int, words: str) -> None:
+    """Send a short plain answer of the gate's own."""
+    body = f"{words}\n".encode()
+    headers = [
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Cache-Control", b"no-store"),
+        (b"Date", formatdate(usegmt=True).encode()),
+    ]
+    if status == 503:
+        headers.append((b"Retry-After", b"5"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,275 @@
+"""uvicorn's HTTP/1.1 protocol, mended for the edge of a network.
+
+uvicorn with httptools parses strictly and serves fast, and is meant to stand behind a proxy. Measured in front of one
+instead, it takes a header of 20 MB, makes header fields of trailers (a ``Sec-GPC`` trailer too), waits for ever for
+the rest of a head or body, accepts a missing or second Host, and loses the body behind ``Upgrade: foo``. This
+subclass mends that, and refuses before the application is called whatever two servers could read differently::
+
+    uvicorn.Config(app, http=gate_protocol(ServerLimits()), proxy_headers=False, server_header=False, ...)
+
+``scope["headers"]`` has lower-case names, as ASGI wants; what the client sent stands in
+``scope["extensions"]["optout_gate.raw"]``: ``headers``, a tuple of pairs in order and case, and ``target``, bytes.
+Other extensions are those of :mod:`optout_gate.proxy.protocol_cycle`. uvicorn's access log is not written: it would
+hold addresses and queries.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from math import inf
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
+from optout_gate.proxy.deadlines import Deadlines
+from optout_gate.proxy.protocol_cycle import GateCycle
+from optout_gate.proxy.protocol_head import Meaning, Refusal
+from optout_gate.proxy.protocol_parser import GuardedParsing
+from optout_gate.proxy.server_limits import ServerLimits
+
+__all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
+
+REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 417: b"Expectation Failed"}
+REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
+
+
+def gate_protocol(limits: ServerLimits) -> type["GateProtocol"]:
+    """Return the class to give uvicorn as ``http=``."""
+    times = (limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s)
+    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*times)})
+
+
+async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b"Busy\n"})
+
+
+class GateProtocol(GuardedParsing):
+    """One client connection. Made by :func:`gate_protocol`, which sets its limits."""
+
+    deadlines: ClassVar[Deadlines]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.deadline = inf
+        self._active: GateCycle | None = None  # the one that the client is being answered by
+        self._unsent = 0
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self.deadline = self.loop.time() + self.limits.header_s
+        self.deadlines.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell every request that its client is gone, those that wait their turn too."""
+        self.deadlines.discard(self)
+        active = self._active
+        if active is not None and not active.response_complete:
+            active.disconnected = True
+            active.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def _expect_body(self) -> None:
+        """Give the client time for the next piece of a body, unless it waits for us."""
+        if self._in_head or self._deaf or self.flow.read_paused or self.flow.write_paused:
+            return
+        if self._active is None or not self._active.waiting_for_100_continue:
+            self.deadline = self.loop.time() + self.limits.body_idle_s
+
+    def want_more(self) -> None:
+        """Read on, because the application waits for body or for the client's leaving."""
+        if not self.pipeline and not self._deaf:  # one request waiting its turn is enough
+            self.flow.resume_reading()
+            self._expect_body()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what was sent."""
+        super().pause_writing()
+        self._await_sending()
+
+    def resume_writing(self) -> None:
+        """Send on."""
+        super().resume_writing()
+        if self.transport.is_closing() or self._deaf:
+            self._await_sending()
+        elif self._active is None:
+            self._rest()
+        else:
+            self.deadline = inf
+            self._expect_body()
+
+    def _await_sending(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self.deadline = self.loop.time() + self.limits.send_idle_s
+
+    def expire(self) -> None:
+        """Act on a deadline that has passed; which one follows from what is under way."""
+        self.deadline = inf
+        if self.transport.is_closing() or self._deaf or self.flow.write_paused:
+            if 0 < self.transport.get_write_buffer_size() < self._unsent:
+                self._await_sending()  # slow, but it takes something
+            else:
+                self.transport.abort()
+        elif not self._in_head:
+            if self._active is None:  # a body that nobody wants any more
+                self.transport.close()
+            else:
+                self._refuse(Refusal(408, "the request body stalled"))
+        elif self._head_bytes:
+            self._refuse(Refusal(408, "the request head stalled"))
+        else:
+            self.transport.close()
+
+    # What the parser finds
+
+    def _begin_head(self) -> None:
+        if self._active is None:
+            self.deadline = self.loop.time() + self.limits.header_s
+
+    def _may_upgrade(self) -> bool:
+        return self._active is None
+
+    def _begin_cycle(self, meaning: Meaning) -> None:
+        cycle = self.cycle = GateCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=meaning.expects_continue,
+            keep_alive=meaning.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.protocol = self
+        busy = self.limit_concurrency is not None and len(self.tasks) >= self.limit_concurrency
+        app: Any = _busy if busy else self.app
+        if self._active is None:
+            self._active = cycle
+            self.deadline = inf
+            self._start_asgi_task(cycle, app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of body for the application; nobody wants what comes after its answer."""
+        self._overhead = 0
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is all there."""
+        if self.parser.should_upgrade() and not self._reframing:
+            return  # llhttp believes that nothing follows
+        self._in_head = True
+        self._head_bytes = 0
+        cycle = self.cycle
+        cycle.more_body = False
+        if cycle is self._active and not cycle.response_complete and not self.flow.write_paused:
+            self.deadline = inf
+        cycle.message_event.set()
+        if self._active is None:
+            self._rest()  # the answer was there before the end of the request
+
+    # The end of a response, of the connection, of HTTP
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for one."""
+        self.server_state.total_requests += 1
+        done, self._active = self._active, None
+        if done is not None and not done.keep_alive:
+            self._deaf = True
+            self.pipeline.clear()
+            self._close_after_sending()
+        elif self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._active = cycle  # type: ignore[assignment]
+            self.flow.resume_reading()
+            self._start_asgi_task(cycle, app)
+        elif self._refusal is not None:
+            self._refuse(self._refusal)
+        else:
+            self.flow.resume_reading()
+            self._rest()
+
+    def _rest(self) -> None:
+        if self.flow.write_paused:
+            return  # the deadline for sending stands
+        if self._in_head:
+            seconds = self.limits.header_s if self._head_bytes else self.limits.keepalive_s
+        else:
+            seconds = self.limits.body_idle_s
+        self.deadline = self.loop.time() + seconds
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer in the application's stead and close, in turn behind requests that are being answered."""
+        self._refusal = refusal
+        active = self._active
+        if active is not None and (active is not self.cycle or not active.more_body):
+            self._deaf = True  # the refused request is a later one
+            if self.pipeline and self.cycle.more_body:
+                self.pipeline.popleft()
+            self.deadline = inf
+            return
+        if active is not None:
+            active.disconnected = True
+            active.message_event.set()
+            self._active = None
+            if active.response_started:
+                self._deaf = True
+                self.transport.close()
+                return
+        body = f"{refusal.problem}\n".encode("latin-1", "replace")
+        head = b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\n" % (
+            refusal.status,
+            REASONS[refusal.status],
+        )
+        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body))
+        self._deaf = True
+        self._close_after_sending()
+
+    def _close_after_sending(self) -> None:
+        """Close so that the client reads the answer: a reset, provoked by what it still sends, would take it away."""
+        if self.transport.is_closing():
+            return
+        quiet = self.cycle is not None and not self.cycle.more_body and self._in_head and not self._head_bytes
+        if quiet or not self.transport.can_write_eof():
+            self._await_sending()
+            self.transport.close()
+        else:
+            self.flow.resume_reading()
+            self._unsent = self.transport.get_write_buffer_size()
+            self.deadline = self.loop.time() + self.limits.linger_s
+            self.transport.write_eof()
+
+    def shutdown(self) -> None:
+        """Close when idle, else after the response under way."""
+        if self._active is None:
+            self.transport.close()
+        else:
+            self._active.keep_alive = False
+
+    def _become_websocket(self, rest: bytes) -> None:
+        """Hand the connection to uvicorn's WebSocket protocol, with the head as it came."""
+        self._deaf = True
+        self.deadlines.discard(self)
+        self.connections.discard(self)
+        lines = [b"%b: %b\r\n" % pair for pair in self._raw]
+        head = b"".join((b"GET ", self.url, b" HTTP/1.1\r\n", *lines, b"\r\n"))
+        protocol = self.ws_protocol_class(  # type: ignore[call-arg, misc]
+            config=self.config, server_state=self.server_state, app_state=self.app_state
+        )
+        protocol.connection_made(self.transport)
+        protocol.data_received(head + rest)
+        self.transport.set_protocol(protocol)

@@ -1,0 +1,183 @@
+"""The reading half of :class:`~optout_gate.proxy.protocol.GateProtocol`: bytes in, judged requests out.
+
+httptools gathers a field until it is complete, however long, and gives trailers to the same callback as header
+fields. So bytes are counted before they are fed, an unfinished head gets no more than its limit, and the list of
+fields is closed when the head is.
+"""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from optout_gate.http import Pair
+from optout_gate.proxy.protocol_head import Meaning, Refusal, framing_head, judge
+from optout_gate.proxy.server_limits import ServerLimits
+
+
+class GuardedParsing(HttpToolsProtocol):
+    """Parses requests within limits."""
+
+    limits: ClassVar[ServerLimits]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refusal: Refusal | None = None
+        self._deaf = False  # no more requests are read from this client
+        self.url = b""
+        self._in_head = True
+        self._reframing = False  # the parser reads a head of our own
+        self._head_bytes = 0  # fed since the last message ended; exact while no message ends within one feed
+        self._fed = 0  # at once
+        self._overhead = 0  # fed within a body without giving any
+        self._raw: list[Pair] = []
+        self._meaning = Meaning(True, False, 0, False)
+
+    @abstractmethod
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answer in the application's stead and close."""
+
+    @abstractmethod
+    def _begin_cycle(self, meaning: Meaning) -> None:
+        """Take a request whose head is complete."""
+
+    @abstractmethod
+    def _may_upgrade(self) -> bool:
+        """Return whether nothing stands before a WebSocket."""
+
+    @abstractmethod
+    def _become_websocket(self, rest: bytes) -> None:
+        """Hand the connection over; ``rest`` came behind the head."""
+
+    @abstractmethod
+    def _begin_head(self) -> None:
+        """Note that the first byte of a request has come."""
+
+    @abstractmethod
+    def _expect_body(self) -> None:
+        """Note that bytes have been taken."""
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, no more of an unfinished head at a time than a head may have."""
+        if self._deaf:
+            return
+        rest: bytes | memoryview = data
+        try:
+            while rest and not self._deaf:
+                part = rest
+                if self._in_head:
+                    if not self._head_bytes:
+                        self._begin_head()
+                    if self._head_bytes + len(rest) > self.limits.header_bytes:
+                        part = memoryview(rest)[: self.limits.header_bytes - self._head_bytes + 1]
+                    self._head_bytes += len(part)
+                used = self._feed(part)
+                if used == len(rest):
+                    break
+                rest = memoryview(rest)[used:]
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except httptools.HttpParserError as error:
+            self._refuse(self._refusal or Refusal(400, f"not HTTP: {error}"))
+        else:
+            self._expect_body()
+
+    def _feed(self, part: bytes | memoryview) -> int:
+        """Return how much of ``part`` is dealt with."""
+        used = len(part)
+        self._fed = used
+        self._overhead += used
+        try:
+            self.parser.feed_data(part)
+        except httptools.HttpParserUpgrade as upgrade:
+            used = upgrade.args[0]
+            if self._meaning.websocket:
+                self._become_websocket(bytes(part[used:]))
+                return len(part)
+            # llhttp takes what follows any Upgrade for another protocol. It is the body, and then the next request.
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._reframing = True
+            self.parser.feed_data(framing_head(self._meaning))
+            self._reframing = False
+        if self._in_head and self._head_bytes > self.limits.header_bytes:
+            raise self._too_large()
+        if not self._in_head and self._overhead > self.limits.header_bytes:
+            raise Refusal(400, "chunk extensions or trailers without end")
+        return used
+
+    def _too_large(self) -> Refusal:
+        if self._raw or len(self.url) < self.limits.target_bytes:
+            return Refusal(431, "the request head is too large")
+        return Refusal(414, "the request target is too long")
+
+    # What the parser calls. A refusal raised here comes out of feed_data as a parser error.
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if not self._reframing:
+            super().on_message_begin()
+            self._head_bytes = self._head_bytes or 1  # begun within a feed that another message began
+            self._raw = []
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        if not self._reframing:
+            self.url += url
+            if len(self.url) > self.limits.target_bytes:
+                self._stop(Refusal(414, "the request target is too long"))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; one of the trailers is dropped (RFC 9110 §6.5.1)."""
+        if self._in_head and not self._reframing:
+            self._raw.append((name, value))
+
+    def _stop(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+        raise refusal
+
+    def on_headers_complete(self) -> None:
+        """Judge the head, then call the application or let the request wait its turn."""
+        if self._reframing:
+            return
+        raw = self._raw
+        limits = self.limits
+        if len(raw) > limits.header_fields:
+            self._stop(Refusal(431, "the request has too many header fields"))
+        # What is fed at once may end one body and hold all of the next head; then the count of bytes is not exact.
+        if self._fed > limits.header_bytes and sum(len(n) + len(v) + 4 for n, v in raw) > limits.header_bytes:
+            self._stop(Refusal(431, "the request head is too large"))
+        self.headers += [(name.lower(), value) for name, value in raw]
+        version = self.parser.get_http_version()
+        method = self.parser.get_method().decode("ascii")
+        try:
+            meaning = self._meaning = judge(method, self.url, version, self.headers)
+        except Refusal as refusal:
+            self._stop(refusal)
+        self._in_head = False
+        self._overhead = 0
+        self._describe(method, version)
+        if meaning.websocket and self._should_upgrade_to_ws():
+            if not self._may_upgrade():
+                self._stop(Refusal(400, "an upgrade behind a request that is not answered yet"))
+            return
+        if meaning.websocket:
+            self._meaning = meaning._replace(websocket=False)
+        self._begin_cycle(meaning)
+
+    def _describe(self, method: str, version: str) -> None:
+        path, _, query = self.url.partition(b"?")
+        text = path.decode("latin-1")
+        scope: Any = self.scope
+        scope["method"] = method
+        scope["http_version"] = version
+        scope["path"] = self.root_path + (unquote(text) if "%" in text else text)
+        scope["raw_path"] = self.root_path.encode("ascii") + path
+        scope["query_string"] = query
+        scope["extensions"] = {
+            "optout_gate.raw": {"headers": tuple(self._raw), "target": self.url},
+            "optout_gate.reason": {},
+            "optout_gate.abort": {},
+        }

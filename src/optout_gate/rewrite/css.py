@@ -1,0 +1,122 @@
+"""CSS with the denied references taken out: ``url()``, ``@import``, ``image-set()``, ``@font-face`` sources.
+
+A tokenizer in the small (CSS Syntax 3 §4.3): comments are passed over, strings and ``url(`` tokens are read with their
+escapes, everything else is not looked at. A denied address becomes ``about:invalid`` in place, which fails as a
+missing resource does; nothing is parsed and printed, so every other byte stays.
+
+A sheet is cut for streaming behind a ``;``, ``{`` or ``}`` that stands outside every token: no statement that could
+hold a reference is ever split.
+"""
+
+import re
+
+from optout_gate.errors import RewriteError
+from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.neutral import CSS_URL
+from optout_gate.trackers.urls import Base
+
+MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one statement; inlined fonts and images are long
+
+_STRING = r"\"(?:[^\"\\\n\r\f]|\\(?s:.))*\"|'(?:[^'\\\n\r\f]|\\(?s:.))*'"
+_TOKEN = re.compile(
+    rf"""
+    (?P<comment>/\*.*?\*/)
+  | (?P<url>(?:u|\\0{{0,4}}[57]5\s?)(?:r|\\0{{0,4}}[57]2\s?)(?:l|\\0{{0,4}}[46]c\s?)\(\s*)
+    (?: (?P<quoted>{_STRING}) | (?P<bare>(?:[^"'()\\\s]|\\[0-9a-f]{{1,6}}\s?|\\(?s:.))+) )
+  | (?P<string>{_STRING})
+  | (?P<end>[;{{}}])
+  | (?P<bad>["'][^"'\n\r\f]*[\n\r\f])   # a newline ends a string that was never closed (§4.3.5)
+  | (?P<open>/\*|["'])
+    """,
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)
+_ADDRESS_BEFORE = re.compile(r"(?:@import\s*(?:/\*.*?\*/\s*)*|image-set\([^;{}]*)\Z", re.IGNORECASE | re.DOTALL)
+
+
+class CssRewriter:
+    """Rewrites one style sheet, in pieces of any size."""
+
+    def __init__(self, judge: Judge, base: Base) -> None:
+        self._judge = judge
+        self._base = base
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Take the next characters, return those that are final.
+
+        Raises:
+            RewriteError: a statement is longer than the gate holds.
+        """
+        self._held += text
+        if not any(end in text for end in ";{}"):
+            out = ""
+        else:
+            out, done = self._rewritten(self._held, whole=False)
+            self._held = self._held[done:]
+        if len(self._held) > MAX_HELD_CHARACTERS:
+            raise RewriteError("oversize", f"a CSS statement is longer than {MAX_HELD_CHARACTERS:,} characters")
+        return out
+
+    def close(self) -> str:
+        """Return what was held back."""
+        out, _ = self._rewritten(self._held, whole=True)
+        self._held = ""
+        return out
+
+    def _rewritten(self, text: str, *, whole: bool) -> tuple[str, int]:
+        """Return ``text`` rewritten up to its last whole statement (or its end), and how much of it that was."""
+        edits: list[tuple[int, int, str]] = []
+        end = 0
+        for match in _TOKEN.finditer(text):
+            kind = match.lastgroup
+            if kind == "end":
+                end = match.end()
+            elif kind == "open":
+                if not whole:
+                    break
+            elif kind in ("quoted", "bare", "string"):
+                edits += self._edit(match, text)
+        out: list[str] = []
+        if whole:
+            end = len(text)
+        done = 0
+        for start, stop, replacement in edits:
+            if start >= end:
+                break
+            out += (text[done:start], replacement)
+            done = stop
+        out.append(text[done:end])
+        return "".join(out), end
+
+    def _edit(self, match: re.Match[str], text: str) -> list[tuple[int, int, str]]:
+        kind = match.lastgroup or ""
+        address = match[kind]
+        if kind == "string" and not _ADDRESS_BEFORE.search(text, max(0, match.start() - 512), match.start()):
+            return []
+        quote = "" if kind == "bare" else address[0]
+        if quote:
+            address = address[1:-1]
+        if "\\" in address:
+            address = _ESCAPE.sub(_unescaped, address)
+        verdict = self._judge.reference(address, self._base, "image")
+        if verdict is None:
+            return []
+        self._judge.removals.add("style", verdict, address)
+        return [(*match.span(kind), f"{quote}{CSS_URL}{quote}")]
+
+
+def rewrite_css(text: str, judge: Judge, base: Base) -> str:
+    """Return a whole style sheet, or the value of a ``style`` attribute, without its denied references."""
+    if "(" not in text and "@" not in text:
+        return text
+    rewriter = CssRewriter(judge, base)
+    return rewriter.feed(text) + rewriter.close()
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    digits, newline, character = match.groups()
+    if digits:
+        code = int(digits, 16)
+        return chr(code) if 0 < code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+    return "" if newline else character or ""

@@ -1,0 +1,187 @@
+"""One response body on its way through: opened, rewritten, closed again, and held back until it is known to work.
+
+The first :data:`HELD_BYTES` of a body wait. If the rewriter gives up on them, nothing has been sent yet, and the page
+goes out contained: as it came, under a Content-Security-Policy that needs no parser. If it gives up later, the error
+reaches the door, which cuts the connection: the rest is never sent unrewritten.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from optout_gate.errors import RewriteError
+from optout_gate.http import Response
+from optout_gate.rewrite.charset import Charset
+from optout_gate.rewrite.codings import Coding
+
+HELD_BYTES = 64 * 1024  # most pages fit; a larger one shows its first part some milliseconds later
+
+
+class Rewriter(Protocol):
+    """Rewrites a page or style sheet in the rewriter's own encoding."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, return those that are final."""
+        ...
+
+    def close(self) -> bytes:
+        """Return what was held back."""
+        ...
+
+
+class Pipeline:
+    """Coding, charset and rewriter, one behind the other. Raises RewriteError from either method."""
+
+    def __init__(self, coding: Coding | None, start: Callable[[bytes], tuple[Charset, Rewriter]]) -> None:
+        self._coding = coding
+        self._start = start
+        self._started: tuple[Charset, Rewriter] | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, return those that are final."""
+        if self._coding is None:
+            return self._rewritten(chunk) if chunk else b""
+        out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
+        return self._coding.closed(b"".join(out))
+
+    def close(self) -> bytes:
+        """Return what was held back, and the end of the coding."""
+        if self._started is None:
+            return b""  # an empty body stays empty, also where a coding has a header of its own
+        charset, rewriter = self._started
+        if self._coding is not None:
+            self._coding.end()
+        tail = charset.enter(b"", last=True)
+        out = charset.leave((rewriter.feed(tail) if tail else b"") + rewriter.close(), last=True)
+        return out if self._coding is None else self._coding.closed(out) + self._coding.finish()
+
+    def _rewritten(self, piece: bytes) -> bytes:
+        if self._started is None:
+            self._started = self._start(piece)
+        charset, rewriter = self._started
+        return charset.leave(rewriter.feed(charset.enter(piece)))
+
+
+class Passage:
+    """A response on its way to the visitor.
+
+    A door takes :attr:`head` once :meth:`feed` or :meth:`close` has returned something to send, or at once where
+    :attr:`untouched` says that the body goes through as it is.
+    """
+
+    untouched = True
+
+    def __init__(self, head: Response) -> None:
+        self.head = head
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes of the origin's body, return those to send now."""
+        return chunk
+
+    def close(self) -> bytes:
+        """Say that the origin's body is over, return the last bytes to send."""
+        return b""
+
+
+class RewrittenPassage(Passage):
+    """A response whose body is rewritten."""
+
+    untouched = False
+
+    def __init__(self, head: Response, pipeline: Pipeline, contain: Callable[[RewriteError], Response | None]) -> None:
+        """Take the head to send, and what gives the head to send instead when the rewriter gives up in time.
+
+        ``contain`` returns None when nothing may be sent: the error is then raised.
+        """
+        super().__init__(head)
+        self._pipeline = pipeline
+        self._contain = contain
+        self._raw: list[bytes] = []
+        self._ready: list[bytes] = []
+        self._held_bytes = 0
+        self._released = False
+        self._contained = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes of the origin's body, return those to send now.
+
+        Raises:
+            RewriteError: the rewriter gave up after a part had been sent; cut the connection.
+        """
+        if self._contained:
+            return chunk
+        if self._released:
+            return self._pipeline.feed(chunk)
+        self._raw.append(chunk)
+        self._held_bytes += len(chunk)
+        try:
+            self._ready.append(self._pipeline.feed(chunk))
+        except RewriteError as error:
+            return self._as_it_came(error)
+        return self._release() if self._held_bytes >= HELD_BYTES else b""
+
+    def close(self) -> bytes:
+        """Say that the origin's body is over, return the last bytes to send.
+
+        Raises:
+            RewriteError: the rewriter gave up after a part had been sent; cut the connection.
+        """
+        if self._contained:
+            return b""
+        try:
+            last = self._pipeline.close()
+        except RewriteError as error:
+            if self._released:
+                raise
+            return self._as_it_came(error)
+        return self._release() + last
+
+    def _release(self) -> bytes:
+        out = b"".join(self._ready)
+        self._ready.clear()
+        self._raw.clear()
+        self._released = True
+        return out
+
+    def _as_it_came(self, error: RewriteError) -> bytes:
+        head = self._contain(error)
+        if head is None:
+            raise error
+        self.head = head
+        self._contained = True
+        raw = b"".join(self._raw)
+        self._raw.clear()
+        self._ready.clear()
+        return raw
+
+
+class ObservedPassage(Passage):
+    """A response that is looked at and passed on as it came."""
+
+    untouched = False
+
+    def __init__(self, head: Response, pipeline: Pipeline, failed: Callable[[RewriteError], object]) -> None:
+        super().__init__(head)
+        self._pipeline: Pipeline | None = pipeline
+        self._failed = failed
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Look at the next bytes, and return them."""
+        if self._pipeline is not None:
+            try:
+                self._pipeline.feed(chunk)
+            except RewriteError as error:
+                self._give_up(error)
+        return chunk
+
+    def close(self) -> bytes:
+        """Look at the end."""
+        if self._pipeline is not None:
+            try:
+                self._pipeline.close()
+            except RewriteError as error:
+                self._give_up(error)
+        return b""
+
+    def _give_up(self, error: RewriteError) -> None:
+        self._pipeline = None
+        self._failed(error)

@@ -1,0 +1,66 @@
+"""What happens to a request's header on its way to the origin, for a visitor who opted out.
+
+Whatever is not named here passes through untouched, ``Sec-GPC`` first of all: an intermediary must not remove it.
+"""
+
+from optout_gate.http import Headers, Request
+from optout_gate.policy.decision import Decision
+from optout_gate.rewrite.codings import KNOWN
+from optout_gate.signals import gpc
+
+# Sec-Fetch-Dest of requests whose answers the gate never rewrites. Everything else may bring HTML or CSS: a fragment
+# that a script fetches comes as ``empty``. (Fetch §2.2.5 lists the destinations.)
+_NEVER_REWRITTEN = frozenset(
+    {b"audio", b"audioworklet", b"font", b"image", b"json", b"manifest", b"paintworklet", b"script", b"serviceworker",
+     b"sharedworker", b"track", b"video", b"webidentity", b"worker"}
+)  # fmt: skip
+
+# Why each goes: the page in the visitor's cache may be one from before the opt-out, and the origin, asked whether it
+# is still good, would say yes; a part of a page cannot be rewritten.
+_CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
+_RANGES = frozenset({b"range", b"if-range"})
+
+
+def may_be_rewritten(request: Request) -> bool:
+    """Return True unless the browser said that the request is for something the gate never rewrites."""
+    destination = request.headers.first(b"sec-fetch-dest")
+    return destination is None or destination.lower() not in _NEVER_REWRITTEN
+
+
+def toward_origin(request: Request, decision: Decision) -> Headers:
+    """Return the header lines to send to the origin."""
+    headers = request.headers
+    if not decision.enforced:
+        return headers
+    if decision.because and b"1" not in headers.values(gpc.FIELD):
+        # The opt-out came from elsewhere; the origin's own code and its server-side tags get the signal they know.
+        headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
+    if may_be_rewritten(request):
+        headers = headers.without(_CONDITIONS)
+        if _wants_a_page(headers):
+            headers = headers.without(_RANGES)
+        headers = _decodable(headers)
+    return headers
+
+
+def _wants_a_page(headers: Headers) -> bool:
+    """Return True when a range asked for could be one of a page; players of old browsers send no destination."""
+    if b"sec-fetch-dest" in headers:
+        return True
+    return any(member.lower().startswith((b"text/html", b"text/css")) for member in headers.members(b"accept"))
+
+
+def _decodable(headers: Headers) -> Headers:
+    """Return the headers with ``Accept-Encoding`` cut to codings that the gate can open (RFC 9110 §12.5.3)."""
+    offered = headers.members(b"accept-encoding")
+    if not offered:
+        return headers
+    kept: list[bytes] = []
+    for member in offered:
+        name = member.partition(b";")[0].strip().lower()
+        if name in KNOWN:
+            kept.append(member)
+        elif name == b"*":
+            kept.append(b"gzip" + member[1:])
+    headers = headers.without([b"available-dictionary", b"dictionary-id"])  # RFC 9842
+    return headers.replacing(b"accept-encoding", b", ".join(kept) or b"identity")

@@ -1,0 +1,210 @@
+"""The catalogue: every vendor the gate knows, and the index that finds one by host, cookie name or script text.
+
+The built-in files stand in ``catalogue/``; a configuration adds entries of its own, which win over built-in ones
+for the same host. A lookup walks up the labels of a host, one dictionary access each: its cost does not depend on
+how many vendors there are.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+from optout_gate.documents import Document, parse, validate
+from optout_gate.errors import ConfigError, Problem
+from optout_gate.trackers.vendor import CatalogueFile, Vendor
+
+# Second labels under which countries register names, as in example.co.uk; with ``name.*`` patterns only.
+_SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What recognised a vendor, and where it stands.
+
+    Attributes:
+        vendor: the vendor it belongs to.
+        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``list`` (a filter list) or ``shape``.
+        text: the rule as written.
+        file: the file it stands in; built-in ones are named ``catalogue/NAME.yaml``.
+        line: its line, from 1.
+    """
+
+    vendor: Vendor
+    kind: str
+    text: str
+    file: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """``file:line``."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(slots=True)
+class _Entry:
+    domain: Rule | None = None
+    paths: list[tuple[re.Pattern[str], Rule]] = field(default_factory=list)
+
+
+class Catalog:
+    """Vendors by id, and the rules that recognise them. Built once, then only read."""
+
+    def __init__(self, documents: Iterable[tuple[Document, tuple[str | int, ...], Iterable[Vendor]]]) -> None:
+        """Index vendors; each document comes with the path of its list of vendors. Later entries win."""
+        self.vendors: dict[str, Vendor] = {}
+        self.origins: dict[str, tuple[str, int]] = {}
+        self._hosts: dict[str, _Entry] = {}
+        self._names: dict[str, _Entry] = {}  # of ``name.*`` hosts
+        self._cookies: dict[str, Rule] = {}
+        self._cookie_prefixes: list[tuple[str, Rule]] = []
+        self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
+        problems: list[Problem] = []
+        for document, path, vendors in documents:
+            for index, vendor in enumerate(vendors):
+                where = (*path, index)
+                if vendor.vendor in self.vendors:
+                    file, line = self.origins[vendor.vendor]
+                    text = f"vendor {vendor.vendor!r} is already defined in {file}:{line}"
+                    problems.append(document.problem((*where, "vendor"), text))
+                    continue
+                self.vendors[vendor.vendor] = vendor
+                self.origins[vendor.vendor] = (document.file, document.line(*where))
+                self._index(vendor, document, where)
+        if problems:
+            raise ConfigError(problems)
+        self._cookie_prefixes.sort(key=lambda item: -len(item[0]))
+
+    def __len__(self) -> int:
+        return len(self.vendors)
+
+    def __iter__(self) -> Iterator[Vendor]:
+        return iter(self.vendors.values())
+
+    def by_url(self, host: str, path: str) -> Rule | None:
+        """Return the rule for a host (lower case) and path with query, or None when nobody claims it.
+
+        The most specific host wins; on one host, a path wins over the whole.
+        """
+        suffix = host
+        while True:
+            entry = self._hosts.get(suffix)
+            if entry is not None and (rule := _at(entry, path)):
+                return rule
+            label, dot, rest = suffix.partition(".")
+            if not dot:
+                return None
+            entry = self._names.get(label)
+            if entry is not None and _is_public_suffix(rest) and (rule := _at(entry, path)):
+                return rule
+            suffix = rest
+
+    def on_host(self, host: str) -> list[Rule]:
+        """Return every rule that speaks of ``host`` or of something it stands under, whatever the path."""
+        found: list[Rule] = []
+        suffix = host
+        while suffix:
+            label, _, rest = suffix.partition(".")
+            for entry in (self._hosts.get(suffix), self._names.get(label) if _is_public_suffix(rest) else None):
+                if entry is not None:
+                    found += [rule for _, rule in entry.paths]
+                    found += [entry.domain] if entry.domain is not None else []
+            suffix = rest
+        return found
+
+    def by_cookie(self, name: str) -> Rule | None:
+        """Return the rule for a first-party cookie's name, or None."""
+        rule = self._cookies.get(name)
+        if rule is not None:
+            return rule
+        return next((rule for prefix, rule in self._cookie_prefixes if name.startswith(prefix)), None)
+
+    def by_script(self, text: str) -> Rule | None:
+        """Return the rule whose fingerprint an inline script bears, or None."""
+        for first, others, rule in self._inline:
+            if first in text and all(each in text for each in others):
+                return rule
+        return None
+
+    def _index(self, vendor: Vendor, document: Document, where: tuple[str | int, ...]) -> None:
+        def rule(kind: str, key: str, index: int, text: str) -> Rule:
+            line = document.line(*where, key, index) or document.line(*where)
+            return Rule(vendor, kind, text, document.file, line)
+
+        for index, host in enumerate(vendor.domains):
+            self._entry(host).domain = rule("domain", "domains", index, host)
+        for index, pattern in enumerate(vendor.patterns):
+            host, _, path = pattern.partition("/")
+            self._entry(host).paths.append((_path_regex("/" + path), rule("pattern", "patterns", index, pattern)))
+        for index, name in enumerate(vendor.cookies):
+            made = rule("cookie", "cookies", index, name)
+            if name.endswith("*"):
+                self._cookie_prefixes.append((name[:-1], made))
+            else:
+                self._cookies[name] = made
+        for index, fingerprint in enumerate(vendor.inline):
+            text = " + ".join(fingerprint.all)
+            first, *others = fingerprint.all
+            self._inline.append((first, tuple(others), rule("inline", "inline", index, text)))
+
+    def _entry(self, host: str) -> _Entry:
+        if host.endswith(".*"):
+            return self._names.setdefault(host[:-2], _Entry())
+        return self._hosts.setdefault(host, _Entry())
+
+
+def _at(entry: _Entry, path: str) -> Rule | None:
+    for regex, rule in entry.paths:
+        if regex.match(path):
+            return rule
+    return entry.domain
+
+
+def _is_public_suffix(rest: str) -> bool:
+    first, dot, last = rest.partition(".")
+    return not dot or (first in _SECOND_LEVEL and "." not in last)
+
+
+def _path_regex(pattern: str) -> re.Pattern[str]:
+    """Return a regular expression for a pattern's path; ``*`` is any run, the end falls on a boundary."""
+    body = ".*?".join(re.escape(part) for part in pattern.split("*"))
+    boundary = r"(?![A-Za-z0-9_-])" if pattern[-1].isalnum() else ""
+    return re.compile(body + boundary)
+
+
+@cache
+def builtin_documents() -> tuple[tuple[Document, tuple[str | int, ...], tuple[Vendor, ...]], ...]:
+    """Return the project's own catalogue files, parsed and validated.
+
+    Raises:
+        ConfigError: one of them is wrong (a test keeps this from happening).
+    """
+    found = []
+    problems: list[Problem] = []
+    for file in sorted((files(__package__) / "catalogue").iterdir(), key=lambda each: each.name):
+        if not file.name.endswith(".yaml"):
+            continue
+        try:
+            document = parse(file.read_text("utf-8"), f"catalogue/{file.name}")
+            found.append((document, ("vendors",), validate(CatalogueFile, document).vendors))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)
+
+
+@cache
+def builtin() -> Catalog:
+    """Return the project's own catalogue."""
+    return Catalog(builtin_documents())
+
+
+def vendors_by_purpose(catalog: Catalog) -> Mapping[str, list[Vendor]]:
+    """Return the vendors of each chief purpose, by name."""
+    found: dict[str, list[Vendor]] = {}
+    for vendor in sorted(catalog, key=lambda each: each.name.lower()):
+        found.setdefault(vendor.purposes[0], []).append(vendor)
+    return found

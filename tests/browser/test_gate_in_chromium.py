@@ -1,0 +1,108 @@
+"""What counts: which third parties a real browser reaches, page by page, without the signal and with it.
+
+The demo runs as its users run it. Without the signal the trackers must be reached, or the test would prove nothing.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from optout_gate.demo.manifest import hosts_to_keep, hosts_to_lose
+from optout_gate.demo.site import PAGES
+from support.browsers import ThirdParties, chromium
+from support.processes import COMMAND
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def gate() -> Iterator[str]:
+    """Return the address of the gate in front of the demo site."""
+    command = [*COMMAND, "demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if found := re.search(r"behind the gate\s+(http://\S+?)/\s*$", line):
+                break
+        else:
+            pytest.fail("the demo did not start")
+        yield found[1]
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def third_parties() -> Iterator[ThirdParties]:
+    with ThirdParties() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(third_parties: ThirdParties) -> Iterator[Browser]:
+    with chromium(*third_parties.browser_arguments) as running:
+        yield running
+
+
+def visit(browser: Browser, third_parties: ThirdParties, url: str, **headers: str) -> list[str]:
+    """Open a page with a fresh profile, wait until it is quiet, and return what its scripts threw."""
+    third_parties.hits.clear()
+    thrown: list[str] = []
+    context = browser.new_context(extra_http_headers=headers)
+    page: Page = context.new_page()
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    page.goto(url, wait_until="load")
+    page.wait_for_timeout(400)  # bootstraps load on `load` and a little after
+    context.close()
+    return thrown
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_denied_vendors_are_reached_without_the_signal_and_not_with_it(
+    browser: Browser, third_parties: ThirdParties, gate: str, path: str
+) -> None:
+    denied, kept = hosts_to_lose(path), hosts_to_keep(path)
+    visit(browser, third_parties, gate + path)
+    before = {host for host in denied if third_parties.reached(host)}
+    kept_before = {host for host in kept if third_parties.reached(host)}
+    assert len(before) >= min(4, len(denied)), f"only {before} of {denied} were reached without the signal"
+
+    thrown = visit(browser, third_parties, gate + path, **{"Sec-GPC": "1"})
+    assert {host for host in denied if third_parties.reached(host)} == set()
+    assert {host for host in kept if third_parties.reached(host)} == kept_before
+    assert thrown == []
+
+
+def test_the_opt_out_cookie_of_the_preference_page_keeps_them_away_too(
+    browser: Browser, third_parties: ThirdParties, gate: str
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{gate}/_optout/preferences")
+    page.get_by_role("button", name="Opt out").click()
+    assert "opted out" in page.get_by_role("status").inner_text()
+    third_parties.hits.clear()
+    page.goto(f"{gate}/", wait_until="load")
+    page.wait_for_timeout(400)
+    context.close()
+    assert {host for host in hosts_to_lose("/") if third_parties.reached(host)} == set()
+
+
+def test_the_enrolment_form_submits_for_a_visitor_who_opted_out(
+    browser: Browser, third_parties: ThirdParties, gate: str
+) -> None:
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"})
+    page = context.new_page()
+    page.goto(f"{gate}/enroll", wait_until="load")
+    for box in page.locator("form input[required]:not([type=checkbox]):not([type=radio])").all():
+        kind = box.get_attribute("type")
+        box.fill({"email": "a@example.com", "date": "1990-01-01", "tel": "5550100000"}.get(kind or "", "12345"))
+    for box in page.locator("form input[type=checkbox][required]").all():
+        box.check()
+    for select in page.locator("form select[required]").all():
+        select.select_option(index=1)
+    page.locator("form[method=post] button[type=submit], form[method=post] input[type=submit]").first.click()
+    page.wait_for_url("**/enroll/thanks**")
+    context.close()

@@ -1,0 +1,396 @@
+"""The middleware, seen from both sides: what reaches the application, and what reaches the server."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.types import Message
+
+from optout_gate.errors import ConfigError
+from optout_gate.gate import Outcome, Report
+from optout_gate.http import Headers
+from optout_gate.middleware import OptOutGateMiddleware
+from optout_gate.policy.choice import choice_of
+from support.asgi_server import Exchanged, answering, body, exchange, scope_of, start
+from support.gates import OPTED_OUT, SITE, gate
+
+PAGE = b'<!doctype html><p>Hello</p><script src="https://ads.test/t.js"></script>'
+DENIED = b"https://ads.test/"
+UNREADABLE = b"<select><xmp>"  # lol-html gives up on it
+HTML = (b"content-type", b"text/html")
+FILE = (b"content-type", b"image/png")
+EVERY_EXTENSION = (
+    "http.response.pathsend", "http.response.zerocopysend", "http.response.push", "http.response.early_hint",
+    "http.response.trailers", "http.response.debug",
+)  # fmt: skip
+
+
+async def through(*messages: Message | BaseException, opted_out: bool = True, **more: Any) -> Exchanged:
+    """Return what the server gets when the application sends ``messages`` through the middleware."""
+    scope = scope_of("/page", *([OPTED_OUT] if opted_out else []), **more)
+    return await exchange(OptOutGateMiddleware(answering(*messages), gate()), scope)
+
+
+async def directly(*messages: Message | BaseException) -> Exchanged:
+    return await exchange(answering(*messages), scope_of("/page"))
+
+
+# The page's way.
+
+
+async def test_a_page_is_cleaned_for_a_visitor_who_opted_out() -> None:
+    seen = await through(start(HTML, (b"content-length", b"%d" % len(PAGE)), (b"etag", b'"a"')), body(PAGE))
+    assert DENIED not in seen.body and b"<p>Hello</p>" in seen.body
+    assert seen.headers.values(b"content-length") == [b"%d" % len(seen.body)]
+    assert b"etag" not in seen.headers
+
+
+async def test_a_page_is_byte_for_byte_the_applications_own_for_everyone_else() -> None:
+    messages = start(HTML, (b"etag", b'"a"')), body(PAGE[:30], more=True), body(PAGE[30:])
+    seen, bare = await through(*messages, opted_out=False), await directly(*messages)
+    assert seen.bodies == bare.bodies
+    assert seen.headers.without([b"vary"]) == bare.headers
+    assert seen.headers.values(b"vary") == [b"Sec-GPC"]
+
+
+async def test_a_long_page_streams() -> None:
+    pieces = [PAGE, *[b"<p>" + b"x" * 40_000 + b"</p>"] * 4]
+    sizes_at_the_server: list[int] = []
+    seen = Exchanged()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start())
+        for piece in pieces:
+            await send(body(piece, more=True))
+            sizes_at_the_server.append(len(seen.body))
+        await send(body())
+
+    async def server_send(message: Message) -> None:
+        seen.messages.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    await OptOutGateMiddleware(app, gate())(scope_of("/", OPTED_OUT), receive, server_send)
+    assert sizes_at_the_server[-1] > 120_000
+    assert sizes_at_the_server[2] < sizes_at_the_server[3] < sizes_at_the_server[4]
+    assert DENIED not in seen.body and seen.is_complete
+
+
+async def test_header_names_are_lower_case_as_asgi_asks() -> None:
+    seen = await through(start(HTML), body(UNREADABLE + PAGE))
+    assert b"content-security-policy" in seen.headers
+    assert all(name == name.lower() for name, _ in seen.headers)
+
+
+async def test_a_page_that_cannot_be_rewritten_goes_out_contained() -> None:
+    seen = await through(start(HTML), body(UNREADABLE + PAGE))
+    assert seen.body == UNREADABLE + PAGE
+    assert b"default-src 'self'" in (seen.headers.first(b"content-security-policy") or b"")
+
+
+async def test_a_head_and_an_answer_without_a_body_have_none_to_rewrite() -> None:
+    for status in (204, 304):
+        seen = await through(start(HTML, status=status), body())
+        assert seen.status == status and seen.body == b"" and b"content-length" not in seen.headers
+    seen = await through(start(HTML, (b"content-length", b"123")), body(), method="HEAD")
+    assert b"content-length" not in seen.headers
+
+
+# What the application sees.
+
+
+async def test_the_application_sees_the_choice_and_the_rewritten_head_in_a_copy_of_the_scope() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    scope = scope_of("/", OPTED_OUT, (b"if-none-match", b'"old"'), (b"accept-encoding", b"gzip, xz"))
+    before = dict(scope)
+    await exchange(OptOutGateMiddleware(app, gate()), scope)
+    assert scope == before
+    (inner,) = seen
+    headers = Headers(inner["headers"])
+    assert b"if-none-match" not in headers
+    assert headers.values(b"accept-encoding") == [b"gzip"]
+    choice = choice_of(inner)
+    assert choice is not None and choice.opted_out and choice.signal == "gpc"
+    assert choice.denies("test-ads") and choice.denies("advertising")
+    assert not choice.denies("test-fonts") and not choice.denies("functional")
+
+
+async def test_nothing_is_denied_to_the_template_of_a_visitor_who_said_nothing() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(choice_of(scope))
+
+    await exchange(OptOutGateMiddleware(app, gate()), scope_of("/"))
+    (choice,) = seen
+    assert not choice.opted_out and not choice.denies("test-ads") and str(choice) == "no opt-out"
+
+
+async def test_a_misspelt_vendor_in_a_template_is_an_error_with_a_suggestion() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(choice_of(scope))
+
+    await exchange(OptOutGateMiddleware(app, gate()), scope_of("/"))
+    with pytest.raises(ValueError, match=r"test-ad.*did you mean 'test-ads'"):
+        seen[0].denies("test-ad")
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "something.new"])
+async def test_other_scopes_pass_as_they_came(kind: str) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope, receive, send))
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    scope = {"type": kind}
+    await OptOutGateMiddleware(app, gate())(scope, receive, send)
+    assert seen == [(scope, receive, send)]
+    assert seen[0][0] is scope
+
+
+async def test_websocket_messages_pass_and_the_application_sees_the_choice() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        choice = choice_of(scope)
+        assert choice is not None and choice.opted_out
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "bytes": PAGE})
+
+    scope = scope_of("/ws", OPTED_OUT, kind="websocket")
+    del scope["method"]
+    seen = await exchange(OptOutGateMiddleware(app, gate()), scope)
+    assert seen.failure is None
+    assert seen.messages == [{"type": "websocket.accept"}, {"type": "websocket.send", "bytes": PAGE}]
+
+
+async def test_a_host_that_is_not_the_gates_is_left_alone() -> None:
+    text = SITE.replace('"*"', "other.test")
+    app = OptOutGateMiddleware(answering(start(), body(PAGE)), gate(text))
+    seen = await exchange(app, scope_of("/", OPTED_OUT))
+    assert seen.body == PAGE and b"vary" not in seen.headers
+
+
+async def test_the_gates_own_pages_are_served_under_its_prefix() -> None:
+    app = OptOutGateMiddleware(answering(AssertionError("reached")), gate())
+    seen = await exchange(app, scope_of("/_optout/s/generic.js"))
+    assert seen.failure is None and seen.status == 200
+    assert seen.headers.first(b"content-type") == b"text/javascript; charset=utf-8"
+    under_a_mount = await exchange(app, scope_of("/shop/_optout/s/generic.js", root_path="/shop"))
+    assert under_a_mount.status == 200
+
+
+# Ways round the gate.
+
+
+@pytest.fixture
+def page_file(tmp_path: Path) -> Path:
+    file = tmp_path / "page.html"
+    file.write_bytes(PAGE)
+    return file
+
+
+async def test_a_file_sent_by_its_path_cannot_go_round_the_gate(page_file: Path) -> None:
+    message = {"type": "http.response.pathsend", "path": str(page_file)}
+    seen = await through(start(), message, extensions=EVERY_EXTENSION)
+    assert not seen.of("http.response.pathsend")
+    assert DENIED not in seen.body and b"<p>Hello</p>" in seen.body and seen.is_complete
+
+
+async def test_a_file_that_is_no_page_is_still_the_servers_to_send(page_file: Path) -> None:
+    message = {"type": "http.response.pathsend", "path": str(page_file)}
+    assert (await through(start(FILE), message)).of("http.response.pathsend") == [message]
+    assert (await through(start(), message, opted_out=False)).of("http.response.pathsend") == [message]
+
+
+@pytest.mark.parametrize(("offset", "count", "expected"), [(None, None, b"Hello"), (15, 12, b"<p>Hello</p>")])
+async def test_a_file_sent_by_its_descriptor_cannot_go_round_the_gate(
+    page_file: Path, offset: int | None, count: int | None, expected: bytes
+) -> None:
+    with page_file.open("rb") as file:
+        message = {"type": "http.response.zerocopysend", "file": file, "more_body": True}
+        message |= {"offset": offset} if offset is not None else {}
+        message |= {"count": count} if count is not None else {}
+        seen = await through(start(), message, body(b"<p>end</p>"), extensions=EVERY_EXTENSION)
+    assert not seen.of("http.response.zerocopysend")
+    assert DENIED not in seen.body and expected in seen.body and seen.body.endswith(b"<p>end</p>")
+
+
+async def test_a_server_push_is_kept_from_a_visitor_whose_signal_it_would_not_carry() -> None:
+    push = {"type": "http.response.push", "path": "/frame", "headers": []}
+    assert not (await through(push, start(), body(PAGE))).of("http.response.push")
+    assert (await through(push, start(), body(PAGE), opted_out=False)).of("http.response.push") == [push]
+
+
+async def test_an_early_hint_names_no_denied_vendor() -> None:
+    links = [b"<https://ads.test/>; rel=preconnect", b"</style.css>; rel=preload; as=style"]
+    hint = {"type": "http.response.early_hint", "links": links}
+    (kept,) = (await through(hint, start(), body(PAGE))).of("http.response.early_hint")
+    assert kept["links"] == links[1:]
+    only_denied = {"type": "http.response.early_hint", "links": links[:1]}
+    assert not (await through(only_denied, start(), body(PAGE))).of("http.response.early_hint")
+    assert (await through(hint, start(), body(PAGE), opted_out=False)).of("http.response.early_hint") == [hint]
+
+
+async def test_trailers_go_with_the_body_they_speak_of() -> None:
+    trailers = {"type": "http.response.trailers", "headers": [(b"content-digest", b"x")], "more_trailers": False}
+    rewritten = await through(start(HTML, trailers=True), body(PAGE), trailers)
+    assert rewritten.start["trailers"] is False and not rewritten.of("http.response.trailers")
+    image = await through(start(FILE, trailers=True), body(b"png"), trailers)
+    assert image.start["trailers"] is True and image.of("http.response.trailers") == [trailers]
+
+
+async def test_debug_information_passes() -> None:
+    debug = {"type": "http.response.debug", "info": {"template": "a"}}
+    assert (await through(debug, start(), body(PAGE))).of("http.response.debug") == [debug]
+
+
+async def test_an_extension_that_the_gate_does_not_know_is_not_offered_nor_let_through() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(set(scope["extensions"]))
+        await send({"type": "http.response.teleport", "body": PAGE})
+
+    offered = (*EVERY_EXTENSION, "http.response.teleport", "tls")
+    out = await exchange(OptOutGateMiddleware(app, gate()), scope_of("/", OPTED_OUT, extensions=offered))
+    assert seen == [{*EVERY_EXTENSION, "tls"}]
+    assert isinstance(out.failure, RuntimeError) and not out.messages
+
+
+# An application that does wrong.
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param([body(PAGE)], id="a-body-before-its-head"),
+        pytest.param([start(FILE), start(FILE)], id="two-heads"),
+        pytest.param([start(FILE), body(b"a"), body(b"b")], id="a-body-after-the-end"),
+        pytest.param([start(FILE, (b"content-length", b"9")), body(b"a")], id="too-short-a-body"),
+    ],
+)
+async def test_what_is_not_rewritten_reaches_the_server_for_it_to_judge(messages: list[Message]) -> None:
+    seen, bare = await through(*messages), await directly(*messages)
+    assert seen.messages == bare.messages
+
+
+async def test_two_heads_of_a_page_are_an_error_and_nothing_is_sent() -> None:
+    seen = await through(start(), start(), body(PAGE))
+    assert isinstance(seen.failure, RuntimeError) and not seen.messages
+
+
+@pytest.mark.parametrize("declared", [len(PAGE) - 1, len(PAGE) + 1])
+async def test_a_page_with_a_wrong_content_length_is_an_error_and_nothing_is_sent(declared: int) -> None:
+    seen = await through(start(HTML, (b"content-length", b"%d" % declared)), body(PAGE[:9], more=True), body(PAGE[9:]))
+    assert isinstance(seen.failure, RuntimeError) and "Content-Length" in str(seen.failure)
+    assert not seen.messages
+
+
+async def test_an_exception_half_way_leaves_no_half_page_behind() -> None:
+    seen = await through(start(), body(PAGE, more=True), ZeroDivisionError())
+    assert isinstance(seen.failure, ZeroDivisionError) and not seen.messages
+
+
+async def test_a_page_that_gets_unreadable_late_is_cut_off() -> None:
+    reports: list[Report] = []
+    long_page = b"<p>" + b"x" * 70_000
+    app = OptOutGateMiddleware(
+        answering(start(), body(long_page, more=True), body(UNREADABLE + PAGE, more=True), body()),
+        gate(),
+        on_report=reports.append,
+    )
+    seen = await exchange(app, scope_of("/", OPTED_OUT))
+    assert seen.failure is not None and not seen.is_complete
+    assert DENIED not in seen.body
+    assert [report.outcome for report in reports] == [Outcome.BLOCKED]
+
+
+async def test_an_application_that_swallows_the_cut_cannot_complete_the_page() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start())
+        await send(body(b"<p>" + b"x" * 70_000, more=True))
+        for _ in range(3):
+            with pytest.raises(OSError, match="cut off"):
+                await send(body(UNREADABLE + PAGE, more=True))
+
+    seen = await exchange(OptOutGateMiddleware(app, gate()), scope_of("/", OPTED_OUT))
+    assert seen.failure is not None and not seen.is_complete and DENIED not in seen.body
+
+
+async def test_a_visitor_who_goes_away_is_told_to_the_application_as_the_server_tells_it() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start())
+        await send(body(b"x" * 70_000, more=True))
+
+    async def gone(message: Message) -> None:
+        raise OSError("client went away")
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(OSError, match="client went away"):
+        await OptOutGateMiddleware(app, gate())(scope_of("/", OPTED_OUT), receive, gone)
+
+
+async def test_exchanges_at_the_same_time_do_not_mix() -> None:
+    turn = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start())
+        await send(body(PAGE[:40], more=True))
+        if scope["path"] == "/first":
+            await turn.wait()
+        await send(body(PAGE[40:]))
+        turn.set()
+
+    middleware = OptOutGateMiddleware(app, gate())
+    first, second = await asyncio.gather(
+        exchange(middleware, scope_of("/first", OPTED_OUT)), exchange(middleware, scope_of("/second"))
+    )
+    assert DENIED not in first.body and second.body == PAGE
+
+
+# Configuration and reports.
+
+
+async def test_a_report_is_made_of_every_exchange() -> None:
+    reports: list[Report] = []
+    middleware = OptOutGateMiddleware(answering(start(), body(PAGE)), gate(), on_report=reports.append)
+    await exchange(middleware, scope_of("/", OPTED_OUT))
+    await exchange(middleware, scope_of("/"))
+    assert [report.outcome for report in reports] == [Outcome.ENFORCED, Outcome.UNTOUCHED]
+    assert reports[0].removals.counts.total() == 1
+    assert reports[1].bytes_in == reports[1].bytes_out == len(PAGE)
+
+
+async def test_a_configuration_file_is_loaded_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.replace("upstream:", "mode: observe\n    upstream:"), "utf-8")
+    reports: list[Report] = []
+    seen = await exchange(
+        OptOutGateMiddleware(answering(start(), body(PAGE)), str(file), on_report=reports.append),
+        scope_of("/", OPTED_OUT),
+    )
+    assert seen.body == PAGE and reports[0].outcome is Outcome.OBSERVED
+    file.write_text("version: 1\nsitez: []\n", "utf-8")
+    with pytest.raises(ConfigError, match="sitez"):
+        OptOutGateMiddleware(answering(), file)
+
+
+async def test_without_a_configuration_the_defaults_hold_on_every_host() -> None:
+    pixel = b'<img src="https://www.facebook.com/tr?id=1">'
+    seen = await exchange(OptOutGateMiddleware(answering(start(), body(pixel))), scope_of("/", OPTED_OUT))
+    assert b"facebook.com" not in seen.body
