@@ -3,7 +3,11 @@
 Every check runs in two loads of the same page, plain and guarded, and compares what came out.
 """
 
+# The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
+# ruff: noqa: E501
+
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -191,6 +195,10 @@ def pages(sites: tuple[Site, Site]) -> Iterator[tuple[Page, Page]]:
         yield plain, guarded
 
 
+def note(errors: list[str], error: Exception) -> None:
+    errors.append(str(error))
+
+
 def opened(browser: Browser, site: Site, path: str) -> Page:
     page = browser.new_context().new_page()
     page.goto(site.address + path)
@@ -219,7 +227,7 @@ def test_a_library_runs_as_without_the_guard(
         site.pages[f"/{library}"] = ("text/html", site.document((start + USES[library]).encode()))
         errors: list[str] = []
         use = page.context.new_page()
-        use.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+        use.on("pageerror", partial(note, errors))
         use.goto(site.address + f"/{library}")
         result = use.evaluate("Promise.race([result, new Promise(r => setTimeout(r, 8000, 'nothing came'))])")
         results.append((result, errors))
