@@ -4,7 +4,6 @@ Every check runs in two loads of the same page, plain and guarded, and compares 
 """
 
 # The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
-# ruff: noqa: E501
 
 from collections.abc import Iterator
 from functools import partial
@@ -213,9 +212,7 @@ def test_what_code_can_see_is_as_native(look: str, pages: tuple[Page, Page]) -> 
 
 
 @pytest.mark.parametrize("library", USES)
-def test_a_library_runs_as_without_the_guard(
-    library: str, sites: tuple[Site, Site], pages: tuple[Page, Page]
-) -> None:
+def test_a_library_runs_as_without_the_guard(library: str, sites: tuple[Site, Site], pages: tuple[Page, Page]) -> None:
     if not npm_available():
         pytest.skip("npm is not installed, so published libraries cannot be fetched")
     results: list[Any] = []
