@@ -75,7 +75,7 @@ class Site:
         head = b""
         if guard is not None:
             head = b"<script>" + source(guard) + b"</script>"
-            head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts) + b"</script>"
+            head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts, ("http",)) + b"</script>"
         self.head = head
         self.reports: list[str] = []
         self.pages: dict[str, tuple[str, bytes]] = {
@@ -121,10 +121,7 @@ class Site:
 
     def document(self, body: bytes) -> bytes:
         return (
-            b"<!doctype html><html><head>"
-            + self.head
-            + b"<meta charset=utf-8><title>site</title></head><body>"
-            + body
+            b"<!doctype html><html><head>" + self.head + b"<meta charset=utf-8><title>site</title></head><body>" + body
         )
 
     def close(self) -> None:
