@@ -37,6 +37,10 @@ _NOT_REWRITABLE = frozenset({"application/xhtml+xml"})
 """Pages that an HTML parser reads otherwise than a browser does: never rewritten, always contained."""
 
 
+_NO_PAGE = frozenset({204, 205, *range(300, 400)})
+"""Statuses with which no page is shown; one that tells of an error is a page like any other."""
+
+
 class Outcome(StrEnum):
     """What became of one exchange."""
 
@@ -191,7 +195,7 @@ class Exchange:
         """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""
         site, reading, secure = self.site, self.report.reading, self.visitor.scheme == "https"
         headers = coherence.toward_browser(headers, site.wording)
-        if not (is_page and 200 <= status < 300 and request_head.is_for_a_document(self.visitor)):
+        if not is_page or status in _NO_PAGE or not request_head.is_for_a_document(self.visitor):
             return headers
         lines = coherence.remembering(self.decision, reading, self._gate.config.cookie, secure=secure)
         if reading.cookies or site.wording.absent:
