@@ -19,6 +19,7 @@ from optout_gate.choices.identity import Consumer
 from optout_gate.choices.standing import Source, Standing, Store, StoreError, prevailing
 from optout_gate.policy.config_visitor import ChoicesConfig
 from optout_gate.policy.decision import Decision
+from optout_gate.signals.kinds import COOKIE, GPC
 from optout_gate.signals.reading import Signal
 from optout_gate.telemetry.choices import ChoiceMetrics
 
@@ -29,9 +30,9 @@ MAX_UNWRITTEN = 10_000  # choices that wait for the store; those of signals come
 RETRY_S = (0.1, 0.5, 1.0, 2.0, 5.0)  # between attempts to write; the last for every further one
 FLUSH_S = 2.0  # for what is unwritten when the worker stops
 
-_SOURCES = {"gpc": Source.GPC, "cookie": Source.COOKIE}
-_NOT_LEARNT = frozenset({"account", "dnt"})
-"""Kinds that do not go into the store: what came out of it, and what nobody meant as an opt-out of an account."""
+_LEARNT = {GPC: Source.GPC, COOKIE: Source.COOKIE}
+"""Kinds that go into the store: those that refuse every use. A platform's string that refuses one use alone would become
+more than was said."""
 
 log = logging.getLogger("optout_gate.choices")
 
@@ -103,9 +104,9 @@ class KnownConsumers:
         """Take an opt-out that a request of a signed-in consumer carried, if it is news."""
         if known is not None and known.out:
             return
-        kind = next((signal.kind for signal in decision.because if signal.kind not in _NOT_LEARNT), None)
-        if kind is not None:
-            self._take(name, Standing(True, self.now_ms(), _SOURCES.get(kind, Source.PLATFORM)))
+        source = next((_LEARNT[signal.kind] for signal in decision.because if signal.kind in _LEARNT), None)
+        if source is not None:
+            self._take(name, Standing(True, self.now_ms(), source))
 
     async def choose(self, name: bytes, *, out: bool, source: Source) -> bool:
         """Take a choice, wait for the store as long as a request may, and return whether the store has it."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from optout_gate.signals.kinds import ACCOUNT
 from optout_gate.signals.reading import Signal
 
 MAX_IDENTIFIER_BYTES = 1024  # an e-mail address has 254 at most (RFC 5321), a signed token some hundred
@@ -28,7 +29,6 @@ class Source(StrEnum):
     GPC = "gpc"  # the signal, on a browser where the consumer was signed in
     COOKIE = "cookie"  # the opt-out cookie there
     PAGE = "page"  # the preference page or the site's own button
-    PLATFORM = "platform"  # the string of a consent platform
     FORM = "form"  # a web form
     PHONE = "phone"
     MAIL = "mail"
@@ -54,7 +54,7 @@ class Standing:
     @property
     def signal(self) -> Signal | None:
         """The opt-out as a signal, or None."""
-        return Signal("account", f"the account's opt-out ({self.source.value})") if self.out else None
+        return Signal(ACCOUNT, f"the account's opt-out ({self.source.value})") if self.out else None
 
 
 def prevailing(one: Standing | None, other: Standing | None) -> Standing | None:

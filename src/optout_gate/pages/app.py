@@ -1,6 +1,7 @@
 """The gate's own pages: everything under one prefix of every site, and what the configuration places elsewhere."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from optout_gate.choices.consumers import SignedIn
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import request_of
 from optout_gate.pages import gpc_json, preferences, status
-from optout_gate.pages.choosing import set_cookie_lines, settle
+from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle
 from optout_gate.pages.own_page import sent_from_here
 from optout_gate.policy.texts import preferred
 from optout_gate.rewrite.neutral import PREFIX
@@ -145,7 +146,9 @@ class OwnPages:
             return PlainTextResponse(f"{gate.beside.texts[language]['not_from_here']}\n", 403)
         if self._metrics is not None:
             self._metrics.chosen("out" if out else "in")
-        after = await settle(gate, head, exchange, signed_in, out=out)
+        told = preferences.TOLD in request.query_params
+        value = cookie_value(exchange, out=out, told=told, today=datetime.now(UTC).date())
+        after = await settle(gate, head, exchange, signed_in, out=out, value=value)
         if "application/json" in request.headers.get("accept", ""):
             response = self._described(request, after, signed_in)
         else:
@@ -155,7 +158,7 @@ class OwnPages:
             where = page if page in stands_at else stands_at[0]
             response = RedirectResponse(f"{where}?{back}", 303, headers=preferences.HEADERS)
         secure = request.url.scheme == "https"
-        for line in set_cookie_lines(gate.config.cookie, out=out, secure=secure):
+        for line in set_cookie_lines(gate.config.cookie, value, secure=secure):
             response.headers.append("Set-Cookie", line)
         if out and secure:  # pages kept from before the choice would bring the trackers back
             response.headers["Clear-Site-Data"] = '"cache"'

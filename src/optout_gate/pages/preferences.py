@@ -25,10 +25,13 @@ from optout_gate.policy.config import Mode
 from optout_gate.policy.config_visitor import PreferencesConfig
 from optout_gate.policy.texts import LANGUAGES, Texts
 from optout_gate.rewrite.neutral import PREFIX
-from optout_gate.signals.gpc import Gpc
+from optout_gate.signals.kinds import ACCOUNT, GPC
 from optout_gate.signals.opt_out_cookie import Choice
+from optout_gate.signals.reading import Signal
 
 PATH = f"{PREFIX}/preferences"
+TOLD = "told"
+"""Parameter of an opt-in that came from this page while it told the visitor of their browser's signal."""
 OPT_OUT, OPT_IN = f"{PREFIX}/opt-out", f"{PREFIX}/opt-in"
 
 GPC_URL = "https://globalprivacycontrol.org/"
@@ -69,8 +72,9 @@ def render(
     """
     texts = beside.texts[language]
     state, detail = (texts[name] if name else "" for name in _state(exchange))
-    out = bool(exchange.decision.because)
-    back = urlencode({"page": path, "lang": language})
+    out = exchange.decision.do_not_sell
+    back = {"page": path, "lang": language}
+    told = {TOLD: "1"} if sends_signal(exchange) else {}
     style = beside.style if beside.style is not None else _built_in("preferences.css")
     style = style.replace("</", "<\\/")
     page = Template(beside.page if beside.page is not None else _built_in("preferences.html")).substitute(
@@ -85,8 +89,8 @@ def render(
         mark="out" if out else "in",
         notices=_notices(exchange, texts, chosen, signed_in),
         languages=_languages(beside, language),
-        opt_out_path=escape(f"{OPT_OUT}?{back}"),
-        opt_in_path=escape(f"{OPT_IN}?{back}"),
+        opt_out_path=escape(f"{OPT_OUT}?{urlencode(back)}"),
+        opt_in_path=escape(f"{OPT_IN}?{urlencode(back | told)}"),
         button_out=escape(texts["button_out"]),
         button_in=escape(texts["button_in"]),
         out_pressed="true" if out else "false",
@@ -114,7 +118,7 @@ def _state(exchange: Exchange) -> tuple[str, str | None]:
     """Return the names of the texts that say what is in force."""
     if exchange.decision.mode is Mode.OFF:
         return "state_off", None
-    if not exchange.decision.because:
+    if not exchange.decision.do_not_sell:
         return "state_in", "detail_in"
     if not exchange.decision.enforced:
         return "state_not_in_force", "detail_not_in_force"
@@ -132,16 +136,16 @@ def _signal(exchange: Exchange) -> str:
 
 def sends_signal(exchange: Exchange) -> bool:
     """Return True when the visitor's browser sends Global Privacy Control."""
-    return exchange.report.reading.gpc in (Gpc.SET, Gpc.FOLDED)
+    return exchange.report.reading.gpc_sent
 
 
 def opted_out_by_signal(exchange: Exchange) -> bool:
     """Return True when it does, and that counts as an opt-out here."""
-    return any(signal.kind == "gpc" for signal in exchange.decision.because)
+    return any(signal.kind == GPC for signal in exchange.decision.because)
 
 
 def _honors_signal(exchange: Exchange) -> bool:
-    return exchange.decision.mode is not Mode.OFF and "gpc" in exchange.decision.policy.honor
+    return exchange.decision.mode is not Mode.OFF and exchange.decision.policy.honoured.counts(Signal(GPC, ""))
 
 
 def _status(texts: Texts) -> str:
@@ -152,7 +156,7 @@ def _notices(exchange: Exchange, texts: Texts, chosen: str | None, signed_in: Si
     """Return what the visitor must know besides, each a paragraph."""
     names = []
     by_signal = opted_out_by_signal(exchange)
-    account_out = any(signal.kind == "account" for signal in exchange.decision.because)
+    account_out = any(signal.kind == ACCOUNT for signal in exchange.decision.because)
     if cookie_was_refused(exchange, chosen):
         names.append("cookies_blocked")
         if by_signal:
@@ -161,7 +165,9 @@ def _notices(exchange: Exchange, texts: Texts, chosen: str | None, signed_in: Si
             names.append("cookies_blocked_account")
         else:
             names.append("cookies_blocked_hint")
-    if chosen == "in" and by_signal:
+    if by_signal and exchange.decision.policy.honors_informed_consent:
+        names.append("signal_consent")
+    elif chosen == "in" and by_signal:
         names.append("still_out_by_signal")
     if account_out:
         names.append("account_out")

@@ -17,7 +17,7 @@ def describe(exchange: Exchange, texts: Texts, *, signed_in: bool) -> dict[str, 
     decision, reading = exchange.decision, exchange.report.reading
     in_force = is_in_force(exchange)
     return {
-        "opted_out": bool(decision.because),
+        "opted_out": decision.do_not_sell,
         "in_force": in_force,
         "status": texts["status_honored"] if in_force else None,
         "because": [signal.kind for signal in decision.because],
@@ -25,10 +25,10 @@ def describe(exchange: Exchange, texts: Texts, *, signed_in: bool) -> dict[str, 
         "cookie": reading.cookie.value,
         "signed_in": signed_in,
         "mode": decision.mode.value,
-        "denied": sorted(purpose.value for purpose in decision.policy.denied) if in_force else [],
+        "denied": sorted(purpose.value for purpose in decision.denied) if decision.enforced else [],
     }
 
 
 def is_in_force(exchange: Exchange) -> bool:
-    """Return True when the visitor opted out and the gate acts on it."""
-    return bool(exchange.decision.because) and exchange.decision.enforced
+    """Return True when the visitor opted out of sale and sharing and the gate acts on it."""
+    return exchange.decision.do_not_sell and exchange.decision.enforced

@@ -29,6 +29,7 @@ from optout_gate.rewrite.css import CssRewriter, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import FRAME, MARK, PIXEL, stand_in
+from optout_gate.rewrite.status import Status
 from optout_gate.trackers.urls import base_of, resolve
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
@@ -67,11 +68,27 @@ REFERENCES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "area": (("ping", "ping", "ping"),),
 }  # fmt: skip
 
-# The selector names just the elements that can hold one, so that the rest of a page costs no call.
-_SELECTOR = (
-    "script,noscript,style,base,img,image,feimage,use,source,video,audio,track[src],input[src],iframe,frame,embed,"
-    "object,link,body[background],a[ping],area[ping]"
-)
+# The selectors name just the elements that can hold one, so that the rest of a page costs no call.
+_SELECTORS = (
+    "script", "noscript", "style", "base", "img", "image", "feimage", "use", "source", "video", "audio", "track[src]",
+    "input[src]", "iframe", "frame", "embed", "object", "link", "body[background]", "a[ping]", "area[ping]",
+)  # fmt: skip
+_STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
+_TEXTS = "script,style,noscript"
+
+
+def _selectors_for(text: str | None) -> tuple[str, str, str]:
+    """Return the selectors of elements, styled elements and texts that a page can match; ``text`` is all of it, if known.
+
+    lol-html takes a microsecond or two for each, which is most of the work on a ``noscript`` with its one pixel.
+    """
+    if text is None:
+        return ",".join(_SELECTORS), _STYLED, _TEXTS
+    text = text.lower()
+    found = [selector for selector in _SELECTORS if "<" + selector.partition("[")[0] in text]
+    texts = [name for name in _TEXTS.split(",") if name in found]
+    return ",".join(found), _STYLED if "style" in text else "", ",".join(texts)
+
 
 # A denied reference's place is taken by this; None takes the attribute away, which leaves the element inert.
 _REPLACEMENT: Mapping[str, str | None] = {
@@ -89,15 +106,26 @@ _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)
 class HtmlRewriter:
     """Rewrites one page, in pieces of any size. Takes and returns Latin-1 seen through UTF-8."""
 
-    def __init__(self, judge: Judge, *, page_url: str, depth: int = 0) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        page_url: str,
+        depth: int = 0,
+        whole: str | None = None,
+        status: Status | None = None,
+    ) -> None:
+        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
         page = _Page(judge, page_url, depth)
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        self._rewriter.on(_SELECTOR, page)
-        self._rewriter.on("[style]", _Styled(page))
-        self._rewriter.on("script,style,noscript", _Texts(page))
+        for selector, handlers in zip(_selectors_for(whole), (page, _Styled(page), _Texts(page)), strict=True):
+            if selector:
+                self._rewriter.on(selector, handlers)
+        if status is not None:
+            status.watch(self._rewriter)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final.
@@ -224,10 +252,7 @@ class _Page:
             element.remove_attribute(attribute)
 
     def style_attribute(self, element: Any) -> None:
-        raw = element.get_attribute("style")
-        if "(" not in raw and "&" not in raw:
-            return
-        text = editable(raw)
+        text = editable(element.get_attribute("style"))
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
             element.set_attribute("style", written(rewritten))
@@ -242,7 +267,8 @@ class _Page:
     def _inner(self, text: str) -> str:
         if self._depth + 1 >= MAX_DEPTH:
             raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
-        inner = HtmlRewriter(self._judge, page_url=self._base.url or self._page_url, depth=self._depth + 1)
+        url = self._base.url or self._page_url
+        inner = HtmlRewriter(self._judge, page_url=url, depth=self._depth + 1, whole=text)
         data = text.encode("utf-8", "surrogatepass")
         return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")
 

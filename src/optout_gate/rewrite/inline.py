@@ -8,8 +8,8 @@ bootstrap alone and for one in the middle of other code.
 What is looked at is text that can only be an address: ``//host`` with or without a scheme (slashes plain or escaped),
 and a quoted host alone (``'edge.fullstory.com/s/fs.js'``), as bootstraps write it that put the scheme before it. What
 decides is the catalogue's entry for that host and path, never the shape of the code; a script of the application that
-names no denied vendor is not changed by a byte. A script that bears a fingerprint carries a whole agent, or loads one
-from an address that is not in it as text; its content goes.
+names no denied vendor is not changed by a byte. A script that bears a vendor's fingerprint, and in which no denied
+address was found, carries a whole agent or loads one from an address that is not in it as text; its content goes.
 
 Data are not scripts: JSON, templates and the state that frameworks print into the page are left alone, also where
 the whole (``window.__NUXT__ = {...}``) or as React's rows, whose lengths are counted.
@@ -17,13 +17,17 @@ the whole (``window.__NUXT__ = {...}``) or as React's rows, whose lengths are co
 
 import json
 import re
+from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
-from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.neutral import HOST, stand_in
+from optout_gate.rewrite.neutral import HOST, PREFIX, stand_in
 from optout_gate.trackers.urls import Base, resolve
 
 MAX_HELD_CHARACTERS = 256 * 1024  # the longest agent that sites put inline is some 60 KB; beyond it: piece by piece
+MAX_REMEMBERED_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand; longer ones would fill the memory
+_STAND_IN = f"{PREFIX}/s/"
 _TAIL = 8 * 1024  # held back at a cut, so that no address is split
 
 # Beyond ASCII, the letters that a host's parsing makes ASCII ones (ı, ſ, İ, the Kelvin sign).
@@ -98,51 +102,91 @@ class InlineScript:
         self._held, self._size = [], 0
         if not text or self._rows or (not self._cut and is_data(text)):
             return text
-        if not self._cut and (verdict := self._judge.script(text)) is not None:
-            self._judge.removals.add("inline_script", verdict, verdict.rule.text)
-            return f"/* optout-gate: {verdict.vendor.vendor} */"
-        return self._neutralised(text)
+        out = self._neutralised(text)
+        # Where a load was found, here or by a gate before this one, the rest of the script may stay, and the page's own
+        # code with it.
+        if self._cut or _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
+            return out
+        self._judge.removals.add("inline_script", verdict, verdict.rule.text)
+        return f"/* optout-gate: {verdict.vendor.vendor} */"
 
     def _neutralised(self, text: str) -> str:
         out: list[str] = []
-        done = behind = 0
-        for match in _ADDRESS.finditer(text):
-            if (verdict := self._denied(match)) is not None:
-                start, replacement = _harmless(match, verdict, behind)
-                out += (text[done:start], replacement)
-                done = match.end()
-            behind = match.end()
+        done = 0
+        for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
+            target = resolve(f"//{address.host}{address.path}", self._base)
+            verdict = self._judge.target(target, "script") if target is not None else None
+            if verdict is None:
+                continue
+            self._judge.removals.add("inline_script", verdict, address.host + address.path)
+            # What follows in the script is glued to this, so a stand-in's path must end as the beginning of a query.
+            instead = f"{stand_in(verdict)}?"
+            if address.form is _Form.JOINED:
+                instead = self._judge.authority + instead  # the script puts the scheme before it
+            elif address.form is not _Form.WHOLE:
+                instead = HOST
+            harmless = f"{address.before}{instead}{address.after}"
+            out += (text[done : address.start], harmless)
+            done = address.end
         if not out:
             return text
         out.append(text[done:])
         return "".join(out)
 
-    def _denied(self, match: re.Match[str]) -> Verdict | None:
-        host = match["host"] or match["bare"]
-        path = (match["path"] or match["rest"] or "/").replace("\\", "")
-        target = resolve(f"//{host}{path}", self._base)
-        verdict = self._judge.target(target, "script") if target is not None else None
-        if verdict is not None:
-            self._judge.removals.add("inline_script", verdict, host + path)
-        return verdict
+
+class _Form(Enum):
+    """How a script writes an address, which decides what can stand in its place."""
+
+    WHOLE = "whole"  # ``https://host/path``, ``//host/path``: a stand-in's path
+    JOINED = "joined"  # ``'host/path'``, after a scheme that the script adds: the site's own host and the path
+    ENDING = "ending"  # ``'.host/path'``, after half a name: a host that never resolves
+    SOCKET = "socket"  # ``wss://host``: the same
 
 
-def _harmless(match: re.Match[str], verdict: Verdict, behind: int) -> tuple[int, str]:
-    """Return where a denied address begins, its scheme included, and what stands in its place to the match's end.
+class _Address(NamedTuple):
+    """Text in a script that can only be an address.
 
-    ``behind`` is where the address before it ended.
+    Attributes:
+        start: where it begins, its scheme or quote included.
+        end: where it ends.
+        host: as written.
+        path: path and query as the script's reader sees them, ``/`` where there are none.
+        form: how it is written.
+        before: what stays before it.
+        after: path and query as written.
     """
-    start = match.start()
-    if match["bare"] is not None:
-        return start, match.string[start] + match["dot"] + HOST + (match["rest"] or "")
-    scheme = _SCHEME.search(match.string, max(behind, start - _LONGEST_SCHEME), start)
-    if scheme is not None:
-        start = scheme.start()
-        if scheme.group().lower().startswith("ws"):
-            slashes = match.string[match.start() : match.start("host")]
-            return start, f"{scheme.group()}{slashes}{HOST}{match['path'] or ''}"
-    # What follows in the script is glued to this, so it must end as the beginning of a query.
-    return start, f"{stand_in(verdict)}?{match['path'] or ''}"
+
+    start: int
+    end: int
+    host: str
+    path: str
+    form: _Form
+    before: str
+    after: str
+
+
+def _addresses(text: str) -> tuple[_Address, ...]:
+    """Return every address in a script, in order."""
+    found: list[_Address] = []
+    behind = 0  # where the address before ended
+    for match in _ADDRESS.finditer(text):
+        start, end = match.span()
+        after = match["path"] or match["rest"] or ""
+        form, before = _Form.WHOLE, ""
+        if match["bare"] is not None:
+            form, before = (_Form.ENDING if match["dot"] else _Form.JOINED), text[start] + match["dot"]
+        elif (scheme := _SCHEME.search(text, max(behind, start - _LONGEST_SCHEME), start)) is not None:
+            start = scheme.start()
+            if scheme.group().lower().startswith("ws"):
+                form, before = _Form.SOCKET, text[start : match.start("host")]
+        path = (after or "/").replace("\\", "")
+        found.append(_Address(start, end, match["host"] or match["bare"], path, form, before, after))
+        behind = end
+    return tuple(found)
+
+
+# Where the addresses are depends on the text alone, and a site's bootstraps are the same on every page.
+_remembered = lru_cache(maxsize=512)(_addresses)
 
 
 def is_data(script: str) -> bool:

@@ -71,6 +71,7 @@ class Judge:
         self.catalog = catalog
         self.page_url = page_url
         self.page = base_of(page_url)
+        self.authority = page_url.partition("://")[2].partition("/")[0]
         self.removals = Removals() if notes is None else notes
         self._filter_lists = filter_lists
 

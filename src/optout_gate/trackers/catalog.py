@@ -60,7 +60,7 @@ class Catalog:
         self._names: dict[str, _Entry] = {}  # of ``name.*`` hosts
         self._cookies: dict[str, Rule] = {}
         self._cookie_prefixes: list[tuple[str, Rule]] = []
-        self._inline: list[tuple[tuple[str, ...], Rule]] = []
+        self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
         problems: list[Problem] = []
         for document, path, vendors in documents:
             for index, vendor in enumerate(vendors):
@@ -123,7 +123,10 @@ class Catalog:
 
     def by_script(self, text: str) -> Rule | None:
         """Return the rule whose fingerprint an inline script bears, or None."""
-        return next((rule for strings, rule in self._inline if all(each in text for each in strings)), None)
+        for first, others, rule in self._inline:
+            if first in text and all(each in text for each in others):
+                return rule
+        return None
 
     def _index(self, vendor: Vendor, document: Document, where: tuple[str | int, ...]) -> None:
         def rule(kind: str, key: str, index: int, text: str) -> Rule:
@@ -143,7 +146,8 @@ class Catalog:
                 self._cookies[name] = made
         for index, fingerprint in enumerate(vendor.inline):
             text = " + ".join(fingerprint.all)
-            self._inline.append((fingerprint.all, rule("inline", "inline", index, text)))
+            first, *others = fingerprint.all
+            self._inline.append((first, tuple(others), rule("inline", "inline", index, text)))
 
     def _entry(self, host: str) -> _Entry:
         if host.endswith(".*"):

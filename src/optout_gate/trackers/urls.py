@@ -18,6 +18,7 @@ MAX_CACHED_URL = 512  # characters; longer ones carry one-off queries and would 
 _STRIPPED = "".join(map(chr, range(0x21)))  # leading and trailing C0 controls and space
 _NEWLINES = str.maketrans("", "", "\t\n\r")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_ORIGIN = re.compile(r"https?://[^/?#\\]*")
 _FETCHED_SCHEMES = frozenset({"http:", "https:", "ws:", "wss:", "ftp:"})
 _REFERENCE = re.compile(r"&(#[0-9]{1,10};?|#[xX][0-9a-fA-F]{1,10};?|[A-Za-z][A-Za-z0-9]{1,31};?)(=?)")
 
@@ -51,7 +52,8 @@ class Base(NamedTuple):
 
 def base_of(url: str) -> Base:
     """Return ``url`` as a base; an unreadable one serves as an empty host, which nothing is relative to."""
-    target = _parsed(url)
+    origin = _ORIGIN.match(url)  # where the path says nothing, few different ones are asked for
+    target = _absolute(origin.group()) if origin is not None else _parsed(url)
     return Base(url, target.scheme, target.host) if target else Base("", "https", "")
 
 

@@ -1,0 +1,1 @@
+"""What runs in the visitor's browser: plain JavaScript, served as it stands."""

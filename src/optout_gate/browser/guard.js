@@ -1,0 +1,1084 @@
+// The guard: holds the visitor's opt-out up inside the page, against whatever scripts load later.
+//
+// G(win, conf) runs four ways: as the first script of a document, as the first line of a worker, in front
+// of srcdoc/data/blob documents, and by direct call on same-origin windows that scripts open (then `up`
+// carries what the parent's run shares). It asks one question, bad(url), at every place where a URL can
+// become a request; it never looks for elements after the fact, because an image fetches before any
+// MutationObserver hears of it.
+//
+// House rules of this file. The server folds it to one line (pages/guard.py): a comment has its line to
+// itself, a statement ends in ';' or '}', no template literals, ASCII only, no literal end tag of script.
+// Natives are captured before page code can replace them, and no decision calls a method that the page
+// could have replaced. Nothing here may throw into the page what the native would not.
+//
+// conf (written by pages/guard.py): h hosts, c cookies, k storage keys, each as 'vendor:item,item;vendor:item';
+// p path rules as [vendor, 'host/path']; s surrogate by vendor; u surrogate prefix; r report URL; n share of
+// pages that report; g set globalPrivacyControl; x strict.
+(function G(win, conf, up) {
+  'use strict';
+  var MARK = win.Symbol.for('optout-gate');
+  // A blank frame's window is reused by its first document: the prototypes stay, the document's listeners go.
+  if (win[MARK]) { win[MARK](); return; }
+
+  var DEAD = 'about:invalid';
+  var doc = win.document;
+  var Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct;
+  var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, isArray = win.Array.isArray;
+  var un = win.Function.prototype.bind.bind(win.Function.prototype.call);
+  var StringP = win.String.prototype;
+  var exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf);
+  var split = un(StringP.split), lower = un(StringP.toLowerCase), keysOf = Obj.keys;
+  var URL_ = win.URL, Promise_ = win.Promise, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
+  var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_);
+  var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse;
+  var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
+  var listen = un(win.EventTarget.prototype.addEventListener);
+  var nothing = function () {};
+
+  function getter(face, name) {
+    var d = win[face] && desc(win[face].prototype, name);
+    return d && d.get ? un(d.get) : nothing;
+  }
+  var hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol');
+  var hrefPath = getter('URL', 'pathname'), hrefQuery = getter('URL', 'search');
+  var baseURI = getter('Node', 'baseURI'), parentNode = getter('Node', 'parentNode');
+  var textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName');
+  var frameDocument = getter('HTMLIFrameElement', 'contentDocument');
+  var targetOf = getter('Event', 'target');
+  function tagOf(el) { try { return lower(localName(el)); } catch (e) { return ''; } }
+
+  // ---- What every run in this page shares: the rules, the report, what wrapped functions say they are.
+  var own = up || (function () {
+    var counts = Obj.create(null), waiting = 0, sampled = win.Math.random() < conf.n;
+    var beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
+    function flush() {
+      var body = '', k, words;
+      // By hand: a page's Array.prototype.toJSON (it exists) must not shape the report.
+      for (k in counts) {
+        words = split(k, ' ');
+        body += (body && ',') + '["' + words[0] + '","' + words[1] + '","' + words[2] + '",' + counts[k] + ']';
+      }
+      counts = Obj.create(null);
+      waiting = 0;
+      if (!body) return;
+      body = '{"v":1,"events":[' + body + ']}';
+      try {
+        if (beacon) apply(beacon, nav, [conf.r, body]);
+        else apply(fetch_, win, [conf.r, { method: 'POST', body: body, keepalive: true, credentials: 'omit', mode: 'no-cors' }]);
+      } catch (e) { nothing(); }
+    }
+    function tell(what, vendor, channel) {
+      var k = what + ' ' + vendor + ' ' + channel;
+      if (!sampled) return;
+      counts[k] = (counts[k] || 0) + 1;
+      if (!waiting) waiting = later(win, flush, 2000);
+    }
+    function table(text, each) {
+      var groups = split(text, ';'), i, j, at, items;
+      for (i = 0; i < groups.length; i++) {
+        at = indexOf(groups[i], ':');
+        items = at < 0 ? [] : split(slice(groups[i], at + 1), ',');
+        for (j = 0; j < items.length; j++) each(items[j], slice(groups[i], 0, at));
+      }
+    }
+    var o = { hosts: Obj.create(null), paths: Obj.create(null), tell: tell, flush: flush, natives: new win.WeakMap() };
+    table(conf.h, function (host, vendor) {
+      o.hosts[host] = vendor;
+      if (indexOf(host, '.*') > 0) o.stars = true;
+    });
+    conf.p.forEach(function (row) {
+      var at = indexOf(row[1], '/'), host = slice(row[1], 0, at);
+      (o.paths[host] = o.paths[host] || []).push([row[1], row[0], null]);
+      if (indexOf(host, '.*') > 0) o.stars = true;
+      o.mixed = true;
+    });
+    var script = doc && doc.currentScript;
+    o.base = win.location.href;
+    o.me = script && script.src || '';
+    o.nonce = script && script.nonce || '';
+    return o;
+  })();
+  var hosts = own.hosts, paths = own.paths, natives = own.natives;
+  function stop(vendor, channel) { own.tell('blocked', vendor, channel); return vendor; }
+
+  // ---- bad(url): the vendor that is denied, or ''.
+  var seen = Obj.create(null), seenCount = 0;
+  function pathRule(rules, target) {
+    var i, r;
+    if (target === true) return rules[0][1];
+    for (i = 0; i < rules.length; i++) {
+      r = rules[i];
+      // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
+      if (!r[2]) {
+        r[2] = new win.RegExp('^' + split(slice(r[0], indexOf(r[0], '/')), '*').map(function (s) {
+          return s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+        }).join('.*') + (exec(/[\w%.-]$/, r[0]) ? '(?![\\w%.-])' : ''));
+      }
+      if (exec(r[2], target)) return r[1];
+    }
+    return '';
+  }
+  function walk(host, end, target) {
+    var v, at;
+    for (;;) {
+      v = hosts[host + end] || (target && paths[host + end] ? pathRule(paths[host + end], target) : '');
+      if (v) return v;
+      at = indexOf(host, '.');
+      if (at < 0) return '';
+      host = slice(host, at + 1);
+    }
+  }
+  // `target` is the path and query, or true when any rule of the host counts.
+  function vendorOf(host, target) {
+    host = lower(host);
+    if (host[host.length - 1] === '.') host = slice(host, 0, -1);
+    var v = walk(host, '', target), m;
+    if (v || !own.stars) return v;
+    // name.* is name under any public suffix: one label, or two of which the first is short (co.uk).
+    m = exec(/^(.+?)\.[^.]+$/, host);
+    v = m ? walk(m[1], '.*', target) : '';
+    m = !v && exec(/^(.+?)\.[^.]{2,3}\.[^.]+$/, host);
+    return m ? walk(m[1], '.*', target) : v;
+  }
+  function bad(url) {
+    var v = seen[url], m, u, scheme;
+    if (v !== undefined) return v;
+    // Only a scheme or two slashes can leave this host; URL parsers drop tabs and newlines wherever they stand.
+    m = exec(/^[\0- ]*(?:[\\\/][\t\r\n]*[\\\/]|([a-z][\w+.\t\r\n-]*):)/i, url);
+    if (!m) return '';
+    v = '';
+    if ((u = m[1] && exec(/^(?:stun|turn)s?:([^:?]+)/i, url))) v = vendorOf(u[1], '');
+    else {
+      try {
+        u = new URL_(url, doc ? baseURI(win.document) : win.location.href);
+        scheme = hrefScheme(u);
+        if (exec(/^(?:http|ws)s?:$/, scheme)) v = vendorOf(hrefHost(u), own.mixed ? hrefPath(u) + hrefQuery(u) : '');
+      } catch (e) { v = ''; }
+    }
+    if (url.length < 2048) {
+      if (++seenCount > 1000) { seen = Obj.create(null); seenCount = 0; }
+      seen[url] = v;
+    }
+    return v;
+  }
+  function safe(url, channel, dead) {
+    var v = bad(url);
+    if (v) stop(v, channel);
+    return v ? dead : url;
+  }
+  function safeScript(url, channel) {
+    var v = bad(url);
+    if (!v) return url;
+    stop(v, channel);
+    return conf.s[v] ? conf.u + conf.s[v] + '.js' : DEAD;
+  }
+
+  // ---- Text that holds URLs: cleaners give back the very string when there is nothing to do.
+  function swap(re, s, fn) {
+    var out = '', at = 0, m, t;
+    re.lastIndex = 0;
+    while ((m = exec(re, s))) {
+      t = fn(m);
+      if (t !== m[0]) { out += slice(s, at, m.index) + t; at = m.index + m[0].length; }
+      if (!m[0]) re.lastIndex++;
+    }
+    return at ? out + slice(s, at) : s;
+  }
+  // The quick screen: true when no denied host can be in this text, however it is written.
+  function clear(s) {
+    var re = /[\\\/]{2}([^\\\/?#"'\s<>),]*)([\t\r\n]?)/g, m;
+    if (exec(/(?:https?|wss?):(?!\/\/)|[\\\/][\t\r\n]+[\\\/]/i, s)) return false;
+    while ((m = exec(re, s))) {
+      if (m[1] && (m[2] || exec(/[^\w.:-]/, m[1]) || vendorOf(split(m[1], ':')[0], true))) return false;
+    }
+    return true;
+  }
+  function unescapeCss(s) {
+    return swap(/\\(?:([\da-f]{1,6})\s?|\r?\n|([^]))/gi, s, function (m) {
+      return m[1] ? win.String.fromCodePoint(win.Math.min(parseInt(m[1], 16), 0x10ffff)) : m[2] || '';
+    });
+  }
+  function css(s) {
+    var escaped = indexOf(s, '\\') >= 0, t;
+    if (!escaped && clear(s)) return s;
+    function run(text) {
+      // A string is a URL in @import and image-set; in 'content' it is text for people.
+      var re = /(content\s*:[^;}]*)|url\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*?))\s*\)|"([^"]*)"|'([^']*)'/gi;
+      return swap(re, text, function (m) {
+        if (m[1]) return indexOf(m[1], '(') < 0 ? m[0] : 'content' + run(slice(m[1], 7));
+        var url = m[2] || m[3] || m[4] || m[5] || m[6] || '';
+        var v = bad(indexOf(url, '\\') < 0 ? url : unescapeCss(url));
+        if (v) stop(v, 'css');
+        return !v ? m[0] : slice(lower(m[0]), 0, 3) === 'url' ? 'url("' + DEAD + '")' : '"' + DEAD + '"';
+      });
+    }
+    s = run(s);
+    if (!escaped) return s;
+    // An escaped keyword, as in \75rl(: what the text means is cleaned, when it differs from what it says.
+    t = unescapeCss(s);
+    return run(t) === t ? s : run(t);
+  }
+  function srcset(s) {
+    return clear(s) ? s : swap(/\S*[^\s,]/g, s, function (m) { return safe(m[0], 'img', DEAD); });
+  }
+  function pings(s) {
+    return clear(s) ? s : swap(/\S+/g, s, function (m) { return safe(m[0], 'ping', ''); });
+  }
+  // Modules, import maps and speculation rules name URLs in quotes.
+  function scriptText(s) {
+    if (clear(s) && !exec(/\\/, s)) return s;
+    if (exec(/^\s*\{\s*"/, s)) {
+      return swap(/"((?:[^"\\]|\\[^])*)"/g, s, function (m) {
+        try { return safe(parse(m[0]), 'script', '') ? m[0] : '"' + DEAD + '"'; } catch (e) { return m[0]; }
+      });
+    }
+    return swap(/(\b(?:from|import)\s*\(?\s*)(?:"([^"\n]*)"|'([^'\n]*)')/g, s, function (m) {
+      return bad(m[2] || m[3] || '') ? m[1] + '"' + safe(m[2] || m[3], 'import', DEAD) + '"' : m[0];
+    });
+  }
+
+  // ---- The guard in front of what starts a realm of its own.
+  var line = '';
+  function prologue() {
+    var c = Obj.assign({}, conf), k;
+    if (line) return line;
+    // Blob and data realms resolve nothing against the site.
+    for (k in { r: 1, u: 1 }) c[k] = new URL_(conf[k], own.base).href;
+    line = '(' + own.text + ')(self,' + swap(/</g, win.JSON.stringify(c), function () { return '\\u003c'; }) + ');';
+    return line;
+  }
+  function page(s) {
+    // Behind the doctype, or the document would fall into quirks mode.
+    var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
+    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.me ? ' src="' + own.me + '">' : '>');
+    return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
+  }
+  function workerText(s) {
+    // A directive counts only as the very first statement, so it moves ahead of the guard.
+    var strict = exec(/^(?:\s|\/\/.*\n|\/\*[^]*?\*\/)*(['"])use strict\1/, s);
+    return (strict ? '"use strict";' : '') + prologue() + scriptText(s);
+  }
+  // Blobs stay as the page made them (a download must not change) until their URL becomes a frame or worker.
+  var blobs = Obj.create(null), made = Obj.create(null), texts = new win.WeakMap();
+  function guardedBlob(url, isPage) {
+    var b = blobs[url], key = (isPage ? 'p ' : 'w ') + url, text, type;
+    if (!b || made[key]) return made[key] || url;
+    text = weakGet(texts, b);
+    type = blobType(b);
+    // Only what is surely HTML: in front of a PDF or of XML the guard would break it.
+    if (isPage && !exec(/^text\/html/i, type)) return url;
+    if (text === undefined) text = isPage ? ['<!doctype html>' + page(''), b] : [prologue(), b];
+    else text = [isPage ? page(text) : workerText(text)];
+    return (made[key] = apply(blobURL, URL_, [new Blob_(text, { type: type })]));
+  }
+  var blobType = getter('Blob', 'type');
+  function guardedData(url, isPage) {
+    var m = exec(/^[\0- ]*data:([^,]*?)(;\s*base64\s*)?,([^#]*)/i, url), text;
+    if (!m || (isPage && !exec(/^\s*text\/html/i, m[1]))) return url;
+    try {
+      text = m[2] ? win.atob(decode(m[3])) : decode(m[3]);
+      text = isPage ? page(text) : workerText(text);
+      return 'data:' + m[1] + (m[2] ? ';base64,' + encode(win.btoa(text)) : ',' + encode(text));
+    } catch (e) { return url; }
+  }
+  function frameURL(url, tag) {
+    var m = exec(/^[\0- ]*(javascript|data|blob):/i, url);
+    if (!m) return safe(url, tag, exec(/frame/, tag) ? 'about:blank' : DEAD);
+    m = lower(m[1]);
+    if (m === 'blob') return guardedBlob(url, true);
+    return m === 'data' ? guardedData(url, true) : slice(url, 0, indexOf(url, ':') + 1) + encode(prologue()) + slice(url, indexOf(url, ':') + 1);
+  }
+  function workerURL(url) {
+    var v = bad(url);
+    // Another host's script is refused with an exception anyway, whoever that host is; a server that is down is not.
+    if (v) stop(v, 'worker');
+    return exec(/^[\0- ]*data:/i, url) ? guardedData(url, false) : guardedBlob(url, false);
+  }
+
+  // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
+  var KINDS = Obj.create(null);
+  (function (rows) {
+    var i, j, names, tags;
+    for (i = 0; i < rows.length; i++) {
+      names = split(rows[i][0], ' ');
+      tags = split(rows[i][2], ' ');
+      for (j = 0; j < names.length * tags.length; j++) {
+        KINDS[tags[j % tags.length] + ' ' + names[j / tags.length | 0]] = rows[i][1];
+        KINDS[names[j / tags.length | 0]] = true;
+      }
+    }
+  })([
+    ['src', 'url', 'img image input audio video source track'],
+    ['src', 'frame', 'iframe frame embed'],
+    ['data', 'frame', 'object'],
+    ['src href', 'script', 'script'],
+    ['href', 'url', 'link base image use feimage mpath textpath pattern filter lineargradient radialgradient'],
+    ['poster', 'url', 'video'],
+    ['background', 'url', 'body table thead tbody tfoot tr td th'],
+    ['srcset', 'set', 'img source'],
+    ['imagesrcset', 'set', 'link'],
+    ['ping attributionsrc', 'ping', 'a area'],
+    ['attributionsrc', 'ping', 'img script'],
+    ['to from by values', 'url', 'set animate'],
+    ['srcdoc', 'page', 'iframe'],
+    ['content', 'refresh', 'meta'],
+    ['style', 'css', '*'],
+    ['fill stroke filter mask clip-path cursor marker marker-start marker-mid marker-end', 'css', '*']
+  ]);
+  function attr(tag, name, s) {
+    if (!KINDS[name]) return s;
+    switch (KINDS[tag + ' ' + name] || KINDS['* ' + name]) {
+      case 'url': return safe(s, tag, tag === 'base' ? '' : DEAD);
+      case 'script': return safeScript(s, 'script');
+      case 'frame': return frameURL(s, tag);
+      case 'set': return srcset(s);
+      case 'ping': return pings(s);
+      case 'css': return css(s);
+      case 'page': return page(s);
+      case 'refresh':
+        return swap(/^[\s\d.]+[;,\s]\s*(?:url\s*=\s*)?["']?([^"']*)/gi, s, function (m) { return safe(m[1], 'navigate', '') === m[1] ? m[0] : ''; });
+    }
+    return s;
+  }
+
+  // ---- html(): start tags are read as the standard's tokeniser reads them, and only they are edited.
+  var TAG = /<(?:!--|(\/?)([a-z][^\s\/>]*))/gi;
+  var ATTR = /[\s\/]*(?:(>)|([^\s\/>][^\s\/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*))?)?)/y;
+  var RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript|plaintext)$/;
+  var NAMED = { colon: ':', sol: '/', bsol: '\\', period: '.', tab: '\t', newline: '\n', amp: '&', lt: '<', gt: '>',
+    quot: '"', apos: "'", num: '#', quest: '?', commat: '@', percnt: '%', lowbar: '_', equals: '=', comma: ',', lpar: '(', rpar: ')', semi: ';' };
+  function characters(s) {
+    if (indexOf(s, '&') < 0) return s;
+    return swap(/&(?:#x([\da-f]+);?|#(\d+);?|([a-z]+);|(amp|lt|gt|quot)(?![\w=]))/gi, s, function (m) {
+      if (m[3] || m[4]) return NAMED[lower(m[3] || m[4])] || m[0];
+      return win.String.fromCodePoint(win.Math.min(m[1] ? parseInt(m[1], 16) : +m[2], 0x10ffff));
+    });
+  }
+  function rawText(tag, s) { return tag === 'style' ? css(s) : tag === 'script' ? scriptText(s) : s; }
+  // `st` is the state of document.write, whose text comes in pieces: an unfinished tag is held back until
+  // the rest of it comes, because half a tag cannot be judged.
+  function html(s, st) {
+    var out = '', at = 0, raw = '', foreign = false, m, a, tag, name, value, next, pos, text, done, c;
+    if (st) { s = st.held + s; raw = st.raw; st.held = ''; }
+    else if (clear(s) && !exec(/[&\\]|srcdoc|javascript:|data:|blob:/i, s)) return s;
+    for (;;) {
+      if (raw) {
+        m = raw === 'plaintext' ? null : exec(raw === '!--' ? /--!?>/ : new win.RegExp('</' + raw + '[\\s/>]', 'i'), slice(s, at));
+        if (!m && st && raw !== '!--' && raw !== 'plaintext') { st.held = slice(s, at); st.raw = raw; return out; }
+        if (st) st.raw = m ? '' : raw;
+        text = m ? slice(s, at, at + m.index) : slice(s, at);
+        out += rawText(raw, text);
+        at += text.length;
+        if (!m) return out;
+        if (raw === '!--') { out += m[0]; at += m[0].length; }
+        raw = '';
+        continue;
+      }
+      TAG.lastIndex = at;
+      m = exec(TAG, s);
+      if (!m) {
+        text = slice(s, at);
+        a = st && exec(/<[!\/]?-?$/, text);
+        if (a) { st.held = a[0]; text = slice(text, 0, a.index); }
+        return out + text;
+      }
+      if (m[0] === '<!' + '--') { out += slice(s, at, m.index + 2); at = m.index + 2; raw = '!--'; continue; }
+      tag = lower(m[2]);
+      pos = m.index + m[0].length;
+      out += slice(s, at, m.index);
+      text = m[0];
+      done = false;
+      for (;;) {
+        ATTR.lastIndex = pos;
+        a = exec(ATTR, s);
+        if (!a) break;
+        next = pos + a[0].length;
+        if (a[1]) { text += a[0]; pos = next; done = true; break; }
+        c = s[next];
+        // Ran out of text, or into a quote that never closes.
+        if (next >= s.length || ((c === '"' || c === "'") && exec(/=\s*$/, a[0]))) break;
+        value = a[3] || a[4] || a[5];
+        name = lower(a[2]);
+        if (slice(name, 0, 6) === 'xlink:') name = slice(name, 6);
+        if (value && !m[1] && KINDS[name]) {
+          value = characters(value);
+          c = attr(tag, name, value);
+          if (c !== value) {
+            c = swap(/[&"]/g, c, function (q) { return q[0] === '&' ? '&amp;' : '&quot;'; });
+            a[0] = ' ' + a[2] + '="' + c + '"';
+          }
+        }
+        text += a[0];
+        pos = next;
+      }
+      if (!done) { if (st) st.held = slice(s, m.index); else out += slice(s, m.index); return out; }
+      out += text;
+      at = pos;
+      if (tag === 'svg' || tag === 'math') foreign = !m[1] && !exec(/\/>$/, a[0]);
+      else if (foreign && !m[1] && (tag === 'style' || tag === 'script')) {
+        // Inside svg this is ordinary text to the tokeniser, and still a style sheet to the browser.
+        next = indexOf(s, '<', at);
+        if (next > at) { out += rawText(tag, slice(s, at, next)); at = next; }
+      } else if (!foreign && !m[1] && exec(RAW, tag)) raw = tag;
+    }
+  }
+
+  // ---- Wrapping natives so that they look untouched.
+  function wrap(f, fn) {
+    var p = new win.Proxy(f, { apply: fn });
+    weakSet(natives, p, f);
+    return p;
+  }
+  function put(owner, name, d) { try { define(owner, name, d); } catch (e) { nothing(); } }
+  function method(owner, names, fn) {
+    names = split(names, ' ');
+    for (var i = 0; i < names.length; i++) {
+      var d = owner && desc(owner, names[i]);
+      if (d && typeof d.value === 'function') { d.value = wrap(d.value, fn); put(owner, names[i], d); }
+    }
+  }
+  function setter(owner, names, fn) {
+    names = split(names, ' ');
+    names.forEach(function (name) {
+      var d = owner && desc(owner, name);
+      if (!d || !d.set) return;
+      d.set = wrap(d.set, function (f, self, args) { fn(f, self, args, name); });
+      put(owner, name, d);
+    });
+  }
+  function constructor(name, fn) {
+    var C = win[name], d = desc(win, name), p;
+    if (!C || !d) return;
+    p = new win.Proxy(C, { construct: function (f, args, nt) { fn(args); return construct(f, args, nt); } });
+    weakSet(natives, p, C);
+    d.value = p;
+    put(win, name, d);
+    put(C.prototype, 'constructor', { value: p, writable: true, enumerable: false, configurable: true });
+  }
+  function proto(name) { return win[name] && win[name].prototype; }
+  // An argument becomes a string once (its toString may answer differently the second time). Trusted Types
+  // objects pass as they came when nothing changed, or else are made anew under our own policy; true when the
+  // page's CSP lets us make none, and the call is better left out.
+  var tt = win.trustedTypes, policy;
+  function kindOf(o) { return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : ''; }
+  function arg(args, i, fn) {
+    var o = args[i], kind, s, t;
+    if (i >= args.length || o === null || o === undefined || typeof o === 'symbol') return;
+    kind = kindOf(o);
+    s = typeof o === 'string' ? o : '' + o;
+    t = fn(s);
+    args[i] = t === s && kind ? o : t;
+    if (t === s || !kind) return;
+    try {
+      policy = policy || tt.createPolicy('optout-gate', { createHTML: win.String, createScript: win.String, createScriptURL: win.String });
+      args[i] = policy['create' + kind](t);
+    } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
+  }
+  function rewriting(i, clean) {
+    return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); };
+  }
+  function failed(error) { return Promise_.reject(error); }
+  // A copy of plain objects and arrays with every string passed through fn; the same object if nothing changed.
+  function scrub(o, fn) {
+    var copy, k, t;
+    if (typeof o === 'string') return fn(o);
+    if (!o || typeof o !== 'object') return o;
+    t = Obj.getPrototypeOf(o);
+    if (!isArray(o) && t && desc(t, 'hasOwnProperty') === undefined) return o;
+    for (k in o) {
+      t = scrub(o[k], fn);
+      if (t !== o[k]) { copy = copy || (isArray(o) ? o.slice() : Obj.assign({}, o)); copy[k] = t; }
+    }
+    return copy || o;
+  }
+  function scrubbing(i, channel, dead) {
+    return function (args) { if (i < args.length) args[i] = scrub(args[i], function (s) { return safe(s, channel, dead); }); };
+  }
+  function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
+
+  var FTS = proto('Function');
+  method(FTS, 'toString', function (f, self, args) {
+    var o = typeof self === 'function' && weakGet(natives, self);
+    return typeof o === 'string' ? o : apply(f, o || self, args);
+  });
+  function native(f, name) { weakSet(natives, f, 'function ' + name + '() { [native code] }'); return f; }
+
+  // ---- Requests that script makes by itself. In workers these are not own properties of self.
+  function home(name) {
+    var o = win;
+    while (o && !desc(o, name)) o = Obj.getPrototypeOf(o);
+    return o;
+  }
+  var requestURL = getter('Request', 'url');
+  function urlOf(args) {
+    // A URL in, or a Request; a string in its place is made here, once.
+    if (typeof args[0] === 'object' && args[0]) {
+      try { return requestURL(args[0]); } catch (e) { nothing(); }
+    }
+    return (args[0] = '' + args[0]);
+  }
+  function refusing(channel, error) {
+    return function (f, self, args) {
+      var v;
+      try { v = args.length && bad(urlOf(args)); } catch (e) { return failed(e); }
+      if (!v) return apply(f, self, args);
+      stop(v, channel);
+      return failed(error());
+    };
+  }
+  function fetchError() { return new TypeError_('Failed to fetch'); }
+  method(home('fetch'), 'fetch', refusing('fetch', fetchError));
+  method(home('fetchLater'), 'fetchLater', function (f, self, args) {
+    var v = args.length && bad(urlOf(args));
+    if (!v) return apply(f, self, args);
+    stop(v, 'fetch');
+    return Obj.create(proto('FetchLaterResult') || null, { activated: { value: false } });
+  });
+  method(proto('Cache'), 'add', refusing('fetch', fetchError));
+  method(proto('Cache'), 'addAll', function (f, self, args) {
+    var list = args.length ? Array.from(args[0]) : [], i, v;
+    for (i = 0; i < list.length; i++) {
+      v = bad(urlOf([list[i]]));
+      if (v) { stop(v, 'fetch'); return failed(fetchError()); }
+    }
+    return apply(f, self, list.length ? [list] : args);
+  });
+  method(proto('Worklet'), 'addModule', refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); }));
+  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', DEAD); }));
+  method(proto('Navigator'), 'sendBeacon', function (f, self, args) {
+    var v = args.length && bad(args[0] = '' + args[0]);
+    if (!v) return apply(f, self, args);
+    stop(v, 'beacon');
+    return true;
+  });
+  method(home('importScripts'), 'importScripts', function (f, self, args) {
+    var i;
+    for (i = 0; i < args.length; i++) {
+      arg(args, i, function (s) {
+        var t = safeScript(s, 'import');
+        if (t === DEAD) {
+          throw new DOMException_("Failed to execute 'importScripts' on 'WorkerGlobalScope': The script at '" + s + "' failed to load.", 'NetworkError');
+        }
+        return t;
+      });
+    }
+    return apply(f, self, args);
+  });
+  function socket(args) { arg(args, 0, function (s) { return safe(s, 'websocket', 'wss://x.invalid:9/'); }); }
+  constructor('WebSocket', socket);
+  constructor('WebSocketStream', socket);
+  constructor('WebTransport', function (args) { arg(args, 0, function (s) { return safe(s, 'webtransport', 'https://x.invalid:9/'); }); });
+  constructor('EventSource', function (args) { arg(args, 0, function (s) { return safe(s, 'eventsource', DEAD); }); });
+  constructor('Worker', function (args) { arg(args, 0, workerURL); });
+  constructor('SharedWorker', function (args) { arg(args, 0, workerURL); });
+  constructor('RTCPeerConnection', scrubbing(0, 'rtc', 'stun:x.invalid'));
+  method(proto('RTCPeerConnection'), 'setConfiguration', both(scrubbing(0, 'rtc', 'stun:x.invalid')));
+  constructor('FontFace', function (args) { if (typeof args[1] === 'string') args[1] = css(args[1]); });
+  constructor('Notification', scrubbing(1, 'img', DEAD));
+  method(proto('ServiceWorkerRegistration'), 'showNotification', both(scrubbing(1, 'img', DEAD)));
+  method(URL_, 'createObjectURL', function (f, self, args) {
+    var url = apply(f, self, args);
+    try { if (blobType(args[0]) !== undefined) blobs[url] = args[0]; } catch (e) { nothing(); }
+    return url;
+  });
+  method(URL_, 'revokeObjectURL', function (f, self, args) {
+    delete blobs[args[0]];
+    return apply(f, self, args);
+  });
+  (function () {
+    var C = win.Blob, d = desc(win, 'Blob');
+    d.value = new win.Proxy(C, {
+      construct: function (f, args, nt) {
+        var b = construct(f, args, nt), parts = args[0], i, s = '', type = blobType(b);
+        if (!isArray(parts) || !exec(/^$|html|script/i, type)) return b;
+        for (i = 0; i < parts.length; i++) {
+          if (typeof parts[i] !== 'string') return b;
+          s += parts[i];
+        }
+        weakSet(texts, b, s);
+        return b;
+      }
+    });
+    weakSet(natives, d.value, C);
+    put(win, 'Blob', d);
+    put(C.prototype, 'constructor', { value: d.value, writable: true, enumerable: false, configurable: true });
+  })();
+
+  // ---- The signal itself, and what a denied vendor would leave behind.
+  function speak(owner, name, d) {
+    var k;
+    for (k in { get: 1, set: 1 }) if (d[k]) native(d[k], k + ' ' + name);
+    put(owner, name, { get: d.get, set: d.set, enumerable: !!d.enumerable, configurable: true });
+  }
+  if (conf.g && win.navigator.globalPrivacyControl !== true) {
+    (function (owner) {
+      // Also over the accessor of a browser that says false.
+      speak(owner, 'globalPrivacyControl', desc({ get globalPrivacyControl() { return true; } }, 'globalPrivacyControl'));
+    })(proto('Navigator') || proto('WorkerNavigator'));
+  }
+  function names(text) {
+    var exact = Obj.create(null), starts = [];
+    split(text, ';').forEach(function (group) {
+      var at = indexOf(group, ':'), vendor = slice(group, 0, at);
+      if (at > 0) {
+        split(slice(group, at + 1), ',').forEach(function (n) {
+          if (n[n.length - 1] === '*') starts.push([slice(n, 0, -1), vendor]);
+          else exact[n] = vendor;
+        });
+      }
+    });
+    return function (n) {
+      if (exact[n]) return exact[n];
+      for (var i = 0; i < starts.length; i++) if (slice(n, 0, starts[i][0].length) === starts[i][0]) return starts[i][1];
+      return '';
+    };
+  }
+  var badCookie = names(conf.c), badKey = names(conf.k);
+  setter(proto('Document'), 'cookie', function (f, self, args) {
+    var s = args[0] = '' + args[0], v = badCookie(exec(/^\s*([^=;]*?)\s*(?:[=;]|$)/, s)[1]), m;
+    // Taking a cookie away is always allowed.
+    m = v && exec(/;\s*(?:max-age\s*=\s*(?:-|0\s*(?:;|$))|expires\s*=\s*([^;]*))/i, s);
+    if (m && (!m[1] || new win.Date(m[1]) < new win.Date())) v = '';
+    if (v) stop(v, 'cookie');
+    else apply(f, self, args);
+  });
+  method(proto('CookieStore'), 'set', function (f, self, args) {
+    var o = args[0], v = badCookie('' + (o && typeof o === 'object' ? o.name : o));
+    if (!v) return apply(f, self, args);
+    stop(v, 'cookie');
+    return Promise_.resolve();
+  });
+  method(proto('Storage'), 'setItem', function (f, self, args) {
+    arg(args, 0, win.String);
+    var v = args.length > 1 && badKey(args[0]);
+    if (!v) return apply(f, self, args);
+    stop(v, 'storage');
+  });
+  // ---- A hole shows as a leak: what was really requested is held against the decision.
+  function sweep() {
+    if (!win.PerformanceObserver) return;
+    try {
+      new win.PerformanceObserver(function (list) {
+        list.getEntries().forEach(function (e) {
+          var v = bad(e.name);
+          if (v) own.tell('leaked', v, (exec(/^[a-z]+$/, e.initiatorType) || ['other'])[0]);
+        });
+      }).observe({ type: 'resource', buffered: true });
+      // Keys set as properties (localStorage._x = 1) pass no method.
+      if (win.localStorage) keysOf(win.localStorage).forEach(function (k) { if (badKey(k)) win.localStorage.removeItem(k); });
+    } catch (e) { nothing(); }
+  }
+  put(win, MARK, { value: nothing, configurable: true });
+  own.text = own.text || apply(win.Function.prototype.toString, G, []);
+  if (!doc) { sweep(); return; }
+
+  // ==== From here on: documents only.
+  var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document');
+  var setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get;
+  var setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value');
+  var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
+  var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
+  var attributes = getter('Element', 'attributes'), isConnected = getter('Node', 'isConnected'), nodeType = getter('Node', 'nodeType');
+
+  // ---- Elements: properties and attributes.
+  function reflected(f, self, args, name) {
+    if (!arg(args, 0, function (s) { return attr(tagOf(self), lower(name), s); })) apply(f, self, args);
+  }
+  [
+    'Image src srcset attributionSrc', 'Input src', 'Media src', 'Video poster', 'Source src srcset', 'Track src', 'Embed src',
+    'Object data', 'IFrame src srcdoc', 'Frame src', 'Script src attributionSrc', 'Link href imageSrcset', 'Base href',
+    'Body background', 'Anchor ping attributionSrc', 'Area ping attributionSrc', 'Meta content'
+  ].forEach(function (row) {
+    var at = indexOf(row, ' ');
+    setter(proto('HTML' + slice(row, 0, at) + 'Element'), slice(row, at + 1), reflected);
+  });
+  setter(proto('SVGAnimatedString'), 'baseVal', function (f, self, args) {
+    arg(args, 0, function (s) { return safe(s, 'image', DEAD); });
+    apply(f, self, args);
+  });
+  method(ElementP, 'setAttribute', function (f, self, args) {
+    var name = args.length > 1 ? lower(args[0] = '' + args[0]) : '';
+    if (!KINDS[name] || !arg(args, 1, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
+  });
+  method(ElementP, 'setAttributeNS', function (f, self, args) {
+    var name = args.length > 2 ? lower(args[1] = '' + args[1]) : '', at = indexOf(name, ':');
+    name = slice(name, at + 1);
+    if (!KINDS[name] || !arg(args, 2, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
+  });
+  // An Attr that belongs to no element yet is judged by its name alone.
+  function loose(name, s) {
+    return KINDS['* ' + name] ? css(s) : name === 'srcdoc' ? page(s) : exec(/^(?:src|href|data|poster|background)$/, name) ? safe(s, 'attr', DEAD)
+      : exec(/srcset/, name) ? srcset(s) : exec(/^ping$|^attrib/, name) ? pings(s) : s;
+  }
+  function attrNode(node, tag) {
+    var name, s, t;
+    try {
+      name = lower(attrName(node));
+      if (!KINDS[name]) return;
+      s = apply(attrValue.get, node, []);
+      t = tag ? attr(tag, name, s) : loose(name, s);
+      if (t !== s) apply(attrValue.set, node, [t]);
+    } catch (e) { nothing(); }
+  }
+  method(ElementP, 'setAttributeNode setAttributeNodeNS', function (f, self, args) { attrNode(args[0], tagOf(self)); return apply(f, self, args); });
+  method(proto('NamedNodeMap'), 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], ''); return apply(f, self, args); });
+  function shadow(owner, names, from) {
+    split(names, ' ').forEach(function (name) { if (owner && !desc(owner, name) && desc(from, name)) put(owner, name, desc(from, name)); });
+  }
+  shadow(proto('Attr'), 'nodeValue textContent', NodeP);
+  setter(proto('Attr'), 'value nodeValue textContent', function (f, self, args) {
+    var el = ownerElement(self), name = lower(attrName(self));
+    if (el && KINDS[name]) arg(args, 0, function (s) { return attr(tagOf(el), name, s); });
+    apply(f, self, args);
+  });
+
+  // ---- Text of style and script elements: own copies of the inherited members, so that all other elements
+  // keep the untouched natives.
+  function isText(el) { return exec(/^(?:style|script)$/, tagOf(el)); }
+  function pieceOf(el, s) {
+    // Two harmless halves may make one import: the end of what stands there is read together with the new part.
+    var tag = tagOf(el), before = textContent(el) || '', t = rawText(tag, s);
+    before = slice(before, -300);
+    return rawText(tag, before + t) === before + t ? t : '';
+  }
+  function pieces(f, self, args) {
+    var i, s, t;
+    for (i = 0; i < args.length; i++) {
+      if (typeof args[i] === 'string') args[i] = pieceOf(self, args[i]);
+      else if (args[i] && nodeType(args[i]) !== 1) {
+        s = textContent(args[i]) || '';
+        t = s && pieceOf(self, s);
+        if (t !== s) apply(setText, args[i], [t]);
+      }
+    }
+    return apply(f, self, args);
+  }
+  ['HTMLStyleElement', 'SVGStyleElement', 'HTMLScriptElement', 'SVGScriptElement'].forEach(function (face) {
+    var owner = proto(face);
+    shadow(owner, 'textContent appendChild insertBefore replaceChild', NodeP);
+    shadow(owner, 'innerHTML append prepend replaceChildren insertAdjacentText', ElementP);
+    shadow(owner, 'innerText', proto('HTMLElement'));
+    setter(owner, 'textContent innerText innerHTML text', function (f, self, args) {
+      arg(args, 0, function (s) { return rawText(tagOf(self), s); });
+      apply(f, self, args);
+    });
+    method(owner, 'appendChild insertBefore replaceChild append prepend replaceChildren', pieces);
+    method(owner, 'insertAdjacentText', function (f, self, args) { arg(args, 1, function (s) { return pieceOf(self, s); }); return apply(f, self, args); });
+  });
+  shadow(proto('CharacterData'), 'nodeValue textContent', NodeP);
+  setter(proto('CharacterData'), 'data nodeValue textContent', function (f, self, args) {
+    if (typeof args[0] === 'string' && exec(/url|import|src|['"]/i, args[0])) {
+      var el = parentNode(self);
+      if (el && isText(el)) args[0] = rawText(tagOf(el), args[0]);
+    }
+    apply(f, self, args);
+  });
+  // The whole that the change would make is judged, since the browser reads the sheet anew at once.
+  [['appendData', 0], ['insertData', 1], ['replaceData', 2]].forEach(function (row) {
+    method(proto('CharacterData'), row[0], function (f, self, args) {
+      var el = parentNode(self), s, t, at, n = row[1];
+      if (el && isText(el) && args.length > n) {
+        s = apply(getData, self, []);
+        at = n ? args[0] >>> 0 : s.length;
+        t = slice(s, 0, at) + (args[n] = '' + args[n]) + slice(s, at + (n > 1 ? args[1] >>> 0 : 0));
+        if (rawText(tagOf(el), t) !== t) args[n] = '';
+      }
+      return apply(f, self, args);
+    });
+  });
+
+  // ---- Markup made by script.
+  setter(ElementP, 'innerHTML outerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
+  setter(proto('ShadowRoot'), 'innerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
+  method(ElementP, 'insertAdjacentHTML', rewriting(1, html));
+  method(ElementP, 'setHTMLUnsafe setHTML', rewriting(0, html));
+  method(proto('ShadowRoot'), 'setHTMLUnsafe setHTML', rewriting(0, html));
+  method(proto('Range'), 'createContextualFragment', rewriting(0, html));
+  method(win.Document, 'parseHTMLUnsafe parseHTML', rewriting(0, html));
+  // A tree that was built by a parser we cannot stand in front of (XML, XSLT), before any of it loads.
+  function tree(root) {
+    var list, i, j, el, map;
+    try { list = nodeType(root) === 9 ? allIn(root, '*') : nodeType(root) === 11 ? allOf(root, '*') : all(root, '*'); } catch (e) { return root; }
+    for (i = -1; i < list.length; i++) {
+      el = i < 0 ? root : list[i];
+      map = nodeType(el) === 1 ? attributes(el) : [];
+      for (j = 0; j < map.length; j++) attrNode(map[j], tagOf(el));
+      if (isText(el)) {
+        map = textContent(el);
+        if (rawText(tagOf(el), map) !== map) apply(setText, el, [rawText(tagOf(el), map)]);
+      }
+    }
+    return root;
+  }
+  method(proto('DOMParser'), 'parseFromString', function (f, self, args) {
+    if (args[1] === 'text/html') arg(args, 0, html);
+    return args[1] === 'text/html' ? apply(f, self, args) : tree(apply(f, self, args));
+  });
+  method(proto('XSLTProcessor'), 'importStylesheet', function (f, self, args) { tree(args[0]); return apply(f, self, args); });
+  method(proto('XSLTProcessor'), 'transformToFragment transformToDocument', function (f, self, args) { return tree(apply(f, self, args)); });
+  var writing = new win.WeakMap(), write = DocumentP.write, readyState = getter('Document', 'readyState');
+  function writer(end) {
+    return function (f, self, args) {
+      var st = weakGet(writing, self), joined = '', kind = '', i, one = args.length === 1 && args[0];
+      // Writing to a finished document opens a new one.
+      if (!st || readyState(self) !== 'loading') weakSet(writing, self, st = { held: '', raw: '' });
+      for (i = 0; i < args.length; i++) { kind = kind || kindOf(args[i]); joined += args[i]; }
+      args = [kind && kind === kindOf(one) && !end ? one : joined + end];
+      arg(args, 0, function (s) { return html(s, st); });
+      apply(write, self, args);
+      if (self === win.document) attach();
+    };
+  }
+  method(DocumentP, 'write', writer(''));
+  method(DocumentP, 'writeln', writer('\n'));
+  ['HTMLDocument', 'Document'].forEach(function (face) {
+    method(proto(face), 'close', function (f, self, args) {
+      var st = weakGet(writing, self);
+      if (st && st.held && st.raw) apply(write, self, [rawText(st.raw, st.held)]);
+      weakSet(writing, self, { held: '', raw: '' });
+      return apply(f, self, args);
+    });
+    method(proto(face), 'open', function (f, self, args) {
+      var r = apply(f, self, args);
+      weakSet(writing, self, { held: '', raw: '' });
+      // Opening a document drops its listeners.
+      if (self === win.document) attach();
+      return r;
+    });
+    method(proto(face), 'execCommand', function (f, self, args) {
+      var cmd = lower('' + args[0]);
+      if (cmd === 'inserthtml') arg(args, 2, html);
+      if (cmd === 'insertimage') arg(args, 2, function (s) { return safe(s, 'img', DEAD); });
+      return apply(f, self, args);
+    });
+  });
+
+  // ---- Style sheets. CSSStyleDeclaration has no accessors for its properties, but one that we define wins.
+  var StyleP = proto('CSSStyleDeclaration'), setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
+  [
+    'CSSStyleSheet insertRule replace replaceSync', 'CSSGroupingRule insertRule', 'CSSStyleRule insertRule', 'CSSKeyframesRule appendRule'
+  ].forEach(function (row) {
+    var at = indexOf(row, ' ');
+    method(proto(slice(row, 0, at)), slice(row, at + 1), rewriting(0, css));
+  });
+  method(proto('CSSStyleSheet'), 'addRule', rewriting(1, css));
+  method(StyleP, 'setProperty', rewriting(1, css));
+  method(win.CSSStyleValue, 'parse parseAll', rewriting(1, css));
+  function styled(f, self, args) { arg(args, 0, css); apply(f, self, args); }
+  setter(StyleP, 'cssText', styled);
+  ['HTMLElement', 'SVGElement', 'MathMLElement', 'CSSStyleRule', 'CSSKeyframeRule', 'CSSPageRule', 'CSSFontFaceRule'].forEach(function (face) {
+    setter(proto(face), 'style', styled);
+  });
+  method(proto('StylePropertyMap'), 'set append', function (f, self, args) {
+    for (var i = 1; i < args.length; i++) {
+      var s = '' + args[i], t = css(s);
+      if (t !== s) args[i] = t;
+    }
+    return apply(f, self, args);
+  });
+  function keyframes(i) {
+    return function (args) { args[i] = scrub(args[i], css); };
+  }
+  method(ElementP, 'animate', both(keyframes(0)));
+  method(proto('KeyframeEffect'), 'setKeyframes', both(keyframes(0)));
+  constructor('KeyframeEffect', keyframes(1));
+  split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
+    'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
+    'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
+    '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
+    if (!(dashed in doc.documentElement.style) && dashed !== 'src') return;
+    var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); });
+    [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
+      if (desc(StyleP, name)) return;
+      var d = desc({
+        get x() { return apply(getProperty, this, [dashed]); },
+        set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
+      }, 'x');
+      // for-in does not show the dashed names in browsers.
+      d.enumerable = false;
+      speak(StyleP, name, d);
+    });
+  });
+
+  // ---- Rarer ways to name a server.
+  constructor('MediaMetadata', scrubbing(0, 'img', DEAD));
+  setter(proto('MediaMetadata'), 'artwork', function (f, self, args) { scrubbing(0, 'img', DEAD)(args); apply(f, self, args); });
+  // With no method left the constructor would throw; one that nobody offers makes canMakePayment say no.
+  constructor('PaymentRequest', scrubbing(0, 'payment', 'https://x.invalid/'));
+  constructor('FencedFrameConfig', scrubbing(0, 'iframe', 'https://x.invalid/'));
+  constructor('Audio', function (args) { if (args[0] !== undefined) arg(args, 0, function (s) { return safe(s, 'audio', DEAD); }); });
+  method(proto('CredentialsContainer'), 'get', function (f, self, args) {
+    var asked = args[0] && args[0].identity;
+    if (!asked || scrub(asked, function (s) { return safe(s, 'credentials', ''); }) === asked) return apply(f, self, args);
+    return failed(new DOMException_('Error retrieving a token.', 'NetworkError'));
+  });
+
+  // ---- Realms. A blank frame fires load while it is being inserted, before the script that inserts it goes on.
+  var defaultView = getter('Document', 'defaultView');
+  function adopt(child) {
+    try { if (child && child !== win && child.document) G(child, conf, own); } catch (e) { nothing(); }
+  }
+  function adoptFrame(el) {
+    var d;
+    try { d = frameDocument(el); } catch (e) { d = null; }
+    if (d) {
+      adopt(defaultView(d));
+      if (conf.x) brake(el, defaultView(d));
+    }
+  }
+  ['HTMLIFrameElement', 'HTMLFrameElement', 'HTMLObjectElement'].forEach(function (face) {
+    split('contentWindow contentDocument', ' ').forEach(function (name) {
+      var d = desc(proto(face) || {}, name);
+      if (!d) return;
+      d.get = wrap(d.get, function (f, self, args) {
+        var r = apply(f, self, args);
+        if (face === 'HTMLIFrameElement') adoptFrame(self);
+        else if (r) adopt(name === 'contentWindow' ? r : defaultView(r));
+        return r;
+      });
+      put(proto(face), name, d);
+    });
+  });
+  method(win, 'open', function (f, self, args) {
+    var w;
+    if (args[0] !== undefined && !exec(/^_(?:self|top|parent)$/i, '' + args[1])) {
+      arg(args, 0, function (s) { return bad(s) ? safe(s, 'open', 'about:blank') : frameURL(s, 'iframe'); });
+    }
+    w = apply(f, self, args);
+    if (w) adopt(w);
+    return w;
+  });
+  // Strict: a blank frame that is sent away by its location is taken out and put back, which cancels a navigation
+  // that nothing can look into. It also cancels good ones; forms, links and src are exempt, since they are checked.
+  var hands = 0, braked = new win.WeakMap();
+  function brake(el, w) {
+    if (weakGet(braked, w) || w.location.href !== 'about:blank') return;
+    weakSet(braked, w, true);
+    listen(w, 'beforeunload', function () {
+      if (el.getAttribute('src') || el.hasAttribute('srcdoc') || win.Date.now() - hands < 2000) return;
+      var parent = parentNode(el), next = el.nextSibling;
+      stop('unknown', 'navigate');
+      el.remove();
+      parent.insertBefore(el, next);
+    });
+  }
+  var formAction = getter('HTMLFormElement', 'action');
+  function denies(form, submitter) {
+    var url = submitter && submitter.hasAttribute && submitter.hasAttribute('formaction') ? submitter.formAction : formAction(form);
+    hands = win.Date.now();
+    return url && bad(url) && stop(bad(url), 'form');
+  }
+  // A refused form stays where it is, as if the server had answered 204.
+  method(proto('HTMLFormElement'), 'submit', function (f, self, args) { if (!denies(self, null)) return apply(f, self, args); });
+  function onLoad(e) {
+    var el = targetOf(e), tag = tagOf(el);
+    if (tag === 'iframe') adoptFrame(el);
+    else if (exec(/^(?:frame|object|embed)$/, tag) && el.contentDocument) adopt(defaultView(el.contentDocument));
+  }
+  // A page may fire an event of that name at anything.
+  function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), e.submitter)) e.preventDefault(); }
+  function onClick() { hands = win.Date.now(); }
+  function hear(root) {
+    listen(root, 'load', onLoad, true);
+    listen(root, 'submit', onSubmit, true);
+    if (conf.x) listen(root, 'click', onClick, true);
+  }
+  function attach() { hear(win.document); }
+  // load and submit do not leave a shadow tree.
+  method(ElementP, 'attachShadow', function (f, self, args) {
+    var root = apply(f, self, args);
+    hear(root);
+    return root;
+  });
+  // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
+  if (win.navigation) {
+    listen(win.navigation, 'navigate', function (e) {
+      var v = (win !== win.top || conf.x) && !e.userInitiated && e.cancelable && bad(e.destination.url);
+      if (v) { stop(v, 'navigate'); e.preventDefault(); }
+    });
+  }
+  attach();
+  put(win, MARK, { value: attach, configurable: true });
+  function settle() { later(win, sweep, 0); }
+  if (readyState(doc) === 'complete') settle();
+  else listen(win, 'load', settle);
+  if (up) return;
+  listen(win, 'pagehide', own.flush);
+  listen(doc, 'visibilitychange', own.flush);
+
+  // ---- Consent interfaces say what the signal says. One that loads later is wrapped, never replaced.
+  var GPP = 'DBABLA~BVQVAAAAAgA.YA';
+  var NATIONAL = { Version: 1, SharingNotice: 1, SaleOptOutNotice: 1, SharingOptOutNotice: 1, TargetedAdvertisingOptOutNotice: 1,
+    SensitiveDataProcessingOptOutNotice: 0, SensitiveDataLimitUseNotice: 0, SaleOptOut: 1, SharingOptOut: 1, TargetedAdvertisingOptOut: 1,
+    SensitiveDataProcessing: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], KnownChildSensitiveDataConsents: [0, 0], PersonalDataConsents: 0,
+    MspaCoveredTransaction: 2, MspaOptOutOptionMode: 0, MspaServiceProviderMode: 0, GpcSegmentType: 1, GpcSegmentIncluded: true, Gpc: true };
+  function stricter(o) {
+    var copy, k;
+    if (!o || typeof o !== 'object') return o;
+    copy = isArray(o) ? [] : {};
+    for (k in o) {
+      copy[k] = exec(/^(?:Sale|Sharing|TargetedAdvertising)OptOut$/, k) ? 1 : k === 'Gpc' ? true
+        : k === 'gppString' ? GPP : k === 'applicableSections' ? [7] : k === 'parsedSections' ? { usnat: [NATIONAL] }
+        : k === 'uspString' ? (exec(/^1[YN-][YN-][YN]$/i, o[k]) ? o[k].slice(0, 2) + 'Y' + o[k].slice(3) : '1YYN') : stricter(o[k]);
+    }
+    return copy;
+  }
+  function consent(name, answer) {
+    var inner;
+    // __gpp(command, callback, parameter); __uspapi(command, version, callback).
+    var face = function (command, first, second) {
+      var at = typeof first === 'function' ? 1 : 2, callback = arguments[at], rest, field = '' + second;
+      if (typeof inner !== 'function') return answer(command, callback, second);
+      rest = apply(win.Array.prototype.slice, arguments, [0]);
+      if (typeof callback === 'function') {
+        rest[at] = function (data, ok) {
+          callback(command === 'getField' && exec(/OptOut$|Gpc$/, field) ? stricterField(field, data) : stricter(data), ok);
+        };
+      }
+      return apply(inner, win, rest);
+    };
+    function stricterField(field, data) {
+      var o = {}, key = field.slice(field.lastIndexOf('.') + 1);
+      o[key] = data;
+      return stricter(o)[key];
+    }
+    put(win, name, { get: function () { return face; }, set: function (f) { if (f !== face) inner = f; }, enumerable: true, configurable: true });
+  }
+  var listeners = [];
+  function ping() {
+    return { gppVersion: '1.1', cmpStatus: 'loaded', cmpDisplayStatus: 'hidden', signalStatus: 'ready', supportedAPIs: ['7:usnat'], cmpId: 0,
+      sectionList: [7], applicableSections: [7], gppString: GPP, parsedSections: { usnat: [NATIONAL] } };
+  }
+  consent('__gpp', function (command, callback, parameter) {
+    var data = null, ok = true, at = indexOf('' + parameter, '.');
+    if (!command || command === 'queue' || command === 'events') return [];
+    if (typeof callback !== 'function') return;
+    if (command === 'ping' || command === 'getGPPData') data = ping();
+    else if (command === 'addEventListener') data = { eventName: 'listenerRegistered', listenerId: listeners.push(callback), data: true, pingData: ping() };
+    else if (command === 'removeEventListener') data = { eventName: 'listenerRemoved', listenerId: parameter, data: !!listeners[parameter - 1], pingData: ping() };
+    else if (command === 'hasSection') data = parameter === 'usnat';
+    else if (command === 'getSection') data = parameter === 'usnat' ? [NATIONAL] : null;
+    else if (command === 'getField') data = slice('' + parameter, 0, at) === 'usnat' && NATIONAL[slice('' + parameter, at + 1)] !== undefined ? NATIONAL[slice('' + parameter, at + 1)] : null;
+    else ok = false;
+    callback(data, ok);
+  });
+  consent('__uspapi', function (command, callback) {
+    if (typeof callback === 'function') callback(command === 'getUSPData' ? { version: 1, uspString: '1YYN' } : null, command === 'getUSPData');
+  });
+  // gtag's defaults must stand in the queue before any tag reads it; a later 'granted' comes out as 'denied'.
+  var layer = win.dataLayer = win.dataLayer || [], push = layer.push;
+  put(layer, 'push', { value: function () {
+    var i, k, o;
+    for (i = 0; i < arguments.length; i++) {
+      o = arguments[i];
+      if (o && o[0] === 'consent' && o[2] && typeof o[2] === 'object') {
+        for (k in o[2]) if (exec(/^ad_|^analytics_|^personalization_/, k)) o[2][k] = 'denied';
+      }
+    }
+    return apply(push, this, arguments);
+  }, writable: true, enumerable: false, configurable: true });
+  function gtag() { layer.push(arguments); }
+  gtag('consent', 'default', { ad_storage: 'denied', ad_user_data: 'denied', ad_personalization: 'denied', analytics_storage: 'denied',
+    personalization_storage: 'denied', functionality_storage: 'granted', security_storage: 'granted' });
+  gtag('set', 'ads_data_redaction', true);
+})
