@@ -212,9 +212,7 @@ def _said(name: bytes, value: bytes, onetrust_groups: OneTrustGroups) -> tuple[C
         CookieReading(
             cookie.format,
             cookie.name,
-            onetrust.read_groups(value, onetrust_groups)
-            if cookie.read is onetrust.read_groups
-            else cookie.read(value),
+            onetrust.read_groups(value, onetrust_groups) if cookie.read is onetrust.read_groups else cookie.read(value),
         )
         for cookie in readers(name)
     )
