@@ -4,7 +4,6 @@ Every check runs in two loads of the same page, plain and guarded, and compares 
 """
 
 # The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
-# ruff: noqa: E501
 
 from collections.abc import Iterator
 from functools import partial
