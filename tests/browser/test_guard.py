@@ -51,10 +51,15 @@ def runs(browser: Browser) -> dict[tuple[bool, str], Run]:
 
 
 def run(
-    browser: Browser, guarded: bool, realm: str, conf: GuardConfig = DENYING, channels: tuple[Channel, ...] = CHANNELS
+    browser: Browser,
+    guarded: bool,
+    realm: str,
+    conf: GuardConfig = DENYING,
+    channels: tuple[Channel, ...] = CHANNELS,
+    external: bool = False,
 ) -> Run:
     tracker, good = ThirdParty(), ThirdParty()
-    site = Site(conf if guarded else None, modules_denied=(f"{TRACKER}:{tracker.port}",))
+    site = Site(conf if guarded else None, modules_denied=(f"{TRACKER}:{tracker.port}",), external=external)
     context = browser.new_context()
     try:
         page = context.new_page()
@@ -127,6 +132,16 @@ def test_reports_name_vendor_and_channel_and_nothing_else(runs: dict[tuple[bool,
 def test_a_hole_shows_as_a_leak(runs: dict[tuple[bool, str], Run]) -> None:
     # import() in a worker is the hole; the worker's own performance entries tell of it.
     assert any('"leaked","tracker","script"' in body for body in runs[True, WORKER].reports)
+
+
+def test_the_guard_as_a_file_of_its_own_reaches_the_documents_that_scripts_make(browser: Browser) -> None:
+    # From a file, srcdoc, data: and blob: documents load that file instead of carrying the text.
+    made = tuple(
+        c for c in CHANNELS if any(word in c.name for word in ("srcdoc", "data:", "blob", "javascript: frame"))
+    )
+    held = run(browser, True, PAGE, DENYING, made, external=True)
+    assert held.tracker == frozenset()
+    assert held.good >= {case_id(c, PAGE) for c in made if PAGE in c.realms}
 
 
 def test_strict_mode_also_stops_a_blank_frame_that_is_sent_away(browser: Browser) -> None:
