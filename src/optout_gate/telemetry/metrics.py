@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from optout_gate import __version__
 from optout_gate.gate import Gate, Report
+from optout_gate.signals.formats import UNREAD
 from optout_gate.signals.gpc import Gpc
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
@@ -74,6 +75,12 @@ class Metrics:
             ["kind"],
             registry=to,
         )
+        self.contradictions = Counter(
+            "optout_gate_signal_contradictions_total",
+            "Requests on which one signal refuses what another allows, by the pair in alphabetical order.",
+            ["one", "other"],
+            registry=to,
+        )
         self.dnt = Counter("optout_gate_dnt_requests_total", "Requests with DNT: 1.", registry=to)
         self.inflight = Gauge(
             "optout_gate_inflight_requests", "Exchanges under way.", registry=to, multiprocess_mode="livesum"
@@ -110,6 +117,10 @@ class Metrics:
             self.rewrite_errors.labels(report.error).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
+        if any(each.format == UNREAD for each in report.reading.cookies):
+            self.anomalies.labels("cookie_unread").inc()
+        for one, other in report.contradictions:
+            self.contradictions.labels(one, other).inc()
         if report.reading.dnt:
             self.dnt.inc()
 
