@@ -272,7 +272,12 @@ class _Page:
         self._text = CssRewriter(self._judge, self._base)
 
     def _start_noscript(self, element: Any) -> None:
-        self._text = _Noscript(self._inner)
+        self._text = _Noscript(self._noscript)
+
+    def _noscript(self, text: str) -> str:
+        if self._depth:
+            return self._inner(text)
+        return self._judge.remembered("noscript", text, self._base, self._inner)
 
     def _start_base(self, element: Any) -> None:
         """Let the first ``base`` with a ``href`` move what relative references start from (HTML §4.2.3)."""
