@@ -18,7 +18,7 @@ SCOPE_KEY = "optout_gate"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VisitorChoice:
     """The visitor's choice, as it holds for one request.
 
     Attributes:
@@ -57,7 +57,7 @@ class Choice:
         return str(self.decision)
 
 
-def choice_of(scope: Mapping[str, Any]) -> Choice | None:
+def choice_of(scope: Mapping[str, Any]) -> VisitorChoice | None:
     """Return the choice in an ASGI scope, or None where the gate's middleware does not stand before the application."""
     found = scope.get(SCOPE_KEY)
-    return found if isinstance(found, Choice) else None
+    return found if isinstance(found, VisitorChoice) else None
