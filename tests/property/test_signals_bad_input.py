@@ -19,7 +19,7 @@ from support.gates import gate_of_tests, request
 EACH = 10_000
 THROUGH_THE_GATE = int(
     os.environ.get("OPTOUT_GATE_BAD_REQUESTS", "1000")
-)  # of each kind; ten thousand take some minutes
+)  # of each kind; ten thousand take half a minute
 MAX_FIELD_CPU_S = 0.5  # the slowest field takes some 40 ms where these lines were written
 
 NAMES = sorted({cookie.name.replace("*", "x1") for cookie in formats.COOKIES})
