@@ -127,6 +127,17 @@ def test_the_gates_own_pages_are_there(port: int) -> None:
     assert answer.status == 200 and b"You are opted out" in answer.body
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_visitor_who_goes_away_leaves_the_next_one_alone(port: int, framework: str) -> None:
+    for _ in range(3):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", f"/{framework}/slow", headers={"Sec-GPC": "1"})
+        connection.getresponse().read1(100)
+        connection.close()
+    answer = ask(port, f"/{framework}/page", **{"Sec-GPC": "1"})
+    assert answer.status == 200 and DENIED not in answer.body and b"<p>Hello</p>" in answer.body
+
+
 def test_background_tasks_run(port: int) -> None:
     before = ask(port, "/fastapi/background").body
     ask(port, "/fastapi/page", **{"Sec-GPC": "1"})

@@ -108,7 +108,7 @@ class OptOutGateAddon:
         # Held back with this option, mitmproxy would pass a long body on by itself, round the gate.
         must_stream = bool(ctx.options.stream_large_bodies)
         wants_stream = self._settings is not None and self._settings.stream and not is_short(flow.response)
-        crossing.respond(stream=must_stream or wants_stream)
+        crossing.respond(flow, stream=must_stream or wants_stream)
         self._tell(flow, crossing)
 
     def response(self, flow: mitm.HTTPFlow) -> None:
@@ -152,7 +152,7 @@ class OptOutGateAddon:
     def _finish(self, flow: mitm.HTTPFlow) -> None:
         crossing = self._crossings.get(flow)
         if crossing is not None:
-            crossing.finish()
+            crossing.finish(flow)
             self._tell(flow, crossing)
             status = flow.response.status_code if flow.response is not None else None
             told = flow.metadata[words.METADATA]
