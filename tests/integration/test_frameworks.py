@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -64,12 +65,14 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     log = tmp_path_factory.mktemp(request.param) / "log"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with log.open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+        server = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
         try:
             _await(free, server, log)
             yield free
         finally:
-            server.terminate()
+            # All of its processes: granian has workers, and one whose WSGI thread still sleeps when its loop ends
+            # (a2wsgi's way, with or without the gate) never goes by itself.
+            os.killpg(server.pid, signal.SIGKILL)
             server.wait(10)
 
 
