@@ -99,10 +99,10 @@ def test_a_page_is_cleaned_for_one_and_untouched_for_the_other(port: int, framew
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_slow_page_shows_its_first_half_first(port: int, framework: str) -> None:
-    for signal in ({}, {"Sec-GPC": "1"}):
-        answer = ask(port, f"/{framework}/slow", **signal)
+    for signals in ({}, {"Sec-GPC": "1"}):
+        answer = ask(port, f"/{framework}/slow", **signals)
         assert LONG in answer.body and answer.body.count(b"<p>Hello</p>") == 2
-        assert (DENIED in answer.body) is (not signal)
+        assert (DENIED in answer.body) is (not signals)
         assert answer.first_s < answer.last_s - PAUSE_S / 2, "the first half waited for the second"
 
 
