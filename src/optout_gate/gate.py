@@ -26,7 +26,8 @@ from optout_gate.rewrite.charset import Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.html import HtmlRewriter
-from optout_gate.rewrite.judge import Judge, Removals
+from optout_gate.rewrite.judge import Judge, Removals, Snippet
+from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
 from optout_gate.rewrite.status import Status
 from optout_gate.signals.reading import Reading, Signal, read
@@ -109,6 +110,7 @@ class Gate:
         self.beside = loaded.beside
         self.status = _status(loaded)
         self.clock = clock
+        self.memory: Memory[Snippet] = Memory()
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
@@ -180,6 +182,7 @@ class Exchange:
             self._gate.filter_lists,
             page_url=self.visitor.url,
             notes=self.report.removals,
+            memory=self._gate.memory,
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED

@@ -1,6 +1,7 @@
 """The configuration file's shape. ``docs/configuration.md`` explains every key; ``optout-gate schema`` prints it."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
@@ -136,9 +137,9 @@ class SiteConfig(Part):
     )
 
     @property
-    def all_onetrust_groups(self) -> dict[str, tuple[str, ...]]:
-        """OneTrust's usual categories, and the site's own over them."""
-        return {**onetrust.GROUPS, **self.onetrust_groups}
+    def all_onetrust_groups(self) -> Mapping[str, tuple[str, ...]]:
+        """OneTrust's usual categories, and the site's own over them; the very table of the usual ones where none are."""
+        return {**onetrust.GROUPS, **self.onetrust_groups} if self.onetrust_groups else onetrust.GROUPS
 
 
 class InformedConsent(StrEnum):

@@ -98,7 +98,8 @@ class Policy:
         self.name = name
         self.denied = config.denied
         self.sticky = config.sticky
-        self.honoured = Honoured(config.honor, self.denied)
+        sold = config.notice.refusable if config.notice is not None else frozenset[Purpose]()
+        self.honoured = Honoured(config.honor, self.denied, sold)
         self.honors_informed_consent = config.informed_consent is InformedConsent.HONOR
         self._overrides: Mapping[str, Action] = dict(config.vendors)
         rules = [PathRule(pattern, self.denied, "denied for everyone") for pattern in config.always]
@@ -110,6 +111,11 @@ class Policy:
             self.denied: {vendor.vendor: self._answer(vendor, self.denied) for vendor in catalog}
         }
         self._nobody_opted_out = {mode: Decision(self, mode) for mode in Mode}
+
+    @property
+    def path_rules(self) -> tuple[PathRule, ...]:
+        """Every rule that holds for everyone on some path."""
+        return tuple(rule for _, rule in self._rules)
 
     def answer(self, vendor: Vendor, denied: frozenset[Purpose] | None = None) -> Answer:
         """Return what is done with ``vendor`` when the purposes ``denied`` are denied; by default all of the policy's."""

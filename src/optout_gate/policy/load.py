@@ -59,6 +59,7 @@ def load_text(text: str, *, file: str, folder: Path) -> Loaded:
         problems += error.problems
     catalog = _catalog(document, config)
     problems += _names(document, catalog)
+    problems += _notices(document)
     problems += _own_vendors(document)
     filter_lists, list_problems = _filter_lists(document, folder)
     problems += list_problems
@@ -143,6 +144,25 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
             if vendor not in catalog.vendors and vendor not in own:
                 text = f"there is no vendor {vendor!r} in the catalogue{did_you_mean(vendor, catalog.vendors)}"
                 yield document.problem(("policies", name, "vendors", vendor), f"{text} (see: optout-gate vendors)")
+
+
+def _notices(document: Document) -> Iterator[Problem]:
+    """Yield what a notice says about itself that does not hold together."""
+    for name, policy in _mapping(_mapping(document.data).get("policies")).items():
+        notice = _mapping(_mapping(policy).get("notice"))
+        at = ("policies", name, "notice")
+        recipients = _mapping(notice.get("recipients"))
+        stated = {each for words in _mapping(notice.get("purposes")).values() for each in _list(words)}
+        for id_, recipient in recipients.items():
+            for index, purpose in enumerate(_list(_mapping(recipient).get("purposes"))):
+                if purpose not in stated:
+                    text = f"the notice states no such purpose: {purpose!r} stands under none of its 'purposes'"
+                    yield document.problem((*at, "recipients", id_, "purposes", index), text)
+        for id_, category in _mapping(notice.get("categories")).items():
+            for index, recipient in enumerate(_list(_mapping(category).get("sold_or_shared"))):
+                if isinstance(recipient, str) and recipient not in recipients:
+                    text = f"the notice names no recipient {recipient!r}{did_you_mean(recipient, recipients)}"
+                    yield document.problem((*at, "categories", id_, "sold_or_shared", index), text)
 
 
 def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], list[Problem]]:
