@@ -14,13 +14,11 @@ from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.guard_site import Site, chromium  # noqa: E402
-
-from optout_gate.pages.guard import GuardConfig, source  # noqa: E402
+from optout_gate.pages.guard import GuardConfig, source
+from support.guard_site import Site, chromium
 
 RUNS = 40
 # One line of JavaScript a row.
-# ruff: noqa: E501
 CALLS = 20_000
 MARKUP = '<div class="a"><a href="https://example.com/x">link</a> <b style="color:red">x</b></div>'
 OPERATIONS = {

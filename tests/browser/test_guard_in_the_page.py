@@ -292,9 +292,7 @@ def test_speculation_rules_lose_denied_addresses_and_keep_the_others(page: Page)
 
 def test_a_page_that_demands_trusted_types_goes_on_working(browser: Browser, tracker: ThirdParty) -> None:
     site = Site(CONF)
-    csp = (
-        b"<meta http-equiv=Content-Security-Policy content=\"require-trusted-types-for 'script'; trusted-types own\">"
-    )
+    csp = b"<meta http-equiv=Content-Security-Policy content=\"require-trusted-types-for 'script'; trusted-types own\">"
     site.head = csp + site.head
     body = f"""
     <script>

@@ -205,9 +205,7 @@ def test_what_code_can_see_is_as_native(look: str, pages: tuple[Page, Page]) -> 
 
 
 @pytest.mark.parametrize("library", USES)
-def test_a_library_runs_as_without_the_guard(
-    library: str, sites: tuple[Site, Site], pages: tuple[Page, Page]
-) -> None:
+def test_a_library_runs_as_without_the_guard(library: str, sites: tuple[Site, Site], pages: tuple[Page, Page]) -> None:
     if not npm_available():
         pytest.skip("npm is not installed, so published libraries cannot be fetched")
     results: list[Any] = []

@@ -7,7 +7,6 @@ Add a line before you add a branch to the guard.
 """
 
 # One way out is one line, however long: cut up, the JavaScript could not be read or tried in a console.
-# ruff: noqa: E501
 
 from dataclasses import dataclass
 

@@ -121,10 +121,7 @@ class Site:
 
     def document(self, body: bytes) -> bytes:
         return (
-            b"<!doctype html><html><head>"
-            + self.head
-            + b"<meta charset=utf-8><title>site</title></head><body>"
-            + body
+            b"<!doctype html><html><head>" + self.head + b"<meta charset=utf-8><title>site</title></head><body>" + body
         )
 
     def close(self) -> None:

@@ -99,9 +99,7 @@ def version(conf: GuardConfig) -> str:
 @cache
 def _folded() -> bytes:
     """Return the function alone, on one line."""
-    lines = (
-        line.strip() for line in files("optout_gate.browser").joinpath("guard.js").read_text("ascii").splitlines()
-    )
+    lines = (line.strip() for line in files("optout_gate.browser").joinpath("guard.js").read_text("ascii").splitlines())
     return " ".join(line for line in lines if line and not line.startswith("//")).encode("ascii")
 
 

@@ -31,6 +31,14 @@ class Action(StrEnum):
     BLOCK = "block"
 
 
+class Unknown(StrEnum):
+    """What is done with a third party that neither the catalogue nor a list knows."""
+
+    ALLOW = "allow"
+    REPORT = "report"  # let through, and counted by host
+    BLOCK = "block"
+
+
 def _address(value: str) -> str:
     split_address(value)
     return value
@@ -86,6 +94,13 @@ def _deniable(value: Purpose) -> Purpose:
     return value
 
 
+def _allowed(value: str) -> str:
+    """Return a vendor's id (no dot in it) or a host (a dot); that the vendor exists is checked with the catalogue."""
+    if not _HOST_PATTERN.match(value) or value.startswith("*."):
+        raise ValueError(f"{value!r} is neither a host nor a vendor: expected 'cdn.example.net' or 'google-maps'")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         ip_network(value)
@@ -106,6 +121,7 @@ PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 DeniablePurpose = Annotated[Purpose, AfterValidator(_deniable)]
+AllowedName = Annotated[str, AfterValidator(_allowed)]
 SignalKind = Literal["gpc", "cookie", "dnt"]
 
 
@@ -147,6 +163,13 @@ class PolicyConfig(_Part):
         default_factory=dict, description="an answer for single vendors, over that of their purposes"
     )
     always: tuple[PathPattern, ...] = Field((), description="paths on which `deny` holds for everyone; '*' is any run")
+    unknown: Unknown = Field(
+        Unknown.REPORT,
+        description="third parties that nobody knows: allow; report counts them; block (always so on `always` paths)",
+    )
+    allow: tuple[AllowedName, ...] = Field(
+        (), description="hosts (with their subdomains) and vendors that load whatever else is said here"
+    )
 
 
 class CookieConfig(_Part):

@@ -15,6 +15,7 @@ from optout_gate.policy.config import Action, Mode, PolicyConfig
 from optout_gate.signals.reading import Reading, Signal
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.purposes import Purpose
+from optout_gate.trackers.unknown import HOST
 from optout_gate.trackers.vendor import Vendor
 
 
@@ -69,6 +70,10 @@ class Policy:
         self.honor = frozenset(config.honor)
         self.denied = frozenset(config.deny)
         self._overrides: Mapping[str, Action] = dict(config.vendors)
+        self.unknown = config.unknown
+        self.allows_hosts = frozenset(name for name in config.allow if "." in name)
+        self._allowed_vendors = frozenset(name for name in config.allow if "." not in name)
+        self.restricts = tuple(vendor for vendor in catalog if self._is_restricted(vendor))
         self._always = [(pattern, _glob(pattern)) for pattern in config.always]
         self._answers = {vendor.vendor: self._answer(vendor) for vendor in catalog}
 
@@ -76,6 +81,14 @@ class Policy:
         """Return what is done with ``vendor`` when the denials hold."""
         found = self._answers.get(vendor.vendor)
         return found if found is not None else self._answer(vendor)
+
+    def allows(self, host: str) -> str | None:
+        """Return the name in the ``allow`` list that covers ``host``, or None."""
+        while host:
+            if host in self.allows_hosts:
+                return host
+            host = host.partition(".")[2]
+        return None
 
     def always(self, path: str) -> str | None:
         """Return the ``always`` pattern that covers a request's path, or None.
@@ -87,9 +100,17 @@ class Policy:
         plain = _plain_path(path)
         return next((pattern for pattern, regex in self._always if regex.match(plain)), None)
 
+    def _is_restricted(self, vendor: Vendor) -> bool:
+        return self._answer(vendor).action is Action.RESTRICT
+
     def _answer(self, vendor: Vendor) -> Answer:
         chief = vendor.purposes[0]
+        if vendor.vendor in self._allowed_vendors:
+            return Answer(Action.ALLOW, chief, f"policy {self.name!r} allows it by name")
         override = self._overrides.get(vendor.vendor)
+        if override is Action.RESTRICT and vendor.restricted is None:
+            # Refused when a configuration is loaded; a vendor without such a mode would load as it is.
+            return Answer(Action.BLOCK, chief, f"policy {self.name!r} restricts it, and it has no restricted mode")
         if override is not None:
             return Answer(override, chief, f"policy {self.name!r} says {override.value} for this vendor")
         # A vendor that defends the site keeps working, whatever else it does (notice, section 5.B).
@@ -137,6 +158,20 @@ class Decision:
     def verdict(self, rule: Rule) -> Verdict:
         """Return the answer about what ``rule`` recognised."""
         return Verdict(rule, self.policy.answer(rule.vendor))
+
+    def unknown(self, rule: Rule) -> Verdict:
+        """Return the verdict that denies what ``rule`` says nobody knows."""
+        words = f"{self.always!r} denies" if self.always is not None else f"policy {self.policy.name!r} blocks"
+        answer = Answer(Action.BLOCK, rule.vendor.purposes[0], f"{words} third parties that no list knows")
+        return Verdict(rule, answer)
+
+    def allowed(self, host: str) -> Verdict | None:
+        """Return the verdict that lets ``host`` load because the policy allows it by name, or None."""
+        name = self.policy.allows(host)
+        if name is None:
+            return None
+        words = f"policy {self.policy.name!r} allows the host by name"
+        return Verdict(Rule(HOST, "allow", name, "", 0), Answer(Action.ALLOW, HOST.purposes[0], words))
 
     def __str__(self) -> str:
         if self.because:

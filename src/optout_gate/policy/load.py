@@ -11,8 +11,8 @@ from typing import Any
 
 from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
 from optout_gate.errors import ConfigError, Problem
-from optout_gate.policy.config import Config
-from optout_gate.trackers import lists
+from optout_gate.policy.config import Action, Config
+from optout_gate.trackers import lists, unknown
 from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
 from optout_gate.trackers.lists import FilterList
 
@@ -133,10 +133,25 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
                 yield document.problem(at, text)
             taken.setdefault(host, document.line("sites", index))
     for name, policy_data in policies.items():
-        for vendor in _mapping(_mapping(policy_data).get("vendors")):
-            if vendor not in catalog.vendors and vendor not in own:
+        for vendor, action in _mapping(_mapping(policy_data).get("vendors")).items():
+            known = vendor in catalog.vendors or vendor in own or vendor in unknown.VENDORS
+            if not known:
                 text = f"there is no vendor {vendor!r} in the catalogue{did_you_mean(vendor, catalog.vendors)}"
                 yield document.problem(("policies", name, "vendors", vendor), f"{text} (see: optout-gate vendors)")
+            elif action == Action.RESTRICT and not _has_restricted_mode(catalog, vendor):
+                text = f"vendor {vendor!r} has no restricted mode that its vendor documents; expected allow or block"
+                yield document.problem(("policies", name, "vendors", vendor), text)
+        for index, allowed in enumerate(_list(_mapping(policy_data).get("allow"))):
+            if not isinstance(allowed, str) or "." in allowed:
+                continue
+            if allowed not in catalog.vendors and allowed not in own and allowed not in unknown.VENDORS:
+                text = f"there is no vendor {allowed!r} in the catalogue{did_you_mean(allowed, catalog.vendors)}"
+                yield document.problem(("policies", name, "allow", index), f"{text}; a host has a dot in it")
+
+
+def _has_restricted_mode(catalog: Catalog, vendor: str) -> bool:
+    entry = catalog.vendors.get(vendor)
+    return entry is not None and entry.restricted is not None
 
 
 def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], list[Problem]]:
