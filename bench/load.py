@@ -58,7 +58,7 @@ def measure(port: int, path: str, *, pid: int, signal: bool, seconds: int, core:
     Raises:
         LoadFailed: a request was answered with something else than 2xx or 3xx, or not.
     """
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-H", SIGNAL] if signal else []
     before = cpu_seconds(pid)
     text = subprocess.run(

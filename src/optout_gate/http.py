@@ -66,13 +66,14 @@ class Headers:
     def without(self, names: Iterable[bytes]) -> "Headers":
         """Return the fields less every one in ``names``; the rest keeps its order."""
         dropped = frozenset(names)
-        if not dropped & self._names:
+        if dropped.isdisjoint(self._names):
             return self
-        return Headers(pair for pair in self.pairs if pair[0].lower() not in dropped)
+        kept = tuple([pair for pair in self.pairs if pair[0].lower() not in dropped])
+        return _made_of(kept, self._names - dropped)
 
     def plus(self, *pairs: Pair) -> "Headers":
         """Return the fields with ``pairs`` behind them."""
-        return Headers(self.pairs + pairs)
+        return _made_of(self.pairs + pairs, self._names.union([name.lower() for name, _ in pairs]))
 
     def replacing(self, name: bytes, value: bytes) -> "Headers":
         """Return the fields with one ``name`` line, where the first stood or else at the end."""
@@ -86,7 +87,15 @@ class Headers:
             elif not placed:
                 out.append((pair[0], value))
                 placed = True
-        return Headers(out)
+        return _made_of(tuple(out), self._names)
+
+
+def _made_of(pairs: tuple[Pair, ...], names: frozenset[bytes]) -> Headers:
+    """Return header fields whose lower-case names are known: a message's fields are changed some ten times."""
+    headers = Headers.__new__(Headers)
+    headers.pairs = pairs
+    headers._names = names
+    return headers
 
 
 @dataclass(frozen=True, slots=True)

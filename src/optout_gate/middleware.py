@@ -23,7 +23,7 @@ from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange, Gate, Report
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import PREFIX, OwnPages
-from optout_gate.policy.choice import SCOPE_KEY, Choice
+from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
 from optout_gate.rewrite.passage import Passage
 
@@ -118,7 +118,7 @@ def _inner_scope(scope: Scope, exchange: Exchange, gate: Gate) -> Scope:
     inner = {
         **scope,
         "headers": [(name.lower(), value) for name, value in exchange.request.headers],
-        SCOPE_KEY: Choice(exchange.decision, gate.catalog),
+        SCOPE_KEY: VisitorChoice(exchange.decision, gate.catalog),
     }
     if exchange.decision.opted_out and scope.get("extensions"):
         inner["extensions"] = {name: value for name, value in scope["extensions"].items() if _is_known(name)}

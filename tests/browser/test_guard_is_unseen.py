@@ -3,7 +3,10 @@
 Every check runs in two loads of the same page, plain and guarded, and compares what came out.
 """
 
+# The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
+
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -139,6 +142,11 @@ LOOKS = [
     "Object.getOwnPropertyNames(Node.prototype).join()",
     "Object.getOwnPropertyNames(window).filter(n => !/^(__gpp|__uspapi|dataLayer|RUN|runCases)$/.test(n)).length",
     "document.currentScript === null && document.querySelectorAll('iframe').length",
+    "(() => { let seen = 0, p = document.createElement('p'); document.body.append(p); p.addEventListener('submit', () => seen++);"
+    "p.dispatchEvent(new Event('submit', {bubbles: true})); p.remove(); return seen })()",
+    "new Promise(r => { let f = document.createElement('iframe'); f.onload = () => { r(f.contentDocument.documentElement.textContent); f.remove() };"
+    "f.src = URL.createObjectURL(new Blob(['<html xmlns=\"http://www.w3.org/1999/xhtml\"><body>1 &amp;&amp; 2</body></html>'], {type: 'application/xhtml+xml'}));"
+    "document.body.append(f) })",
     # A page's own patches on top are called, and reach the native through the guard.
     "(() => { let f = fetch, seen = []; window.fetch = function (u) { seen.push(u); return f.apply(this, arguments) };"
     "return fetch('/e.gif').then(r => { window.fetch = f; return [seen, r.status] }) })()",
@@ -191,6 +199,10 @@ def pages(sites: tuple[Site, Site]) -> Iterator[tuple[Page, Page]]:
         yield plain, guarded
 
 
+def note(errors: list[str], error: Exception) -> None:
+    errors.append(str(error))
+
+
 def opened(browser: Browser, site: Site, path: str) -> Page:
     page = browser.new_context().new_page()
     page.goto(site.address + path)
@@ -217,7 +229,7 @@ def test_a_library_runs_as_without_the_guard(library: str, sites: tuple[Site, Si
         site.pages[f"/{library}"] = ("text/html", site.document((start + USES[library]).encode()))
         errors: list[str] = []
         use = page.context.new_page()
-        use.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+        use.on("pageerror", partial(note, errors))
         use.goto(site.address + f"/{library}")
         result = use.evaluate("Promise.race([result, new Promise(r => setTimeout(r, 8000, 'nothing came'))])")
         results.append((result, errors))

@@ -9,8 +9,8 @@ import uvloop
 LoopFactories = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
 
 
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> LoopFactories | None:
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> LoopFactories:
     """Run the client's tests on asyncio's own loop and on uvloop."""
     if item.path.name.startswith("test_upstream"):
         return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-    return None
+    return {"asyncio": asyncio.new_event_loop}

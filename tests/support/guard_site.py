@@ -75,7 +75,7 @@ class Site:
         head = b""
         if guard is not None:
             head = b"<script>" + source(guard) + b"</script>"
-            head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts) + b"</script>"
+            head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts, ("http",)) + b"</script>"
         self.head = head
         self.reports: list[str] = []
         self.pages: dict[str, tuple[str, bytes]] = {

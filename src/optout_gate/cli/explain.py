@@ -82,5 +82,5 @@ def _judge(loaded: Loaded, policy_name: str, page: str) -> Judge:
     if policy_name not in policies:
         fail(f"there is no policy {policy_name!r}; the file has {', '.join(policies)}")
     policy = Policy(policy_name, policies[policy_name], loaded.catalog)
-    decision = Decision(policy, Mode.ENFORCE, (Signal("gpc", "Sec-GPC: 1"),))
+    decision = Decision(policy, Mode.ENFORCE, (Signal("gpc", "Sec-GPC: 1"),), denied=policy.denied)
     return Judge(decision, loaded.catalog, loaded.filter_lists, page_url=page)

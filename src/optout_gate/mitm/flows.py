@@ -17,7 +17,7 @@ from mitmproxy import http as mitm
 from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange
 from optout_gate.http import Headers, Response
-from optout_gate.mitm import messages
+from optout_gate.mitm import messages, words
 from optout_gate.rewrite.passage import HELD_BYTES, Passage
 
 KEPT_BYTES = 8 * 1024 * 1024  # of a streamed page, to show it; mitmproxy itself forgets what it streams
@@ -33,6 +33,9 @@ class Crossing:
     def __init__(self, flow: mitm.HTTPFlow, exchange: Exchange) -> None:
         self.flow = flow
         self.exchange = exchange
+        is_ours = words.METADATA in flow.metadata  # a flow replayed
+        self.may_comment = is_ours or not flow.comment  # what a person or another addon wrote stays
+        self.may_mark = is_ours or not flow.marked
         self.original: bytes | None = None  # the origin's body, once it is through; None where it is not kept
         self._passage: Passage | None = None
         self._is_cut = False

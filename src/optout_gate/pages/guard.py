@@ -82,12 +82,14 @@ def worker_prologue(conf: GuardConfig, head: bytes = b"") -> bytes:
     return directive + source(conf)
 
 
-def import_map(hosts: Iterable[str]) -> bytes:
+def import_map(hosts: Iterable[str], schemes: Iterable[str] = ("https",)) -> bytes:
     """Return the JSON of an import map that fails every module of the hosts, with an ordinary TypeError.
 
     Its keys are URL prefixes: a subdomain has to be listed to be stopped, and ``name.*`` cannot be written at all.
+    A page on https needs no entry for http, whose modules are mixed content there. Keep the list short: Chromium
+    takes several times as long to read the map as to install the guard (``bench/guard.py``).
     """
-    denied = {f"{scheme}://{host}/": None for host in hosts if "*" not in host for scheme in ("https", "http")}
+    denied = {f"{scheme}://{host}/": None for host in hosts if "*" not in host for scheme in schemes}
     return _json({"imports": denied})
 
 

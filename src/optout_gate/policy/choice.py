@@ -18,7 +18,7 @@ SCOPE_KEY = "optout_gate"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VisitorChoice:
     """The visitor's choice, as it holds for one request.
 
     Attributes:
@@ -36,7 +36,7 @@ class Choice:
 
     @property
     def signal(self) -> str:
-        """What decided: ``gpc``, ``cookie``, ``dnt``, ``always`` (the path), or ``none``."""
+        """What decided: ``gpc``, ``cookie``, a consent cookie's format, ``always`` (the path), or ``none``."""
         return self.decision.signal
 
     def denies(self, name: str) -> bool:
@@ -47,9 +47,9 @@ class Choice:
         """
         vendor = self.catalog.vendors.get(name)
         if vendor is not None:
-            return self.opted_out and self.decision.policy.answer(vendor).action is Action.BLOCK
+            return self.opted_out and self.decision.answer(vendor).action is Action.BLOCK
         if name in tuple(Purpose):
-            return self.opted_out and Purpose(name) in self.decision.policy.denied
+            return self.opted_out and Purpose(name) in self.decision.denied
         known = [*self.catalog.vendors, *Purpose]
         raise ValueError(f"there is no vendor or purpose {name!r}{did_you_mean(name, known)}")
 
@@ -57,7 +57,7 @@ class Choice:
         return str(self.decision)
 
 
-def choice_of(scope: Mapping[str, Any]) -> Choice | None:
+def choice_of(scope: Mapping[str, Any]) -> VisitorChoice | None:
     """Return the choice in an ASGI scope, or None where the gate's middleware does not stand before the application."""
     found = scope.get(SCOPE_KEY)
-    return found if isinstance(found, Choice) else None
+    return found if isinstance(found, VisitorChoice) else None

@@ -6,9 +6,13 @@ from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from optout_gate.trackers.purposes import DENIABLE, Purpose
+from optout_gate.policy.honor import EVERY_SIGNAL, Honor
+from optout_gate.policy.notice import Notice
+from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
+from optout_gate.signals import onetrust
+from optout_gate.trackers.purposes import Purpose
 from optout_gate.trackers.vendor import Vendor, VendorId
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\Z")
@@ -82,18 +86,6 @@ def _host_pattern(value: str) -> str:
     return value
 
 
-def _path_pattern(value: str) -> str:
-    if not value.startswith("/"):
-        raise ValueError(f"a path pattern starts with '/', as in '/member/*', found {value!r}")
-    return value
-
-
-def _deniable(value: Purpose) -> Purpose:
-    if value not in DENIABLE:
-        raise ValueError(f"{value.value!r} cannot be denied: it keeps working for everyone")
-    return value
-
-
 def _allowed(value: str) -> str:
     """Return a vendor's id (no dot in it) or a host (a dot); that the vendor exists is checked with the catalogue."""
     if not _HOST_PATTERN.match(value) or value.startswith("*."):
@@ -117,19 +109,31 @@ def _cookie_name(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
-PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
-DeniablePurpose = Annotated[Purpose, AfterValidator(_deniable)]
 AllowedName = Annotated[str, AfterValidator(_allowed)]
-SignalKind = Literal["gpc", "cookie", "dnt"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Use = Literal["sale", "sharing", "targeted_advertising", "analytics", "session_replay"]
+"""What a signal speaks of: :data:`optout_gate.signals.statement.USES`."""
 
 
-class SiteConfig(_Part):
+class CoherenceConfig(Part):
+    """What the site's own opt-out strings say for a visitor who opted out."""
+
+    write: tuple[Literal["usprivacy", "gpp", "onetrust-google"], ...] = Field(
+        (), description="strings to set where none stands; all others are only made to agree where they do"
+    )
+    notice_given: bool = Field(
+        True, description="US Privacy String: the site gives notice of the right to opt out, where none says"
+    )
+    lspa: bool = Field(False, description="US Privacy String: the site is under the IAB's LSPA, where none says")
+    gpp_sections: tuple[Annotated[int, Field(ge=6, le=27)], ...] = Field(
+        (7,), min_length=1, description="sections of a GPP string that the gate sets; 7 is the national one"
+    )
+
+
+class SiteConfig(Part):
     """One website behind the gate."""
 
     hosts: tuple[HostPattern, ...] = Field(
@@ -139,14 +143,32 @@ class SiteConfig(_Part):
     preserve_host: bool = Field(True, description="send the visitor's Host on, not the upstream's own")
     mode: Mode = Field(Mode.ENFORCE, description="enforce; observe counts and changes nothing; off does neither")
     policy: str = Field("default", description="name of the policy that holds")
+    onetrust_groups: dict[str, tuple[Use, ...]] = Field(
+        default_factory=dict, description="what OneTrust categories of the site's own mean, over the usual ones"
+    )
+    coherence: CoherenceConfig = Field(
+        default_factory=CoherenceConfig, description="the site's own opt-out strings, for a visitor who opted out"
+    )
+
+    @property
+    def all_onetrust_groups(self) -> dict[str, tuple[str, ...]]:
+        """OneTrust's usual categories, and the site's own over them."""
+        return {**onetrust.GROUPS, **self.onetrust_groups}
 
 
-class PolicyConfig(_Part):
+class InformedConsent(StrEnum):
+    """What a consent does that was given in knowledge of the browser's signal (11 CCR §7025(c)(3))."""
+
+    IGNORE = "ignore"  # the signal holds
+    HONOR = "honor"  # the consent holds, for as long as its record does
+
+
+class PolicyConfig(Part):
     """What an opt-out means."""
 
-    honor: tuple[SignalKind, ...] = Field(
-        ("gpc", "cookie"),
-        description="signals that count as an opt-out; dnt is counted, never honoured unless listed",
+    honor: Honor = Field(
+        dict(EVERY_SIGNAL),
+        description="signals that count: a list of names, or names with what each counts for; all is all but dnt",
     )
     deny: tuple[DeniablePurpose, ...] = Field(
         (
@@ -157,12 +179,14 @@ class PolicyConfig(_Part):
             Purpose.PERSONALIZATION,
             Purpose.TAG_MANAGEMENT,
         ),
-        description="purposes denied for a visitor who opted out",
+        description="purposes denied for a visitor who opted out; beside a notice, in addition to what it sells",
     )
     vendors: dict[VendorId, Action] = Field(
         default_factory=dict, description="an answer for single vendors, over that of their purposes"
     )
-    always: tuple[PathPattern, ...] = Field((), description="paths on which `deny` holds for everyone; '*' is any run")
+    always: tuple[PathPattern, ...] = Field(
+        (), description="paths on which all that is denied is denied for everyone; '*' is any run"
+    )
     unknown: Unknown = Field(
         Unknown.REPORT,
         description="third parties that nobody knows: allow; report counts them; block (always so on `always` paths)",
@@ -170,9 +194,23 @@ class PolicyConfig(_Part):
     allow: tuple[AllowedName, ...] = Field(
         (), description="hosts (with their subdomains) and vendors that load whatever else is said here"
     )
+    sticky: bool = Field(
+        True, description="keep an opt-out that the browser's signal made in the opt-out cookie, until it is taken back"
+    )
+    informed_consent: InformedConsent = Field(
+        InformedConsent.IGNORE, description="whether a later consent, given in knowledge of the signal, overrides it"
+    )
+    notice: Notice | None = Field(None, description="a privacy notice, compiled into what is denied")
+
+    @property
+    def denied(self) -> frozenset[Purpose]:
+        """Everything that an opt-out denies."""
+        if self.notice is None:
+            return frozenset(self.deny)
+        return self.notice.refusable.union(self.deny if "deny" in self.model_fields_set else ())
 
 
-class CookieConfig(_Part):
+class CookieConfig(Part):
     """The gate's own first-party opt-out cookie."""
 
     name: Annotated[str, AfterValidator(_cookie_name)] = Field("optout_gate", description="its name")
@@ -180,14 +218,14 @@ class CookieConfig(_Part):
     domain: str | None = Field(None, description="Domain attribute; by default the host alone")
 
 
-class FilterListConfig(_Part):
+class FilterListConfig(Part):
     """A filter list in EasyList syntax."""
 
     path: str = Field(min_length=1, description="file, relative to the configuration")
     purpose: DeniablePurpose = Field(description="what its matches are denied for")
 
 
-class TrackersConfig(_Part):
+class TrackersConfig(Part):
     """What the gate recognises beyond its own catalogue."""
 
     extra: tuple["ExtraVendor", ...] = Field((), description="vendors of your own")
@@ -202,7 +240,7 @@ class ExtraVendor(Vendor):
     source: str = Field("configuration", description="where the facts come from")
 
 
-class Config(_Part):
+class Config(Part):
     """The whole file."""
 
     version: Literal[1] = Field(description="format of this file")

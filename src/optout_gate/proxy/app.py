@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from email.utils import formatdate
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import PREFIX, OwnPages
 from optout_gate.proxy import forwarding, websocket
+from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
@@ -41,6 +43,7 @@ class ProxyApp:
     def __init__(self, gate: Gate, metrics: Metrics) -> None:
         self.gate = gate
         self.metrics = metrics
+        self.watches = Deadlines(WATCH_AFTER_S)
         self.pages = OwnPages(lambda: self.gate)
         self._upstreams: dict[str, Upstream] = {}
 
@@ -133,18 +136,16 @@ class _Forwarding:
         self.send = send
         self.started = False
         self.body_is_through = False
+        self.deadline = inf
+        self._gone = False
+        self._task: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Send the request on and the response back."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        watcher: list[asyncio.Task[None]] = []
-
-        def watch() -> None:
-            if task is not None:
-                watcher.append(loop.create_task(self._watch(task)))
-
-        timer = loop.call_later(WATCH_AFTER_S, watch)
+        self._task = asyncio.current_task()
+        self.deadline = asyncio.get_running_loop().time() + WATCH_AFTER_S
+        self.app.watches.add(self)
         try:
             await self._forward()
         except UpstreamError as error:
@@ -163,11 +164,15 @@ class _Forwarding:
             if not self._gone:
                 raise
         finally:
-            timer.cancel()
-            for each in watcher:
-                each.cancel()
+            self.app.watches.discard(self)
+            if self._watcher is not None:
+                self._watcher.cancel()
 
-    _gone = False
+    def expire(self) -> None:
+        """Begin to watch for the visitor's leaving."""
+        self.deadline = inf
+        if self._task is not None:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch(self._task))
 
     async def _watch(self, task: "asyncio.Task[Any]") -> None:
         """Cancel the exchange when the visitor leaves: an answer nobody reads costs the origin for nothing."""

@@ -29,10 +29,13 @@ _NOT_NOMINABLE = frozenset(
 _FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
 )
+_WRITTEN_ANEW = _FORWARDED | {b"via"}
 
 
 def end_to_end(headers: Headers) -> Headers:
     """Return the header lines that are meant for the far end."""
+    if b"connection" not in headers:
+        return headers.without(HOP_BY_HOP)
     nominated = {
         name
         for member in headers.members(b"connection")
@@ -72,7 +75,7 @@ def toward_origin(
         headers = headers.without([b"x-forwarded-for", b"via"])
     else:
         earlier = []
-        headers = headers.without(_FORWARDED | {b"via"})
+        headers = headers.without(_WRITTEN_ANEW)
         chain += ((b"X-Forwarded-Proto", scheme.encode()), (b"X-Forwarded-Host", authority.encode("latin-1")))
     if peer:
         chain.append((b"X-Forwarded-For", b", ".join([*earlier, peer.encode()])))

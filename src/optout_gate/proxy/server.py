@@ -174,7 +174,9 @@ class _Visitors:
         gate = Gate(loaded, clock=time.perf_counter)
         self.metrics.describe(gate)
         self.app = ProxyApp(gate, self.metrics)
-        self.server = running_server(self.app, http=gate_protocol(ServerLimits()), ws="auto", lifespan="on")
+        self.server = running_server(
+            self.app, http=gate_protocol(ServerLimits()), ws="websockets-sansio", lifespan="on"
+        )
 
     def reload(self) -> None:
         """Load the configuration anew and swap it in; a wrong one is told and changes nothing."""

@@ -127,4 +127,4 @@ def permissions(value: bytes, judge: Judge) -> bytes:
 
 def advertising(value: bytes, judge: Judge) -> bytes | None:
     """Return nothing where advertising is denied: the field serves no other purpose."""
-    return None if Purpose.ADVERTISING in judge.decision.policy.denied else value
+    return None if Purpose.ADVERTISING in judge.decision.denied else value

@@ -128,8 +128,16 @@ class HtmlRewriter:
                 place = end
                 continue
             trial = self._trial
+            if trial.begun and not self._page.in_delicate and (again := _DELICATE_START.match(data, place)) is not None:
+                # The one before stood inside a script or an attribute; this one may be one.
+                out += trial.out
+                self._trial = _Trial(again[1].lower(), self._page, self._judge)
+                continue
             found = trial.end.search(data, place)
             end = len(data) if found is None else found.end()
+            if not self._page.in_delicate and (again := _DELICATE_START.search(data, place + 1, end)) is not None:
+                found, end = None, again.start()
+            trial.begun = True
             trial.raw.append(data[place:end])
             trial.size += end - place
             try:
@@ -169,6 +177,7 @@ class _Trial:
         self.raw: list[bytes] = []
         self.out: list[bytes] = []
         self.size = 0
+        self.begun = False
         self._page = page
         self._judge = judge
         self._state = page.state()

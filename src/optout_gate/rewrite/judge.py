@@ -105,7 +105,7 @@ class Judge:
         self.may_restrict = inline_allowed
         self._filter_lists = filter_lists
         # On a path where denials hold for everyone, only what is known by name loads.
-        self._unknown = Unknown.BLOCK if decision.always is not None else decision.policy.unknown
+        self._unknown = Unknown.BLOCK if decision.rules else decision.policy.unknown
         own = {self.page.host, self.page.host.removeprefix("www.")}
         own |= {host.removeprefix("*.") for host in own_hosts if host != "*"}
         self.click_ids = catalog.click_id_pattern

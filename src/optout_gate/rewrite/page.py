@@ -239,7 +239,9 @@ class Page:
             else:
                 self._judge.removals.add("click_id", verdict, pair.partition("=")[0])
         if len(kept) != query.count("&") + 1:
-            element.set_attribute("href", written(path + ("?" if kept else "") + "&".join(kept) + hash_ + fragment))
+            element.set_attribute(
+                "href", written(path + ("?" if kept or not path else "") + "&".join(kept) + hash_ + fragment)
+            )
 
     def lazy(self, element: Any) -> None:
         """Take out what a vendor's own loader (a consent platform, an optimiser) would turn into a reference later."""
@@ -252,6 +254,8 @@ class Page:
 
     def container(self, element: Any) -> None:
         """Leave a placeholder in the empty box that a denied vendor's script would have filled."""
+        if element.has_attribute(MARK):
+            return  # a gate before this one was here
         for name in (element.get_attribute("class") or "").split():
             found = self._judge.container(name)
             if found is None:

@@ -89,7 +89,7 @@ def enforced(headers: Headers, judge: Judge, request: Request, *, page: bool = F
     if b"location" in result:
         result = _location(result, judge, request)
     if page:
-        if Purpose.ADVERTISING in judge.decision.policy.denied:
+        if Purpose.ADVERTISING in judge.decision.denied:
             result = _withholding(result)
         result = result.plus(*expiring(request, judge))
     return result

@@ -78,7 +78,7 @@ _ATTRIBUTE = re.compile(rf"[{_BLANK}/]*(?:(?P<close>>)|(?P<name>[^{_BLANK}/>][^{
 _EQUALS = re.compile(rf"[{_BLANK}]*=[{_BLANK}]*")
 _UNQUOTED = re.compile(rf"[^{_BLANK}>]*")
 _COMMENT_END = re.compile(r"--!?>")
-_SCRIPT = re.compile(rf"<!--|-->|<(?P<slash>/?)script(?=[{_BLANK}/>])", re.IGNORECASE)
+_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{_BLANK}/>])", re.IGNORECASE)
 _XML_SCRIPT = re.compile(rf"<!\[CDATA\[|\]\]>|</(?:[^\s/>:]+:)?(?:script|style)(?=[{_BLANK}/>])", re.IGNORECASE)
 _STYLESHEET_HREF = re.compile(r"<\?xml-stylesheet\s[^>]*?href\s*=\s*([\"'])(?P<url>.*?)\1", re.DOTALL)
 _LONGEST_END = len("</noscript") + 16  # characters held back in a text, so that no end tag is split; and a prefix
@@ -240,12 +240,10 @@ class TagScanner:
             self._raw = ""
             return found
         end = len(text) if last else max(place, len(text) - _LONGEST_END)
-        cut = text.rfind("<", place, len(text))
-        if not last and cut >= end:
-            end = cut
         if end <= place:
             return None
-        self._advance_escape(text, place, end)
+        if self._raw == "script" or self._xml:
+            self._escape, _, end = self._walk(text, place, end)
         self._emit(text[place:end], out, last=False)
         return end
 
@@ -256,42 +254,33 @@ class TagScanner:
         found = pattern.search(text, place)
         return found.start() if found is not None else None
 
-    def _advance_escape(self, text: str, place: int, end: int) -> None:
-        if self._raw == "script" or self._xml:
-            self._escape = self._walk(text, place, end)[0]
+    def _walk(self, text: str, place: int, end: int) -> tuple[int, int | None, int]:
+        """Return the state of escaping behind ``text[place:end]``, where the end tag begins if it does, and the end.
 
-    def _walk(self, text: str, place: int, end: int) -> tuple[int, int | None]:
-        """Return the state of escaping behind ``text[place:end]``, and where the script's end tag begins, if it does."""
+        The end is put back behind a word that begins before it.
+        """
         state = self._escape
-        if self._xml:
-            for match in _XML_SCRIPT.finditer(text, place, end):
-                word = match.group()
-                if word == "<![CDATA[":
-                    state = 1
-                elif word == "]]>":
-                    state = 0
-                elif state == 0:
-                    return state, match.start()
-            return state, None
         position = place
-        while (escape := _SCRIPT.search(text, position, end)) is not None:
-            word = escape.group()
-            position = escape.end()
-            if word == "<!--":
-                state = state or 1
-                position = escape.start() + 2  # "<!-->" opens and closes
-                if text.startswith("-->", position) and position + 3 <= end:
-                    continue
-                position = escape.end()
-            elif word == "-->":
+        words = _XML_SCRIPT if self._xml else _SCRIPT
+        while (match := words.search(text, position)) is not None and match.start() < end:
+            word = match.group()
+            position = match.end()
+            if word in ("-->", "]]>"):
                 state = 0
-            elif escape["slash"]:
-                if state < 2:
-                    return state, escape.start()
+            elif word == "<![CDATA[":
+                state = 1
+            elif word == "<!--":
+                state = state or 1
+                position = match.start() + 2  # "<!-->" opens and closes
+                if not text.startswith("-->", position):
+                    position = match.end()
+            elif word[1] == "/":
+                if state == 0 or (state == 1 and not self._xml):
+                    return state, match.start(), end
                 state = 1
             elif state == 1:
                 state = 2
-        return state, None
+        return state, None, max(end, position)
 
     def _emit(self, piece: str, out: list[str], *, last: bool) -> None:
         out.append(self._text_piece(piece, last=last) if self._raw in _REWRITTEN else piece)

@@ -13,6 +13,7 @@ reading a request's cookies:
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from optout_gate.signals import gpp, json_cookies, onetrust, plain_cookies, tcf, usprivacy
@@ -161,6 +162,24 @@ def readers(name: bytes) -> tuple[Cookie, ...]:
     return _BY_NAME[_PATTERNS[match.lastindex - 1]] if match and match.lastindex else ()
 
 
+_name_is_read = lru_cache(maxsize=4096)(lambda name: bool(readers(name)))
+"""Whether some format reads a cookie of this name; a site's requests name the same few dozen."""
+
+_MAX_KEPT_NAME_BYTES = 64  # so that what strangers send cannot fill the cache with more than 256 KiB
+
+
+def names_any(line: bytes) -> bool:
+    """Return True when a ``Cookie`` field line names a cookie that some format reads.
+
+    Most lines name none, so this looks at names alone: about 2 µs for a line of ten cookies.
+    """
+    for raw in line.split(b";"):
+        name = raw.partition(b"=")[0].strip(b" \t")
+        if _name_is_read(name) if len(name) <= _MAX_KEPT_NAME_BYTES else readers(name):
+            return True
+    return False
+
+
 def read_cookies(lines: Iterable[bytes], onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> list[CookieReading]:
     """Return what each consent cookie in the ``Cookie`` field ``lines`` says, in wire order.
 
@@ -194,17 +213,29 @@ def _unread(cookie: str, why: str) -> CookieReading:
     return CookieReading(UNREAD, cookie, statement)
 
 
-def opted_out(name: bytes, value: bytes, onetrust_groups: OneTrustGroups = onetrust.GROUPS) -> bytes | None:
+def opted_out(
+    name: bytes,
+    value: bytes,
+    onetrust_groups: OneTrustGroups = onetrust.GROUPS,
+    *,
+    notice_given: bool = True,
+    lspa: bool = False,
+) -> bytes | None:
     """Return the value that makes the cookie ``name`` say *opted out*, or None when the gate cannot write it.
 
-    The value is replaced whole; one that already says so comes back as it is.
+    The value is replaced whole; one that already says so comes back as it is. ``notice_given`` and ``lspa`` are what
+    a US Privacy String says of the site where the value that stood does not.
     """
     for cookie in readers(name):
         if cookie.opted_out is None or oversized(value):
             continue
         text = value.decode("utf-8", "surrogateescape")
-        own_groups = cookie.opted_out is onetrust.opted_out
-        new = onetrust.opted_out(text, onetrust_groups) if own_groups else cookie.opted_out(text)
+        if cookie.opted_out is onetrust.opted_out:
+            new = onetrust.opted_out(text, onetrust_groups)
+        elif cookie.opted_out is usprivacy.opted_out:
+            new = usprivacy.opted_out(text, notice_given=notice_given, lspa=lspa)
+        else:
+            new = cookie.opted_out(text)
         if new is not None:
             return new.encode("utf-8", "surrogateescape")
     return None

@@ -1,0 +1,146 @@
+"""Bodies stream both ways, visitors who leave are noticed, and WebSockets pass."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from support.processes import Gate, running_gate
+
+EVENTS = 5
+STEP_S = 0.2
+
+
+class Site:
+    """An origin that answers slowly, reads slowly, echoes, and remembers who left."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+        self.arrivals: list[float] = []
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for number in range(EVENTS):
+            await response.write(b"data: %d\n\n" % number)
+            await asyncio.sleep(STEP_S)
+        return response
+
+    async def endless(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 1024)
+                await asyncio.sleep(0.05)
+        except (ConnectionError, asyncio.CancelledError):
+            self.left.set()
+            raise
+
+    async def upload(self, request: web.Request) -> web.Response:
+        self.arrivals.clear()
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+            self.arrivals.append(time.monotonic())
+        return web.Response(text=str(size))
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(protocols=["chat"])
+        await socket.prepare(request)
+        async for message in socket:
+            if message.data == "bye":
+                await socket.close(code=4001, message=b"done")
+            elif message.type is aiohttp.WSMsgType.BINARY:
+                await socket.send_bytes(message.data[::-1])
+            else:
+                await socket.send_str(f"{message.data} at {request.raw_path} by {request.headers.get('Via')}")
+        return socket
+
+    async def refused(self, request: web.Request) -> web.Response:
+        return web.Response(status=403, text="members only")
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[tuple[Site, str]]:
+    running = Site()
+    app = web.Application()
+    for path in ("events", "endless", "socket", "refused"):
+        app.router.add_get(f"/{path}", getattr(running, path))
+    app.router.add_post("/upload", running.upload)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    listener = web.TCPSite(runner, "127.0.0.1", 0)
+    await listener.start()
+    port = runner.addresses[0][1]
+    yield running, f"http://127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def gate_before(url: str) -> AsyncIterator[tuple[Gate, str]]:
+    manager = running_gate("--upstream", url)
+    gate = await asyncio.to_thread(manager.__enter__)
+    try:
+        yield gate, f"http://127.0.0.1:{gate.address[1]}"
+    finally:
+        await asyncio.to_thread(manager.__exit__, None, None, None)
+
+
+async def test_events_arrive_as_they_are_sent(site: tuple[Site, str]) -> None:
+    async with gate_before(site[1]) as (_, url), aiohttp.ClientSession() as client:
+        arrivals: list[float] = []
+        async with client.get(f"{url}/events", headers={"Sec-GPC": "1"}) as response:
+            async for _ in response.content.iter_any():
+                arrivals.append(time.monotonic())
+        assert len(arrivals) >= EVENTS
+        assert arrivals[-1] - arrivals[0] >= STEP_S * (EVENTS - 2), "they came in one piece"
+
+
+async def test_an_upload_reaches_the_origin_while_it_is_being_sent(site: tuple[Site, str]) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(EVENTS):
+            yield b"x" * 1000
+            await asyncio.sleep(STEP_S)
+
+    running, origin = site
+    async with gate_before(origin) as (_, url), aiohttp.ClientSession() as client:
+        async with client.post(f"{url}/upload", data=slowly()) as response:
+            assert await response.text() == str(1000 * EVENTS)
+        assert running.arrivals[-1] - running.arrivals[0] >= STEP_S * (EVENTS - 2)
+
+
+async def test_an_origin_hears_that_a_visitor_left(site: tuple[Site, str]) -> None:
+    running, origin = site
+    async with gate_before(origin) as (_, url):
+        async with aiohttp.ClientSession() as client, client.get(f"{url}/endless") as response:
+            await response.content.readany()
+        await asyncio.wait_for(running.left.wait(), 5)
+
+
+async def test_a_websocket_passes_with_its_subprotocol_url_and_close_code(site: tuple[Site, str]) -> None:
+    async with (
+        gate_before(site[1]) as (_, url),
+        aiohttp.ClientSession() as client,
+        client.ws_connect(URL(f"{url}/socket?x=%2f", encoded=True), protocols=["chat"]) as socket,
+    ):
+        assert socket.protocol == "chat"
+        await socket.send_str("hello")
+        assert await socket.receive_str() == "hello at /socket?x=%2f by 1.1 optout-gate"
+        await socket.send_bytes(b"abc")
+        assert await socket.receive_bytes() == b"cba"
+        await socket.send_str("bye")
+        closed = await socket.receive()
+        assert (closed.type, closed.data, closed.extra) == (aiohttp.WSMsgType.CLOSE, 4001, "done")
+
+
+async def test_a_websocket_that_the_origin_refuses_is_refused_with_its_status(site: tuple[Site, str]) -> None:
+    async with gate_before(site[1]) as (_, url), aiohttp.ClientSession() as client:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as told:
+            await client.ws_connect(f"{url}/refused")
+        assert told.value.status == 403

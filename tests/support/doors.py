@@ -1,0 +1,290 @@
+"""The gate's doors, each opened to the same exchanges: what the visitor got, what the origin got, what was reported.
+
+The proxy and the addon are reached through sockets (uvicorn with the gate's own protocol class; a real mitmdump in its
+own environment), before an origin that answers to the byte as the table says. The middleware is called as servers do.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optout_gate.errors import RewriteError
+from optout_gate.gate import Gate, Report
+from optout_gate.http import Headers
+from optout_gate.middleware import OptOutGateMiddleware
+from optout_gate.policy.load import Loaded, load_file
+from optout_gate.proxy.app import ProxyApp
+from optout_gate.proxy.protocol import ServerLimits, gate_protocol
+from optout_gate.proxy.server import bind, running_server
+from optout_gate.telemetry.metrics import Metrics
+from support.asgi_server import exchange
+from support.exchanges import SITE, Case
+
+ROOT = Path(__file__).parents[2]
+CASE = b"x-case"  # the request field by which the origin knows what to answer
+TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """One exchange as it went through one door.
+
+    Attributes:
+        status: that the visitor got.
+        headers: likewise, header lines in order.
+        body: likewise, framing taken off.
+        complete: its framing said that it is whole.
+        at_origin: the header lines the origin got, framing fields included.
+        target: the request target the origin got.
+        report: outcome, signal and removals, as the door reports them.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    complete: bool
+    at_origin: Headers
+    target: bytes
+    report: dict[str, Any]
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """Return what of a report has to be the same through every door."""
+    removals = sorted([*key, count] for key, count in report.removals.counts.items())
+    return {
+        "outcome": report.outcome.value,
+        "signal": report.decision.signal,
+        "error": report.error,
+        "removals": removals,
+    }
+
+
+class Origin:
+    """A web server that answers each request as the case that its ``X-Case`` field names says, byte for byte."""
+
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self._cases = cases
+        self.seen: dict[int, tuple[bytes, Headers]] = {}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection."""
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                line, headers = await read_head(reader)
+                number = int(headers.first(CASE) or b"")
+                self.seen[number] = (line.split(b" ")[1], headers)
+                await self._answer(self._cases[number], writer)
+        writer.close()
+
+    async def _answer(self, case: Case, writer: asyncio.StreamWriter) -> None:
+        declared = any(name.lower() == b"content-length" for name, _ in case.response)
+        chunked = case.has_body and not declared
+        lines = [b"HTTP/1.1 %d OK" % case.status, *(b"%b: %b" % pair for pair in case.response)]
+        if chunked:
+            lines.append(b"Transfer-Encoding: chunked")
+        writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
+        for piece in case.pieces if case.has_body else ():
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            await writer.drain()
+        if chunked:
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+
+async def read_head(reader: asyncio.StreamReader) -> tuple[bytes, Headers]:
+    """Return the first line and the header lines of a message."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
+    pairs = [line.partition(b":") for line in lines]
+    return first, Headers((name, value.strip(b" \t")) for name, _, value in pairs)
+
+
+async def ask(port: int, case: Case, number: int) -> tuple[int, Headers, bytes, bool]:
+    """Return status, header lines, body, and whether it is complete, of one request to loopback."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    lines = [b"%b %b HTTP/1.1" % (case.method.encode(), case.target), *(b"%b: %b" % pair for pair in case.request)]
+    writer.write(b"\r\n".join([*lines, CASE + b": %d" % number]) + b"\r\n\r\n")
+    first, headers = await read_head(reader)
+    body, complete = b"", True
+    try:
+        if not case.has_body:
+            pass
+        elif b"chunked" in headers.members(b"transfer-encoding"):
+            while size := int(await reader.readuntil(b"\r\n"), 16):
+                body += (await reader.readexactly(size + 2))[:-2]
+            await reader.readexactly(2)
+        elif b"content-length" in headers:
+            body = await reader.readexactly(int(headers.first(b"content-length") or b""))
+        else:
+            body = await reader.read()
+    except (asyncio.IncompleteReadError, ConnectionResetError) as error:
+        body += error.partial if isinstance(error, asyncio.IncompleteReadError) else b""
+        complete = False
+    writer.close()
+    return int(first.split(b" ")[1]), headers, body, complete
+
+
+@contextlib.asynccontextmanager
+async def origin(cases: Sequence[Case]) -> AsyncIterator[tuple[Origin, int]]:
+    """Serve the table's answers; yield the origin and its port."""
+    site = Origin(cases)
+    server = await asyncio.start_server(site.serve, "127.0.0.1", 0, limit=1 << 20)
+    async with server:
+        yield site, server.sockets[0].getsockname()[1]
+
+
+async def through_proxy(cases: Sequence[Case]) -> list[Passed]:
+    """Return the exchanges as they go through the reverse proxy."""
+    async with origin(cases) as (site, port):
+        loaded = load_file(SITE)
+        sites = tuple(each.model_copy(update={"upstream": f"http://127.0.0.1:{port}"}) for each in loaded.config.sites)
+        config = loaded.config.model_copy(update={"sites": sites})
+        gate = Gate(Loaded(config, loaded.catalog, loaded.filter_lists, loaded.file), clock=time.perf_counter)
+        metrics = _Kept()
+        listener = bind("127.0.0.1:0", "")
+        server = running_server(ProxyApp(gate, metrics), http=gate_protocol(ServerLimits()), lifespan="on")
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        try:
+            out = []
+            for number, case in enumerate(cases):
+                got = await asyncio.wait_for(ask(listener.getsockname()[1], case, number), TIMEOUT_S)
+                while len(metrics.reports) <= number:
+                    await asyncio.sleep(0.001)
+                target, seen = site.seen[number]
+                out.append(Passed(*got, seen, target, summary(metrics.reports[number])))
+            return out
+        finally:
+            server.should_exit = True
+            await task
+
+
+class _Kept(Metrics):
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports: list[Report] = []
+
+    def record(self, report: Report, *, seconds: float) -> None:
+        self.reports.append(report)
+
+
+async def through_middleware(cases: Sequence[Case]) -> list[Passed]:
+    """Return the exchanges as they go through the middleware."""
+    reports: list[Report] = []
+    scopes: list[Any] = []
+    current: list[Case] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        (case,) = current
+        lines = [(name.lower(), value) for name, value in case.response]
+        await send({"type": "http.response.start", "status": case.status, "headers": lines})
+        for piece in case.pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    middleware = OptOutGateMiddleware(app, SITE, on_report=reports.append)
+    out = []
+    for case in cases:
+        current[:] = [case]
+        seen = await exchange(middleware, _scope(case))
+        if seen.failure is not None and not isinstance(seen.failure, RewriteError):
+            raise seen.failure
+        inner = scopes[-1]
+        target = inner["raw_path"] + (b"?" + inner["query_string"] if inner["query_string"] else b"")
+        at_origin = Headers(inner["headers"])
+        body = seen.body if case.has_body else b""
+        got = (seen.status, seen.headers, body, seen.is_complete)
+        out.append(Passed(*got, at_origin, target, summary(reports[-1])))
+    return out
+
+
+def _scope(case: Case) -> dict[str, Any]:
+    path, _, query = case.target.partition(b"?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": case.method,
+        "scheme": "http",
+        "path": path.decode(),
+        "raw_path": path,
+        "query_string": query,
+        "root_path": "",
+        "headers": [(name.lower(), value.strip(b" \t")) for name, value in case.request],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 80),
+    }
+
+
+async def through_addon(cases: Sequence[Case], folder: Path, *options: str) -> list[Passed]:
+    """Return the exchanges as they go through a real mitmdump with the addon; ``folder`` is for its files."""
+    async with origin(cases) as (site, port):
+        reports = folder / "reports.jsonl"
+        arguments = [
+            f"--mode=reverse:http://127.0.0.1:{port}",
+            "-s", str(ROOT / "addons" / "optout_gate_addon.py"),
+            "-s", str(ROOT / "tests" / "support" / "mitm_report_tap.py"),
+            "--set", "keep_host_header=true",
+            "--set", f"optout_config={SITE}",
+            "--set", f"tap_file={reports}",
+            *options,
+        ]  # fmt: skip
+        async with mitmdump(folder, *arguments) as entrance:
+            got = [await asyncio.wait_for(ask(entrance, case, number), TIMEOUT_S) for number, case in enumerate(cases)]
+            while not reports.exists() or reports.read_text("utf-8").count("\n") < len(cases):
+                await asyncio.sleep(0.05)
+        told = {each["case"]: each for each in map(json.loads, reports.read_text("utf-8").splitlines())}
+        out = []
+        for number, each in enumerate(got):
+            target, seen = site.seen[number]
+            out.append(Passed(*each, seen, target, told[number]["report"]))
+        return out
+
+
+@contextlib.asynccontextmanager
+async def mitmdump(folder: Path, *arguments: str, program: str = "mitmdump") -> AsyncIterator[int]:
+    """Run a real mitmdump from its own environment on loopback; yield its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    command = [str(mitmproxy_environment() / "bin" / program), f"--listen-port={port}", "--listen-host=127.0.0.1"]
+    command += ["--set", f"confdir={folder / 'conf'}", "--set", "termlog_verbosity=info", *arguments]
+    log = folder / "mitmdump.log"
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(*command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 30
+            while not await asyncio.to_thread(_listens, port):
+                if process.returncode is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"mitmproxy did not start:\n{log.read_text('utf-8')}")
+                await asyncio.sleep(0.1)
+            yield port
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def mitmproxy_environment() -> Path:
+    """Return the environment that mitmproxy lives in; it is made on first use."""
+    venv = ROOT / ".venv-mitmproxy"
+    if not (venv / ".ready").exists():
+        subprocess.run([ROOT / "scripts" / "setup-mitmproxy", venv], check=True, env={**os.environ})
+    return venv

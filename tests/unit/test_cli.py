@@ -1,0 +1,93 @@
+"""Every command has help with an example, speaks JSON where a program reads, and leaves with the right code."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from optout_gate.cli import main
+
+COMMANDS = sorted(main.commands)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    file = tmp_path / "site.yaml"
+    file.write_text("version: 1\nsites: [{hosts: [www.shop.test], upstream: 'http://127.0.0.1:8000'}]\n")
+    return file
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_help_with_an_example(command: str) -> None:
+    told = run(command, "--help")
+    assert told.exit_code == 0
+    assert "Example" in told.output and f"optout-gate {command}" in told.output
+
+
+def test_a_good_configuration_leaves_with_0_and_says_what_it_amounts_to(site: Path) -> None:
+    told = run("check", str(site))
+    assert told.exit_code == 0 and "good" in told.output and "www.shop.test" in told.output
+    summary = json.loads(run("check", str(site), "--json").output)
+    assert summary["config"]["sites"][0]["mode"] == "enforce"
+    assert 0 < summary["policies"]["default"]["vendors_blocked"] < summary["vendors"]
+
+
+def test_a_bad_configuration_leaves_with_2_and_names_the_place(site: Path) -> None:
+    site.write_text("version: 1\nsites: [{upstrem: x}]\n")
+    told = run("check", str(site))
+    assert told.exit_code == 2
+    assert "site.yaml:2:10: unknown key 'upstrem'" in told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["https://www.google-analytics.com/g/collect?v=2"], {"blocked": True, "purpose": "analytics"}),
+        (["//connect.facebook.net/en_US/fbevents.js"], {"blocked": True, "vendor": "meta-pixel"}),
+        (["https://fonts.googleapis.com/css"], {"blocked": False, "vendor": "google-fonts"}),
+        (["https://www.google.com/recaptcha/api.js"], {"blocked": False, "vendor": "recaptcha"}),
+        (["https://nobody.example/x.js"], {"blocked": False}),
+        (["/own.js"], {"blocked": False}),
+        (["https://static.hotjar.com/x.js", "--page", "https://www.hotjar.com/"], {"blocked": False}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_explain_says_who_and_why(arguments: list[str], expected: dict[str, object]) -> None:
+    told = run("explain", *arguments, "--json")
+    assert told.exit_code == 0
+    answer = json.loads(told.output)
+    assert expected.items() <= answer.items()
+    assert answer["why"]
+    if answer["blocked"]:
+        assert answer["place"].startswith("catalogue/") and answer["rule"]
+    assert ("blocked" if answer["blocked"] else "passes") in run("explain", *arguments).output
+
+
+def test_explain_refuses_what_no_browser_fetches() -> None:
+    assert run("explain", "javascript:void(0)").exit_code == 2
+
+
+def test_vendors_lists_by_purpose() -> None:
+    listed = json.loads(run("vendors", "--purpose", "session_replay", "--json").output)
+    assert {"hotjar", "fullstory", "clarity"} <= {vendor["vendor"] for vendor in listed}
+    assert all("session_replay" in vendor["purposes"] for vendor in listed)
+
+
+def test_the_schema_is_that_of_the_configuration() -> None:
+    schema = json.loads(run("schema").output)
+    assert {"version", "sites", "policies", "cookie", "trackers"} <= set(schema["properties"])
+
+
+def test_serve_without_a_website_is_a_usage_error_that_says_what_to_give() -> None:
+    told = run("serve")
+    assert told.exit_code == 2 and "--upstream" in told.output
+
+
+def test_serve_refuses_an_address_that_is_none() -> None:
+    told = run("serve", "--upstream", "http://127.0.0.1:8000", "--listen", "8080")
+    assert told.exit_code == 2 and "--listen: expected HOST:PORT" in told.output
