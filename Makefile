@@ -35,9 +35,12 @@ fix: $(READY)   ## lint and format, mending what can be mended
 golden: $(READY) ## write the expected pages of tests/golden anew; read the difference before you commit it
 	$(PY) -m pytest tests/golden --regenerate
 
-bench: $(READY) ## requests per second beside nginx and mitmproxy, in one run, as ratios
+bench: $(READY) .venv-mitmproxy/.ready ## requests per second beside nginx and mitmproxy, in one run, as ratios
 	@scripts/debian-packages bench
 	$(PY) bench/run.py $(ARGS)
+
+.venv-mitmproxy/.ready: pyproject.toml scripts/setup-mitmproxy $(READY)
+	@scripts/setup-mitmproxy
 
 clean:          ## forget the virtual environments
 	rm -rf .venv .venv-mitmproxy .cache

@@ -25,7 +25,8 @@ from optout_gate.rewrite.charset import Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.html import HtmlRewriter
-from optout_gate.rewrite.judge import Judge, Removals
+from optout_gate.rewrite.judge import Judge, Removals, Snippet
+from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
 from optout_gate.signals.reading import Reading, read
 
@@ -105,6 +106,7 @@ class Gate:
         self.catalog = loaded.catalog
         self.filter_lists = loaded.filter_lists
         self.clock = clock
+        self.memory: Memory[Snippet] = Memory()
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
@@ -171,6 +173,7 @@ class Exchange:
             self._gate.filter_lists,
             page_url=self.visitor.url,
             notes=self.report.removals,
+            memory=self._gate.memory,
             own_hosts=self.site.hosts,
             inline_allowed=response_head.allows_inline(headers),
         )

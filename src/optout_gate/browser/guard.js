@@ -6,8 +6,10 @@
 // become a request; it never looks for elements after the fact, because an image fetches before any
 // MutationObserver hears of it.
 //
-// House rules of this file. The server folds it to one line (pages/guard.py): a comment has its line to
-// itself, a statement ends in ';' or '}', no template literals, ASCII only, no literal end tag of script.
+// House rules of this file. The server folds it to one line and shortens its local names (pages/guard.py): a
+// comment has its line to itself, a statement ends in ';' or '}', a key has its colon right behind it and a
+// conditional's ':' a space before it, a regular expression follows an operator or a bracket; no template literals,
+// no keys without values, ASCII only, no literal end tag of script.
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //

@@ -5,11 +5,13 @@ catalogue first and the operator's filter lists after it, and keeps a note of ev
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
+from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Memory
 from optout_gate.trackers import unknown
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.lists import FilterList
@@ -57,6 +59,12 @@ class Removals:
         if len(self.kept) < MAX_KEPT_REMOVALS:
             self.kept.append(Removal(kind, verdict, what.partition("?")[0][:200]))
 
+    def take(self, other: "Removals") -> None:
+        """Note everything in ``other`` as well."""
+        self.counts.update(other.counts)
+        self.unknown.update(other.unknown)
+        self.kept += other.kept[: MAX_KEPT_REMOVALS - len(self.kept)]
+
     def let_through(self, host: str) -> None:
         """Note that a third party was let through because nobody knows it."""
         if host in self.unknown or len(self.unknown) < MAX_UNKNOWN_HOSTS:
@@ -76,6 +84,13 @@ class Removals:
         return self.counts.total()
 
 
+class Snippet(NamedTuple):
+    """What became of a snippet, and what was taken out of it."""
+
+    text: str
+    removals: Removals
+
+
 class Judge:
     """Decides about references, and remembers what was decided."""
 
@@ -89,6 +104,7 @@ class Judge:
         notes: Removals | None = None,
         own_hosts: Sequence[str] = (),
         inline_allowed: bool = True,
+        memory: Memory[Snippet] | None = None,
     ) -> None:
         """Take what was decided and who is known.
 
@@ -104,6 +120,7 @@ class Judge:
         self.removals = Removals() if notes is None else notes
         self.may_restrict = inline_allowed
         self._filter_lists = filter_lists
+        self._memory = None if filter_lists else memory  # lists may decide by the whole URL of the page
         # On a path where denials hold for everyone, only what is known by name loads.
         self._unknown = Unknown.BLOCK if decision.rules else decision.policy.unknown
         own = {self.page.host, self.page.host.removeprefix("www.")}
@@ -112,6 +129,38 @@ class Judge:
         self.containers = tuple(name for name in catalog.containers if self.container(name) is not None)
         self._own_suffixes = tuple("." + host for host in own if host)
         self._own = frozenset(own)
+        # Everything besides a reference, its base and `may_restrict` that a verdict, or what takes its place, depends on.
+        self._standing = (
+            decision.policy.name,
+            decision.denied,
+            decision.rules,
+            self.page[1:],
+            self.authority,
+            own_hosts,
+        )
+
+    def remembered(self, kind: str, text: str, base: Base, rewrite: Callable[[str], str]) -> str:
+        """Return ``rewrite(text)``, from memory where the same snippet was rewritten under the same decision before.
+
+        Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
+        """
+        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
+        if self._memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
+            return rewrite(text)
+        key = (kind, text, base.scheme, self.may_restrict, self._standing)
+        found = self._memory.recall(key)
+        if found is not None:
+            self.removals.take(found.removals)
+            return found.text
+        notes, self.removals = self.removals, Removals()
+        try:
+            out = rewrite(text)
+            if self.removals:
+                self._memory.keep(key, Snippet(out, self.removals))
+            return out
+        finally:
+            notes.take(self.removals)
+            self.removals = notes
 
     def origin_for(self, base: Base) -> str:
         """Return what goes before a path of the gate's own: the site's origin where ``base`` leads elsewhere."""

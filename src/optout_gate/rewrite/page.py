@@ -35,6 +35,10 @@ from optout_gate.trackers.urls import base_of, resolve
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
 MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an account number is some dozen
 
+# What references to another host than the base's have in them: a scheme, two slashes or what browsers take for them
+# (they leave tabs and line ends out), or a character reference, which may stand for any of these.
+_MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
+
 _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 _META_URL = re.compile(r"[\s;,]*[\d.]*[\s;,]*(?:url\s*=\s*)?(?P<quote>[\"']?)(?P<url>[^\"']*)", re.IGNORECASE)
 _DELEGATED = re.compile(r"(?:https?:)?//[^\s;,()\"']+", re.IGNORECASE)
@@ -105,12 +109,11 @@ class Page:
             starts(self, element)
         for reference in REFERENCES.get(tag, ()):
             raw = element.get_attribute(reference.attribute)
-            if raw is None:
+            if raw is None or (self._base_is_own and _MAY_LEAVE.search(raw) is None):
                 continue
             if reference.many:
                 _LISTS[reference.many](self, element, reference, raw)
-            # A path of the site's own ("/a"; not "//a", nor "/" and a tab, which browsers leave out) needs no look.
-            elif not (raw[:1] == "/" and raw[1:2].isalnum() and self._base_is_own):
+            else:
                 self._reference(element, tag, reference, raw)
         if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
             self._inner_page(element, srcdoc)
@@ -294,7 +297,10 @@ class Page:
         return self._inner(text, self._base.url or self._page_url)
 
     def _noscript_text(self, text: str) -> str:
-        return self._noscript(text, self._base.url or self._page_url)
+        url = self._base.url or self._page_url
+        if self._in_noscript:
+            return self._noscript(text, url)
+        return self._judge.remembered("noscript", text, self._base, lambda text: self._noscript(text, url))
 
     def _start_delicate(self, element: Any) -> None:
         self.in_delicate = True
