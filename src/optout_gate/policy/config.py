@@ -223,6 +223,9 @@ class FilterListConfig(Part):
 
     path: str = Field(min_length=1, description="file, relative to the configuration")
     purpose: DeniablePurpose = Field(description="what its matches are denied for")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = Field(
+        None, description="checksum the file must have (see: optout-gate lists add)"
+    )
 
 
 class TrackersConfig(Part):

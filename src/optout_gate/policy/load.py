@@ -169,10 +169,16 @@ def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], l
             continue
         seen.add(path)
         try:
-            text = (folder / path).read_text("utf-8", errors="replace")
+            content = (folder / path).read_bytes()
         except OSError as error:
             problems.append(document.problem(where, f"filter list {folder / path} cannot be read: {error.strerror}"))
             continue
+        pinned, found_sum = _mapping(entry).get("sha256"), lists.checksum(content)
+        if isinstance(pinned, str) and pinned.lower() != found_sum:
+            at = ("trackers", "filter_lists", index, "sha256", VALUE)
+            problems.append(document.problem(at, f"filter list {folder / path} has another checksum: {found_sum}"))
+            continue
+        text = content.decode("utf-8", "replace")
         name = "-".join(part for part in _words(Path(path).stem)) or str(index)
         try:
             found.append(lists.load(text, path=path, name=name, purpose=purpose))  # type: ignore[arg-type]
