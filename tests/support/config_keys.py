@@ -33,7 +33,7 @@ def _part_of(kind: Any) -> tuple[type[BaseModel] | None, str]:
     for argument in arguments:
         inner, step = _part_of(argument)
         if inner is not None:
-            return inner, {tuple: "[]", dict: ".NAME"}.get(origin, "") + step  # type: ignore[call-overload]
+            return inner, {tuple: "[]", dict: ".NAME"}.get(origin, "") + step
     return None, ""
 
 

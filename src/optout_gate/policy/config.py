@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, GpcJsonConfig, PreferencesConfig
 from optout_gate.policy.honor import EVERY_SIGNAL, Honor
 from optout_gate.policy.notice import Notice
 from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
@@ -234,3 +235,9 @@ class Config(Part):
         description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
+    preferences: PreferencesConfig = Field(
+        default_factory=PreferencesConfig, description="the preference page and the status"
+    )
+    gpc_json: GpcJsonConfig | None = Field(None, description="publish /.well-known/gpc.json; off by default")
+    consumers: ConsumersConfig | None = Field(None, description="how signed-in consumers are known; off by default")
+    choices: ChoicesConfig = Field(default_factory=ChoicesConfig, description="where their opt-outs stand")

@@ -47,7 +47,9 @@ def _signal_word(value: str) -> str:
     if not kinds_of(value):
         families = ", ".join(sorted(FAMILIES))
         hint = did_you_mean(value, [*WHOLESALE, *FAMILIES]) or did_you_mean(value, FORMATS)
-        raise ValueError(f"there is no signal {value!r}; expected gpc, cookie, dnt, {families} or a format's id{hint}")
+        raise ValueError(
+            f"there is no signal {value!r}; expected gpc, cookie, account, dnt, {families} or a format's id{hint}"
+        )
     return value
 
 

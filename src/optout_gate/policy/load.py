@@ -5,12 +5,13 @@ checked here, on the raw data, so that a wrong type in one place does not hide a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
 from optout_gate.errors import ConfigError, Problem
+from optout_gate.policy.beside import Beside, read_beside
 from optout_gate.policy.config import Config
 from optout_gate.trackers import lists
 from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
@@ -25,6 +26,7 @@ class Loaded:
     catalog: Catalog
     filter_lists: tuple[FilterList, ...]
     file: str
+    beside: Beside = field(default_factory=Beside)
 
 
 def load_file(path: Path) -> Loaded:
@@ -61,9 +63,13 @@ def load_text(text: str, *, file: str, folder: Path) -> Loaded:
     problems += _own_vendors(document)
     filter_lists, list_problems = _filter_lists(document, folder)
     problems += list_problems
+    beside = Beside(folder)
+    if config is not None:
+        beside, beside_problems = read_beside(document, config, folder)
+        problems += beside_problems
     if problems or config is None:
         raise ConfigError(problems)
-    return Loaded(config, catalog, tuple(filter_lists), file)
+    return Loaded(config, catalog, tuple(filter_lists), file, beside)
 
 
 def from_upstream(upstream: str) -> Loaded:

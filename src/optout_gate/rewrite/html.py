@@ -29,6 +29,7 @@ from optout_gate.rewrite.css import CssRewriter, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import FRAME, MARK, PIXEL, stand_in
+from optout_gate.rewrite.status import Status
 from optout_gate.trackers.urls import base_of, resolve
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
@@ -109,8 +110,16 @@ _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)
 class HtmlRewriter:
     """Rewrites one page, in pieces of any size. Takes and returns Latin-1 seen through UTF-8."""
 
-    def __init__(self, judge: Judge, *, page_url: str, depth: int = 0, whole: str | None = None) -> None:
-        """Take who decides, where relative references start from, and the page's text where it is all there."""
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        page_url: str,
+        depth: int = 0,
+        whole: str | None = None,
+        status: Status | None = None,
+    ) -> None:
+        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
         page = _Page(judge, page_url, depth)
         self._out: list[bytes] = []
@@ -119,6 +128,8 @@ class HtmlRewriter:
         for selector, handlers in zip(_selectors_for(whole), (page, _Styled(page), _Texts(page)), strict=True):
             if selector:
                 self._rewriter.on(selector, handlers)
+        if status is not None:
+            status.watch(self._rewriter)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final.
