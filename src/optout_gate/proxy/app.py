@@ -48,7 +48,7 @@ class ProxyApp:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
             if scope["path"].startswith(PREFIX + "/"):
-                await self.pages(scope, receive, send)
+                await self.pages(scope, receive, self.metrics.own_page(scope["path"], send))
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
