@@ -26,7 +26,7 @@ import pages
 from optout_gate.gate import Gate
 from optout_gate.http import Headers, Request, Response
 from optout_gate.policy.load import Loaded, from_upstream, load_file
-from optout_gate.rewrite.html import REFERENCES
+from optout_gate.rewrite.references import REFERENCES
 
 CHUNK_BYTES = 64 * 1024
 AT_LEAST = 0.5  # of lol-html with empty handlers, with the whole catalogue

@@ -36,8 +36,8 @@ HTML = "text/html"
 CSS = "text/css"
 _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
-_NOT_REWRITABLE = frozenset({"application/xhtml+xml"})
-"""Pages that an HTML parser reads otherwise than a browser does: never rewritten, always contained."""
+_XML = frozenset({"application/xhtml+xml"})
+"""Pages that a browser reads by the rules of XML."""
 
 
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
@@ -166,7 +166,7 @@ class Exchange:
     def _passage(self, response: Response) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
-        is_page = kind.essence == HTML or kind.essence in _NOT_REWRITABLE
+        is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
         if is_page and mode is Mode.ENFORCE:
             headers = response_head.varying(headers)
@@ -183,12 +183,14 @@ class Exchange:
             page_url=self.visitor.url,
             notes=self.report.removals,
             memory=self._gate.memory,
+            own_hosts=self.site.hosts,
+            inline_allowed=response_head.allows_inline(headers),
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
-            response_head.enforced(headers, judge)
+            response_head.enforced(headers, judge, self.visitor, page=is_page)
         else:
-            headers = response_head.enforced(headers, judge)
+            headers = response_head.enforced(headers, judge, self.visitor, page=is_page)
             if self.decision.needs_cookies and (is_page or kind.essence == CSS):
                 headers = response_head.private(headers)
             if self.decision.do_not_sell:
@@ -224,8 +226,6 @@ class Exchange:
             refused = RewriteError("coding", "a content coding that the gate cannot open")
         elif response.status == 206:
             refused = RewriteError("partial", "a part of a page")
-        elif essence in _NOT_REWRITABLE:
-            refused = RewriteError("charset", "XHTML is not read as HTML")
         if refused is not None or coding is None:
             assert refused is not None
             if observing:
@@ -237,7 +237,12 @@ class Exchange:
 
         def start(first: bytes) -> tuple[Charset, Rewriter]:
             sheet = essence == CSS
-            rewriter = _SheetRewriter(judge) if sheet else HtmlRewriter(judge, page_url=self.visitor.url, status=status)
+            xml = essence in _XML
+            rewriter = (
+                _SheetRewriter(judge)
+                if sheet
+                else HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
+            )
             return charset_for(label, first), rewriter
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)

@@ -1,6 +1,6 @@
 """The gate's own pages: everything under one prefix of every site, and what the configuration places elsewhere."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -13,11 +13,12 @@ from starlette.routing import Route
 from optout_gate.choices.consumers import SignedIn
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import request_of
-from optout_gate.pages import gpc_json, preferences, status
+from optout_gate.pages import gpc_json, not_sent, preferences, status
 from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle
 from optout_gate.pages.own_page import sent_from_here
 from optout_gate.policy.texts import preferred
-from optout_gate.rewrite.neutral import PREFIX
+from optout_gate.rewrite import surrogates
+from optout_gate.rewrite.neutral import FORM, PREFIX
 from optout_gate.telemetry.choices import ChoiceMetrics
 
 __all__ = ["PREFIX", "SIGNED_IN", "OwnPages"]
@@ -25,9 +26,29 @@ __all__ = ["PREFIX", "SIGNED_IN", "OwnPages"]
 SIGNED_IN = "optout_gate.signed_in"
 """Where a door leaves the consumer who has signed in, a :class:`SignedIn`, in the ASGI scope."""
 
-_NOOP = b"/* optout-gate: stands in for a script that your privacy choice keeps away */\n"
 _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 _FRAME = b"<!doctype html><title>Kept away</title>"
+
+_FOR_GOOD = "public, max-age=31536000, immutable"  # the address holds the script's version
+_FOR_NOW = "public, max-age=300"  # an address without it, or with one of another release of the gate
+
+# What asks, by Sec-Fetch-Dest (Fetch §2.2.5), and what it can live with: (status, type, body). A denied address in an
+# inline script may have been an image's, a frame's or a beacon's. Whatever is not here gets the script.
+_BY_DESTINATION: Mapping[str, tuple[int, str, bytes]] = {
+    "image": (200, "image/gif", _PIXEL),
+    "iframe": (200, "text/html", _FRAME),
+    "frame": (200, "text/html", _FRAME),
+    "document": (200, "text/html", _FRAME),
+    "embed": (200, "text/html", _FRAME),
+    "object": (200, "text/html", _FRAME),
+    "style": (200, "text/css", b""),
+    "empty": (204, "", b""),  # fetch, XMLHttpRequest, sendBeacon
+    "audio": (204, "", b""),
+    "video": (204, "", b""),
+    "track": (204, "", b""),
+    "font": (204, "", b""),
+    "json": (200, "application/json", b"{}"),
+}
 
 
 class OwnPages:
@@ -39,7 +60,8 @@ class OwnPages:
         self._metrics = metrics
         self._app = Starlette(
             routes=[
-                Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET"]),
+                Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET", "POST"]),
+                Route(FORM, self._not_sent, methods=["GET", "POST"]),
                 Route(preferences.PATH, self._preferences, methods=["GET"]),
                 Route(preferences.OPT_OUT, self._opt_out, methods=["POST"]),
                 Route(preferences.OPT_IN, self._opt_in, methods=["POST"]),
@@ -82,19 +104,24 @@ class OwnPages:
 
     async def _surrogate(self, request: Request) -> Response:
         """Answer in place of a denied vendor with what the element or call that asked survives."""
-        destination = request.headers.get("sec-fetch-dest", "script")
-        cached = {
-            "Cache-Control": "public, max-age=86400",
+        name = request.path_params["name"]
+        if name not in surrogates.names():
+            return Response("No such stand-in.\n", 404, media_type="text/plain", headers={"Cache-Control": "no-store"})
+        current = request.query_params.get("v") == surrogates.version(name)
+        headers = {
+            "Cache-Control": _FOR_GOOD if current else _FOR_NOW,
             "Vary": "Sec-Fetch-Dest",
             "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-site",  # a page whose <base> leads to another host of the site
         }
-        if destination == "image":
-            return Response(_PIXEL, media_type="image/gif", headers=cached)
-        if destination in ("iframe", "frame", "document", "embed", "object"):
-            return Response(_FRAME, media_type="text/html", headers=cached)
-        if destination == "empty":
-            return Response(status_code=204, headers=cached)
-        return Response(_NOOP, media_type="text/javascript", headers=cached)
+        other = _BY_DESTINATION.get(request.headers.get("sec-fetch-dest", ""))
+        if other is not None:
+            status, media_type, body = other
+            return Response(body or None, status, media_type=media_type or None, headers=headers)
+        return Response(surrogates.read(name), media_type="text/javascript", headers=headers)
+
+    async def _not_sent(self, request: Request) -> Response:
+        return not_sent.show()
 
     async def _preferences(self, request: Request) -> Response:
         gate, signed_in = self._gate(), _signed_in(request)
