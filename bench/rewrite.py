@@ -151,7 +151,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     given = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 100)
     loaded = from_upstream("http://127.0.0.1:1")
     rewrites: dict[str, Rewrite] = {"parsing alone": bare, "empty handlers": empty, "gate": gate(loaded)}
     demands = {"gate": AT_LEAST}

@@ -18,6 +18,7 @@ from ipaddress import ip_network
 from optout_gate.errors import RewriteError
 from optout_gate.http import Headers, Request, Response, media_type
 from optout_gate.policy.config import CookieConfig, Mode, PolicyConfig, SiteConfig
+from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Decision, Policy
 from optout_gate.policy.load import Loaded
 from optout_gate.rewrite import coherence, request_head, response_head
@@ -28,7 +29,8 @@ from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.judge import Judge, Removals, Snippet
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
-from optout_gate.signals.reading import Reading, read
+from optout_gate.rewrite.status import Status
+from optout_gate.signals.reading import Reading, Signal, read
 
 HTML = "text/html"
 CSS = "text/css"
@@ -105,6 +107,8 @@ class Gate:
         self.config = loaded.config
         self.catalog = loaded.catalog
         self.filter_lists = loaded.filter_lists
+        self.beside = loaded.beside
+        self.status = _status(loaded)
         self.clock = clock
         self.memory: Memory[Snippet] = Memory()
         policies = {"default": PolicyConfig(), **loaded.config.policies}
@@ -116,16 +120,21 @@ class Gate:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
 
-    def open(self, request: Request) -> "Exchange | None":
-        """Return the exchange that ``request`` begins, or None when no site answers to its host (421)."""
+    def open(self, request: Request, known: Signal | None = None) -> "Exchange | None":
+        """Return the exchange that ``request`` begins, or None when no site answers to its host (421).
+
+        Args:
+            request: the head as the visitor sent it.
+            known: the standing opt-out of the consumer who has signed in, which the door looked up.
+        """
         site = self.site_for(request.host)
-        return Exchange(self, site, request) if site is not None else None
+        return Exchange(self, site, request, known) if site is not None else None
 
 
 class Exchange:
     """The gate's view of one request and its response."""
 
-    def __init__(self, gate: Gate, site: Site, request: Request) -> None:
+    def __init__(self, gate: Gate, site: Site, request: Request, known: Signal | None = None) -> None:
         begun = gate.clock()
         self._gate = gate
         self.site = site
@@ -133,7 +142,7 @@ class Exchange:
         reading = read(
             request.headers, cookie_name=gate.config.cookie.name, onetrust_groups=site.wording.onetrust_groups
         )
-        self.decision = site.policy.decide(site.config.mode, reading, request.path)
+        self.decision = site.policy.decide(site.config.mode, reading, request.path, known)
         self.request = Request(
             request.method, request.scheme, request.authority, request.target, self._toward_origin(reading)
         )
@@ -224,10 +233,14 @@ class Exchange:
                 return Passage(response)
             return Passage(self._contained(response, refused))
 
+        status = self._status()
+
         def start(first: bytes) -> tuple[Charset, Rewriter]:
             sheet = essence == CSS
+            if sheet:
+                return charset_for(label, first), _SheetRewriter(judge)
             xml = essence in _XML
-            rewriter = _SheetRewriter(judge) if sheet else HtmlRewriter(judge, page_url=self.visitor.url, xml=xml)
+            rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
             return charset_for(label, first), rewriter
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
@@ -235,6 +248,12 @@ class Exchange:
             return ObservedPassage(response, pipeline, self._failed)
         head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
         return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error))
+
+    def _status(self) -> Status | None:
+        """Return what shows the visitor of a page that their opt-out is honoured, or None."""
+        if not (self.decision.do_not_sell and self.decision.enforced):
+            return None
+        return self._gate.status if request_head.is_for_a_document(self.visitor) else None
 
     def _contained(self, response: Response, error: RewriteError) -> Response:
         self._failed(error)
@@ -301,6 +320,14 @@ class _SheetRewriter:
 
     def close(self) -> bytes:
         return self._inner.close().encode("utf-8", "surrogatepass")
+
+
+def _status(loaded: Loaded) -> Status | None:
+    place = loaded.config.preferences.status
+    if place is StatusPlace.OFF:
+        return None
+    words = {language: texts["status_honored"] for language, texts in loaded.beside.texts.items()}
+    return Status(words, at_end=place is StatusPlace.END_OF_BODY)
 
 
 def host_matches(pattern: str, host: str) -> bool:

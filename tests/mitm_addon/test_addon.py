@@ -1,6 +1,8 @@
 """The addon in mitmproxy's own test harness: options, hooks, commands, the content view."""
 
+import gc
 import json
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +109,7 @@ async def test_a_flow_says_what_happened_to_it(addon: OptOutGateAddon, context: 
     flow = page_flow(OPTED_OUT)
     await cross(addon, flow)
     assert flow.comment == "opted out by Sec-GPC: 1 removed: test-ads 1"
-    assert flow.marked == ":shield:"
+    assert flow.marked == ":scissors:"
     told = flow.metadata["optout_gate"]
     assert told["outcome"] == "enforced" and told["signal"] == "gpc" and told["removed"] == 1
     assert told["removals"] == [{"vendor": "test-ads", "purpose": "advertising", "kind": "script", "count": 1}]
@@ -167,6 +169,16 @@ async def test_mitmproxys_own_streaming_of_large_bodies_does_not_go_round_the_ga
     stream: Any = flow.response.stream
     assert callable(stream)
     assert DENIED not in b"".join([*stream(body), *stream(b"")])
+
+
+async def test_a_flow_that_mitmproxy_forgets_is_forgotten(addon: OptOutGateAddon, context: Any) -> None:
+    held, streamed = page_flow(OPTED_OUT), page_flow(OPTED_OUT)
+    await cross(addon, held)
+    await cross(addon, streamed, pieces=2)
+    alive = [weakref.ref(held), weakref.ref(streamed)]
+    del held, streamed
+    gc.collect()
+    assert [each() for each in alive] == [None, None]
 
 
 # Options.

@@ -16,10 +16,11 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 
 from optout_gate.errors import ConfigError
-from optout_gate.mitm import comparison, messages, own_pages, view, words
+from optout_gate.mitm import comparison, messages, view, words
 from optout_gate.mitm.flows import Crossing, is_short
 from optout_gate.mitm.record import Record
 from optout_gate.mitm.settings import NAMES, OPTIONS, Settings, settings_of
+from optout_gate.pages.direct import is_own, own_page
 from optout_gate.signals import gpc
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class OptOutGateAddon:
         if settings.pretend and b"1" not in request.headers.values(gpc.FIELD):
             messages.set_headers(flow.request, request.headers.without([gpc.FIELD]).plus(gpc.LINE))
             request = messages.request_of(flow.request)
-        if own_pages.is_own(flow.request):
+        if is_own(request):
             flow.request.stream = False  # its answer is made once the request is here whole
             return
         exchange = settings.gate.open(request)
@@ -87,10 +88,14 @@ class OptOutGateAddon:
     async def request(self, flow: mitm.HTTPFlow) -> None:
         """Answer for the gate's own pages (mitmproxy's hook)."""
         settings = self._settings
-        if settings is None or messages.answered_by_another(flow) or not own_pages.is_own(flow.request):
+        if settings is None or messages.answered_by_another(flow) or comparison.METADATA in flow.metadata:
             return
-        if settings.concern(messages.request_of(flow.request).host):
-            flow.response = await own_pages.answer(settings.gate, flow.request)
+        request = messages.request_of(flow.request)
+        if not settings.concern(request.host):
+            return
+        answer = await own_page(settings.gate, request, flow.request.raw_content or b"")
+        if answer is not None:
+            flow.response = mitm.Response.make(answer.status, answer.body, answer.headers.pairs)
 
     def responseheaders(self, flow: mitm.HTTPFlow) -> None:
         """Rewrite the response's head, and put the body on its way (mitmproxy's hook)."""
@@ -103,7 +108,7 @@ class OptOutGateAddon:
         # Held back with this option, mitmproxy would pass a long body on by itself, round the gate.
         must_stream = bool(ctx.options.stream_large_bodies)
         wants_stream = self._settings is not None and self._settings.stream and not is_short(flow.response)
-        crossing.respond(stream=must_stream or wants_stream)
+        crossing.respond(flow, stream=must_stream or wants_stream)
         self._tell(flow, crossing)
 
     def response(self, flow: mitm.HTTPFlow) -> None:
@@ -147,7 +152,7 @@ class OptOutGateAddon:
     def _finish(self, flow: mitm.HTTPFlow) -> None:
         crossing = self._crossings.get(flow)
         if crossing is not None:
-            crossing.finish()
+            crossing.finish(flow)
             self._tell(flow, crossing)
             status = flow.response.status_code if flow.response is not None else None
             told = flow.metadata[words.METADATA]

@@ -11,10 +11,10 @@ METADATA = "optout_gate"
 """Key of ``flow.metadata``. ``~meta`` filters look into it."""
 
 MARKS = {
-    Outcome.ENFORCED: ":shield:",
+    Outcome.ENFORCED: ":scissors:",
     Outcome.CONTAINED: ":warning:",
     Outcome.BLOCKED: ":no_entry:",
-    Outcome.OBSERVED: ":eyes:",
+    Outcome.OBSERVED: ":pencil2:",
 }
 """A flow's mark by what became of it; where nothing was done there is none."""
 

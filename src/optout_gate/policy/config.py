@@ -1,6 +1,7 @@
 """The configuration file's shape. ``docs/configuration.md`` explains every key; ``optout-gate schema`` prints it."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, GpcJsonConfig, PreferencesConfig
 from optout_gate.policy.honor import EVERY_SIGNAL, Honor
 from optout_gate.policy.notice import Notice
 from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
@@ -151,9 +153,9 @@ class SiteConfig(Part):
     )
 
     @property
-    def all_onetrust_groups(self) -> dict[str, tuple[str, ...]]:
-        """OneTrust's usual categories, and the site's own over them."""
-        return {**onetrust.GROUPS, **self.onetrust_groups}
+    def all_onetrust_groups(self) -> Mapping[str, tuple[str, ...]]:
+        """OneTrust's usual categories, and the site's own over them; the very table of the usual ones where none are."""
+        return {**onetrust.GROUPS, **self.onetrust_groups} if self.onetrust_groups else onetrust.GROUPS
 
 
 class InformedConsent(StrEnum):
@@ -259,3 +261,9 @@ class Config(Part):
         description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
+    preferences: PreferencesConfig = Field(
+        default_factory=PreferencesConfig, description="the preference page and the status"
+    )
+    gpc_json: GpcJsonConfig | None = Field(None, description="publish /.well-known/gpc.json; off by default")
+    consumers: ConsumersConfig | None = Field(None, description="how signed-in consumers are known; off by default")
+    choices: ChoicesConfig = Field(default_factory=ChoicesConfig, description="where their opt-outs stand")

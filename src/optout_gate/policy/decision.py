@@ -91,6 +91,7 @@ class Policy:
     Attributes:
         name: as in the configuration.
         denied: everything that an opt-out from all uses denies.
+        honors_informed_consent: whether a consent given in knowledge of the browser's signal stands against it.
         sticky: whether an opt-out by the browser's signal is kept in the opt-out cookie.
     """
 
@@ -98,8 +99,9 @@ class Policy:
         self.name = name
         self.denied = config.denied
         self.sticky = config.sticky
-        self.honoured = Honoured(config.honor, self.denied)
-        self._informed_consent = config.informed_consent is InformedConsent.HONOR
+        sold = config.notice.refusable if config.notice is not None else frozenset[Purpose]()
+        self.honoured = Honoured(config.honor, self.denied, sold)
+        self.honors_informed_consent = config.informed_consent is InformedConsent.HONOR
         self._overrides: Mapping[str, Action] = dict(config.vendors)
         self.unknown = config.unknown
         self.allows_hosts = frozenset(name for name in config.allow if "." in name)
@@ -115,6 +117,11 @@ class Policy:
         answers = self._answers[self.denied]
         self.restricts = tuple(each for each in catalog if answers[each.vendor].action is Action.RESTRICT)
         self._nobody_opted_out = {mode: Decision(self, mode) for mode in Mode}
+
+    @property
+    def path_rules(self) -> tuple[PathRule, ...]:
+        """Every rule that holds for everyone on some path."""
+        return tuple(rule for _, rule in self._rules)
 
     def answer(self, vendor: Vendor, denied: frozenset[Purpose] | None = None) -> Answer:
         """Return what is done with ``vendor`` when the purposes ``denied`` are denied; by default all of the policy's."""
@@ -134,12 +141,16 @@ class Policy:
             host = host.partition(".")[2]
         return None
 
-    def decide(self, mode: Mode, reading: Reading, path: str) -> "Decision":
-        """Return what holds for a request to ``path`` that carries the signals in ``reading``."""
-        if mode is Mode.OFF or (reading.silent and not self._rules):
+    def decide(self, mode: Mode, reading: Reading, path: str, known: Signal | None = None) -> "Decision":
+        """Return what holds for a request to ``path`` that carries the signals in ``reading``.
+
+        ``known`` is the standing opt-out of a consumer who has signed in, where the door knows of one.
+        """
+        if mode is Mode.OFF or (reading.silent and known is None and not self._rules):
             return self._nobody_opted_out[mode]
         rules = self.rules(path) if self._rules else ()
-        because = tuple(signal for signal in reading.opt_outs() if self.counts(signal, reading))
+        said = (*reading.opt_outs(), known) if known is not None else reading.opt_outs()
+        because = tuple(signal for signal in said if self.counts(signal, reading))
         if not because and not rules:
             return self._nobody_opted_out[mode]
         purposes = [self.honoured.purposes(signal) for signal in because] + [rule.purposes for rule in rules]
@@ -151,7 +162,7 @@ class Policy:
 
     def overridden(self, reading: Reading) -> bool:
         """Return True when a consent given in knowledge of the browser's signal stands against it (§7025(c)(3))."""
-        return self._informed_consent and reading.own.informed
+        return self.honors_informed_consent and reading.own.informed
 
     def rules(self, path: str) -> tuple[PathRule, ...]:
         """Return the rules that hold for everyone on a request's path.

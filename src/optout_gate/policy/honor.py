@@ -47,7 +47,9 @@ def _signal_word(value: str) -> str:
     if not kinds_of(value):
         families = ", ".join(sorted(FAMILIES))
         hint = did_you_mean(value, [*WHOLESALE, *FAMILIES]) or did_you_mean(value, FORMATS)
-        raise ValueError(f"there is no signal {value!r}; expected gpc, cookie, dnt, {families} or a format's id{hint}")
+        raise ValueError(
+            f"there is no signal {value!r}; expected gpc, cookie, account, dnt, {families} or a format's id{hint}"
+        )
     return value
 
 
@@ -80,10 +82,19 @@ Honor = Annotated[
 
 
 class Honoured:
-    """What follows from each signal under one policy; worked out once."""
+    """What follows from each signal under one policy; worked out once.
 
-    def __init__(self, honor: Mapping[str, Reach | tuple[Purpose, ...]], denied: frozenset[Purpose]) -> None:
+    ``sold`` is what the site's own notice says is sold or shared: who refuses sale or sharing refuses all of that.
+    """
+
+    def __init__(
+        self,
+        honor: Mapping[str, Reach | tuple[Purpose, ...]],
+        denied: frozenset[Purpose],
+        sold: frozenset[Purpose] = frozenset(),
+    ) -> None:
         self._denied = denied
+        self._follows = {**FOLLOWS, **{use: FOLLOWS[use] | sold for use in ("sale", "sharing")}}
         self._reach: dict[str, Reach | tuple[Purpose, ...]] = {}
         self._purposes: dict[tuple[str, frozenset[str]], frozenset[Purpose]] = {}  # kinds by sets of five uses: bounded
         for word in sorted(honor, key=lambda word: -len(kinds_of(word))):  # the narrowest last
@@ -112,7 +123,7 @@ class Honoured:
             return frozenset(reach)
         if reach is Reach.EVERYTHING or signal.kind in WHOLESALE:
             return self._denied
-        return frozenset(purpose for use in signal.refuses for purpose in FOLLOWS[use])
+        return frozenset(purpose for use in signal.refuses for purpose in self._follows[use])
 
     def why_not(self, kind: str) -> str:
         """Return why a signal of ``kind`` changes nothing, in words."""

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
-from optout_gate.pages.app import PREFIX, OwnPages
-from optout_gate.proxy import forwarding, websocket
+from optout_gate.pages.app import SIGNED_IN, OwnPages
+from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
@@ -44,14 +44,15 @@ class ProxyApp:
         self.gate = gate
         self.metrics = metrics
         self.watches = Deadlines(WATCH_AFTER_S)
-        self.pages = OwnPages(lambda: self.gate)
+        self.pages = OwnPages(lambda: self.gate, metrics.choices)
+        self.reception = signed_in.Reception(metrics.choices)
         self._upstreams: dict[str, Upstream] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
-            if scope["path"].startswith(PREFIX + "/"):
-                await self.pages(scope, receive, send)
+            if self.pages.answer_to(scope["path"]):
+                await self._own_page(scope, receive, send)
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -63,6 +64,7 @@ class ProxyApp:
         """Close the connections to every origin."""
         for upstream in self._upstreams.values():
             await upstream.close()
+        await self.reception.close()
 
     def upstream(self, url: str) -> Upstream:
         """Return the connections to the origin at ``url``; they are made on first use."""
@@ -70,6 +72,13 @@ class ProxyApp:
         if found is None:
             found = self._upstreams[url] = Upstream(UpstreamAddress.parse(url))
         return found
+
+    async def _own_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a page of the gate's own, which is told who has signed in and how the visitor came."""
+        gate, request = self.gate, request_of(scope)
+        known = await self.reception.signed_in(gate, scope, request, fresh=True)
+        scheme = signed_in.scheme_of(gate, scope, request)
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -81,7 +90,8 @@ class ProxyApp:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay a WebSocket. What goes through it is the site's own; nothing in it is read."""
         request = request_of(scope)
-        exchange = self.gate.open(request)
+        known = await self.reception.signed_in(self.gate, scope, request)
+        exchange = self.gate.open(request, known.signal if known is not None else None)
         if exchange is None:
             self.metrics.refused("unknown_host")
             await websocket.refuse(scope, receive, send, 421)
@@ -95,10 +105,12 @@ class ProxyApp:
         client = scope.get("client")
         peer = client[0] if client else None
         authority = exchange.request.authority
+        trusted = forwarding.is_trusted(peer, self.gate.trusted_proxies)
+        headers = signed_in.without_false_identity(exchange.request.headers, self.gate, trusted=trusted)
         return forwarding.toward_origin(
-            forwarding.end_to_end(exchange.request.headers),
+            forwarding.end_to_end(headers),
             peer=peer,
-            trusted=forwarding.is_trusted(peer, self.gate.trusted_proxies),
+            trusted=trusted,
             scheme=exchange.request.scheme,
             authority=authority,
             host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
@@ -107,7 +119,8 @@ class ProxyApp:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self.gate
         request = request_of(scope)
-        exchange = gate.open(request)
+        known = await self.reception.signed_in(gate, scope, request)
+        exchange = gate.open(request, known.signal if known is not None else None)
         if exchange is None:
             self.metrics.refused("unknown_host")
             await reply(send, 421, "No site behind this gate answers to that host.")
@@ -116,6 +129,8 @@ class ProxyApp:
             self.metrics.refused("loop")
             await reply(send, 508, "The request came through this gate before: a loop.")
             return
+        if known is not None:
+            known.learn(exchange.decision)
         begun = gate.clock()
         self.metrics.inflight.inc()
         try:

@@ -149,25 +149,37 @@ def remembering(decision: Decision, reading: Reading, cookie: CookieConfig, *, s
 def standing(request: Headers, response: Headers, wording: Wording, *, host: str, secure: bool) -> list[Pair]:
     """Return the ``Set-Cookie`` lines that make what stands in the visitor's browser agree, for a page's response.
 
-    ``host`` is the site's as the visitor asked for it. What the response sets itself is left to it. Nothing is set for
-    a string that agrees already, so that a browser which took the lines is sent none with the next page.
+    ``host`` is the site's as the visitor asked for it. A cookie that the response itself sets, for the same domain, is
+    left to it. Nothing is set for a string that agrees already, so that a browser which took the lines is sent none
+    with the next page.
     """
     cookies = pairs(request.values(b"cookie"))
-    taken = {value.partition(b"=")[0].strip(b" \t") for value in response.values(b"set-cookie")}
+    taken = {_scope(value) for value in response.values(b"set-cookie")}
     new: dict[bytes, bytes] = {}
     for name, value in cookies:
-        if name in taken or name in new:
-            continue
         written = wording.opted_out(name, value)
-        if written != value and _NAME.match(name) and _VALUE.match(written):
+        if written != value and name not in new and _NAME.match(name) and _VALUE.match(written):
             new[name] = written
     lines = [
         _line(name, value, wording, domain, secure)
         for name, value in list(new.items())[:MAX_STRINGS_SET]
         for domain in (None, *_domains(host))
+        if (name, domain) not in taken
     ]
-    absent = [pair for pair in wording.missing(cookies) if pair[0] not in taken] if wording.absent else []
-    return lines + [_line(name, value, wording, None, secure) for name, value in absent]
+    absent = wording.missing(cookies) if wording.absent else []
+    set_by_site = {name for name, _ in taken}
+    return lines + [_line(*pair, wording, None, secure) for pair in absent if pair[0] not in set_by_site]
+
+
+def _scope(line: bytes) -> tuple[bytes, str | None]:
+    """Return the name that a ``Set-Cookie`` value sets, and the domain it is for; None for the host alone."""
+    cookie, *attributes = line.split(b";")
+    domain = ""
+    for attribute in attributes:
+        key, _, value = attribute.partition(b"=")
+        if key.strip(b" \t").lower() == b"domain":
+            domain = value.strip(b" \t").lstrip(b".").lower().decode("latin-1")
+    return cookie.partition(b"=")[0].strip(b" \t"), domain or None
 
 
 def _line(name: bytes, value: bytes, wording: Wording, domain: str | None, secure: bool) -> Pair:

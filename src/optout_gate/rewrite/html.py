@@ -25,6 +25,7 @@ from optout_gate.errors import RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.references import SELECTOR
+from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 
 MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
@@ -58,8 +59,9 @@ class HtmlRewriter:
         whole: str | None = None,
         in_noscript: bool = False,
         xml: bool = False,
+        status: Status | None = None,
     ) -> None:
-        """Take who decides, where relative references start from, and the page's text where it is all there."""
+        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
 
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
         def inner(text: str, url: str) -> str:
@@ -71,7 +73,7 @@ class HtmlRewriter:
         self._judge = judge
         self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
-        self._engine = _LolHtml(self._page, judge, whole)
+        self._engine = _LolHtml(self._page, judge, whole, status)
         self._partial = b""
         self._trial: _Trial | None = None
 
@@ -193,12 +195,14 @@ class _Trial:
 class _LolHtml:
     """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
 
-    def __init__(self, page: Page, judge: Judge, whole: str | None) -> None:
+    def __init__(self, page: Page, judge: Judge, whole: str | None, status: Status | None) -> None:
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
         for selector, handler in _handlers(page, judge, whole):
             self._rewriter.on(selector, handler)
+        if status is not None:
+            status.watch(self._rewriter)
 
     def write(self, chunk: bytes) -> bytes:
         try:

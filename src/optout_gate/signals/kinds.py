@@ -9,9 +9,10 @@ from optout_gate.signals.formats import FORMATS, UNREAD
 
 GPC = "gpc"
 COOKIE = "cookie"  # the gate's own
+ACCOUNT = "account"  # the standing opt-out of a consumer who has signed in
 DNT = "dnt"
 
-WHOLESALE: frozenset[str] = frozenset({GPC, COOKIE, DNT})
+WHOLESALE: frozenset[str] = frozenset({GPC, COOKIE, ACCOUNT, DNT})
 """Kinds that say *no* without naming a use: they refuse all of them."""
 
 _STRINGS = frozenset({"usprivacy", "gpp", "tcf"})
@@ -19,7 +20,7 @@ _STRINGS = frozenset({"usprivacy", "gpp", "tcf"})
 FAMILIES: Mapping[str, frozenset[str]] = {
     "iab": _STRINGS,  # strings that the Interactive Advertising Bureau specifies
     "cmp": FORMATS - _STRINGS,  # consent platforms' own cookies
-    "all": FORMATS | {GPC, COOKIE},  # every signal but Do Not Track, which is none (notice, section 5.E)
+    "all": FORMATS | {GPC, COOKIE, ACCOUNT},  # every signal but Do Not Track, which is none (notice, section 5.E)
 }
 """What the names of families stand for, the narrowest first."""
 

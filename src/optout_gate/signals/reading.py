@@ -23,10 +23,10 @@ _CONSENT = Statement.advertising(Answer.IN, "")
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One thing the visitor's browser said.
+    """One thing the visitor's browser or account said.
 
     Attributes:
-        kind: ``gpc``, ``cookie``, ``dnt`` or a format's id: what a policy's ``honor`` names.
+        kind: ``gpc``, ``cookie``, ``account``, ``dnt`` or a format's id: what a policy's ``honor`` names.
         words: the signal in words, for people; never holds an identifier.
         refuses: the uses that it refuses, of :data:`~optout_gate.signals.statement.USES`.
     """

@@ -15,6 +15,7 @@ from optout_gate import __version__
 from optout_gate.gate import Gate, Report
 from optout_gate.signals.formats import UNREAD
 from optout_gate.signals.gpc import Gpc
+from optout_gate.telemetry.choices import ChoiceMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
@@ -91,6 +92,7 @@ class Metrics:
         self.vendors = Gauge(
             "optout_gate_catalogue_vendors", "Vendors the gate knows.", registry=to, multiprocess_mode="max"
         )
+        self.choices = ChoiceMetrics(to)
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self.requests.labels)
