@@ -88,7 +88,7 @@ def test_what_stands_in_the_browser_is_set_anew_for_the_host_and_the_domains_abo
     ("lines", "response", "method"),
     [
         pytest.param([cookie(b"usprivacy=1YYN")], [PAGE], "GET", id="it-agrees-already"),
-        pytest.param([cookie(b"_ga=1")], [PAGE], "GET", id="none-stands"),
+        pytest.param([cookie(b"basket=1")], [PAGE], "GET", id="none-stands"),
         pytest.param([cookie(b"usprivacy=1YNN")], [(b"Content-Type", b"text/css")], "GET", id="not-a-page"),
         pytest.param([cookie(b"usprivacy=1YNN"), (b"Sec-Fetch-Dest", b"empty")], [PAGE], "GET", id="a-fragment"),
         pytest.param([cookie(b"usprivacy=1YNN")], [PAGE], "HEAD", id="head"),
