@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from optout_gate.pages.guard import GuardConfig
 from support.guard_cases import CHANNELS, EVERYWHERE, FRAME, PAGE, WORKER, Channel
@@ -66,11 +66,21 @@ def run(
             other.goto(site.address)
             thrown += run_cases(other, channels, realm, GOOD, good.port)
         wait_for_calls(page, (tracker, good), wanted, patience_s=6, quiet_s=1.2)
+        if guarded and realm == WORKER:
+            wait_for_leak(page, site)
         context.close()
         return Run(frozenset(tracker.hits), frozenset(good.hits), tuple(thrown), tuple(site.reports))
     finally:
         for server in (tracker, good, site):
             server.close()
+
+
+def wait_for_leak(page: Page, site: Site) -> None:
+    """Return when a report of a leak has come; reports are batched for two seconds."""
+    for _ in range(100):
+        if any('"leaked"' in body for body in site.reports):
+            return
+        page.wait_for_timeout(50)
 
 
 @pytest.mark.parametrize(("channel", "realm"), CASES, ids=[f"{realm}-{channel.name}" for channel, realm in CASES])

@@ -294,7 +294,7 @@ CHANNELS: tuple[Channel, ...] = (
         ("innerHTML, iframe", "put(make('div')).innerHTML = '<iframe src=' + u('html') + '></iframe>'"),
         (
             "innerHTML, event handler",
-            "put(make('div')).innerHTML = '<img src=/none onerror=\"this.src=' + quoted(u('gif')).replace(/\"/g, '&quot;') + '\">'",
+            "put(make('div')).innerHTML = '<img src=/none onerror=\"this.onerror=null;this.src=' + quoted(u('gif')).replace(/\"/g, '&quot;') + '\">'",
         ),
         ("outerHTML", "var p = put(make('p')); p.outerHTML = '<img src=' + u('gif') + '>'"),
         ("insertAdjacentHTML", "b.insertAdjacentHTML('beforeend', '<img src=' + u('gif') + '>')"),
