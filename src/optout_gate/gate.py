@@ -20,13 +20,18 @@ from optout_gate.http import Request, Response, media_type
 from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig
 from optout_gate.policy.decision import Decision, Policy, decide
 from optout_gate.policy.load import Loaded
-from optout_gate.rewrite import request_head, response_head
-from optout_gate.rewrite.charset import Charset, charset_for
+from optout_gate.rewrite import csp, request_head, response_head
+from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
+from optout_gate.rewrite.guard_rules import Guard
 from optout_gate.rewrite.html import HtmlRewriter
+from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge, Removals
+from optout_gate.rewrite.lockdown import Lockdown
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
+from optout_gate.rewrite.redirects import kept_home
+from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.reading import Reading, read
 
 HTML = "text/html"
@@ -35,6 +40,11 @@ _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
 _NOT_REWRITABLE = frozenset({"application/xhtml+xml"})
 """Pages that an HTML parser reads otherwise than a browser does: never rewritten, always contained."""
+
+
+_PAGE_VARIES = (b"Sec-GPC",)
+_WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
+"""What tells a worker's script from the same file loaded by a page."""
 
 
 class Outcome(StrEnum):
@@ -58,6 +68,7 @@ class Report:
         reading: what the request said.
         removals: everything taken out (in observe mode: that would have been).
         outcome: what became of it.
+        unguarded: why a document went out without the guard, if so: ``csp``.
         error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
         bytes_in: length of the origin's body.
         bytes_out: length of the body sent on.
@@ -69,6 +80,7 @@ class Report:
     reading: Reading
     removals: Removals = field(default_factory=Removals)
     outcome: Outcome = Outcome.UNTOUCHED
+    unguarded: str | None = None
     error: str | None = None
     bytes_in: int = 0
     bytes_out: int = 0
@@ -78,9 +90,11 @@ class Report:
 class Site:
     """A website behind the gate, ready for use."""
 
-    def __init__(self, config: SiteConfig, policy: Policy) -> None:
+    def __init__(self, config: SiteConfig, policy: Policy, guard: Guard) -> None:
         self.config = config
         self.policy = policy
+        self.guard = guard
+        self.lockdown = Lockdown(config, policy, guard.catalog)
         self.name = config.hosts[0]
         self.hosts = config.hosts
 
@@ -101,7 +115,8 @@ class Gate:
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
-        self.sites = tuple(Site(site, self.policies[site.policy]) for site in loaded.config.sites)
+        guards = {name: Guard(policy, loaded.catalog) for name, policy in self.policies.items()}
+        self.sites = tuple(Site(site, self.policies[site.policy], guards[site.policy]) for site in loaded.config.sites)
 
     def site_for(self, host: str) -> Site | None:
         """Return the first site that answers to ``host``, or None."""
@@ -145,8 +160,9 @@ class Exchange:
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _NOT_REWRITABLE
         headers = response.headers
-        if is_page and mode is Mode.ENFORCE:
-            headers = response_head.varying(headers)
+        is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
+        if (is_page or is_worker) and mode is Mode.ENFORCE:
+            headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             return Passage(Response(response.status, headers))
         judge = Judge(
@@ -158,14 +174,20 @@ class Exchange:
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
+            kept_home(response, judge, self.visitor)
             response_head.enforced(headers, judge)
+            is_worker = False
         else:
-            headers = response_head.enforced(headers, judge)
-            if any(signal.kind != "gpc" for signal in self.decision.because[:1]) and (is_page or kind.essence == CSS):
+            response = kept_home(Response(response.status, headers), judge, self.visitor)
+            headers = response_head.enforced(response.headers, judge)
+            rewritten = is_page or is_worker or kind.essence == CSS
+            if any(signal.kind != "gpc" for signal in self.decision.because[:1]) and rewritten:
                 headers = response_head.private(headers)
             self.note()
         sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
-        if not (is_page or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))):
+        if not (
+            is_page or is_worker or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))
+        ):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
@@ -190,16 +212,34 @@ class Exchange:
                 return Passage(response)
             return Passage(self._contained(response, refused))
 
+        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
+        locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
+
         def start(first: bytes) -> tuple[Charset, Rewriter]:
-            sheet = essence == CSS
-            rewriter = _SheetRewriter(judge) if sheet else HtmlRewriter(judge, page_url=self.visitor.url)
-            return charset_for(label, first), rewriter
+            if essence in JAVASCRIPT:
+                return Bytes(), GuardedWorker(self.site.guard.prologue)
+            if essence == CSS:
+                return charset_for(label, first), _SheetRewriter(judge)
+            page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url)
+            if not observing and may_be_guarded(head.headers):
+                page = Injected(
+                    page, self.visitor, head.headers, self.site.guard, encoding_is_known(label, first), missed
+                )
+            return charset_for(label, first), page
+
+        def missed() -> None:
+            self.report.unguarded = "csp"
+
+        def finish(head: Response) -> Response:
+            headers = head.headers
+            if self.report.unguarded is not None:
+                headers = csp.without_denied(headers, judge)
+            return Response(head.status, self.site.lockdown.applied(headers, judge.allowed) if locked else headers)
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
-        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
-        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error))
+        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error), finish)
 
     def _contained(self, response: Response, error: RewriteError) -> Response:
         self._failed(error)

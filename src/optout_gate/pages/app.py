@@ -10,7 +10,9 @@ from starlette.routing import Route
 
 from optout_gate.gate import Gate
 from optout_gate.http import request_of
-from optout_gate.pages import preferences
+from optout_gate.pages import guard, preferences
+from optout_gate.pages.reports import Reports, Told
+from optout_gate.rewrite.guard_rules import GUARD_PATH, REPORT_PATH
 from optout_gate.rewrite.neutral import PREFIX
 
 __all__ = ["PREFIX", "OwnPages"]
@@ -23,11 +25,15 @@ _FRAME = b"<!doctype html><title>Kept away</title>"
 class OwnPages:
     """The pages as an ASGI application."""
 
-    def __init__(self, gate: Callable[[], Gate]) -> None:
+    def __init__(self, gate: Callable[[], Gate], told: Told | None = None) -> None:
+        """Take the gate at work, and who is told of browsers' reports; by default nobody."""
         self._gate = gate
+        self._reports = Reports(told)
         self._app = Starlette(
             routes=[
                 Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET"]),
+                Route(GUARD_PATH, self._guard, methods=["GET"]),
+                Route(REPORT_PATH, self._report, methods=["POST"]),
                 Route(preferences.PATH, self._preferences, methods=["GET"]),
                 Route(f"{PREFIX}/opt-out", self._opt_out, methods=["POST"]),
                 Route(f"{PREFIX}/opt-in", self._opt_in, methods=["POST"]),
@@ -58,6 +64,14 @@ class OwnPages:
         if destination == "empty":
             return Response(status_code=204, headers=cached)
         return Response(_NOOP, media_type="text/javascript", headers=cached)
+
+    async def _guard(self, request: Request) -> Response:
+        site = self._gate().site_for(request_of(request.scope).host)
+        return guard.serve(request, site.guard) if site is not None else Response(status_code=421)
+
+    async def _report(self, request: Request) -> Response:
+        gate = self._gate()
+        return await self._reports.take(request, gate.catalog, now=gate.clock())
 
     async def _preferences(self, request: Request) -> Response:
         exchange = self._gate().open(request_of(request.scope))

@@ -7,8 +7,9 @@ metric, ``optout-gate explain`` and the reports all read these.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote_to_bytes
 
 from optout_gate.policy.config import Action, Mode, PolicyConfig
@@ -154,6 +155,13 @@ def decide(policy: Policy, mode: Mode, reading: Reading, path: str) -> Decision:
     return Decision(policy, mode, honoured, policy.always(path))
 
 
+def covers(patterns: Iterable[str], path: str) -> bool:
+    """Return True when one of the path patterns covers a request's path, read as origins read it."""
+    plain = _plain_path(path)
+    return any(_glob(pattern).match(plain) for pattern in patterns)
+
+
+@cache
 def _glob(pattern: str) -> re.Pattern[str]:
     """Return a regular expression for a whole path; ``/a/*`` covers ``/a`` as well, as people expect."""
     body = ".*".join(re.escape(part) for part in pattern.split("*"))

@@ -41,7 +41,7 @@ class ProxyApp:
     def __init__(self, gate: Gate, metrics: Metrics) -> None:
         self.gate = gate
         self.metrics = metrics
-        self.pages = OwnPages(lambda: self.gate)
+        self.pages = OwnPages(lambda: self.gate, metrics.browser_said)
         self._upstreams: dict[str, Upstream] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.trackers.catalog import Catalog
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
+from optout_gate.trackers.vendor import Vendor
 
 MAX_KEPT_REMOVALS = 500  # per exchange; beyond it they are counted, and their details let go
 
@@ -73,6 +74,7 @@ class Judge:
         self.page = base_of(page_url)
         self.authority = page_url.partition("://")[2].partition("/")[0]
         self.removals = Removals() if notes is None else notes
+        self.allowed: dict[Vendor, None] = {}  # vendors that were recognised and may stay, in the order of the page
         self._filter_lists = filter_lists
 
     def reference(self, text: str, base: Base, kind: str) -> Verdict | None:
@@ -88,7 +90,12 @@ class Judge:
         if self.own(target.host):
             return None
         verdict = self.verdict(target, kind)
-        return verdict if verdict is not None and verdict.denied else None
+        if verdict is None:
+            return None
+        if verdict.denied:
+            return verdict
+        self.allowed[verdict.vendor] = None
+        return None
 
     def verdict(self, target: Target, kind: str) -> Verdict | None:
         """Return the verdict about ``target`` whatever it says, or None when nobody knows it."""

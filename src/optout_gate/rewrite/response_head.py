@@ -90,15 +90,18 @@ def enforced(headers: Headers, judge: Judge) -> Headers:
     return Headers(out) if changed else headers
 
 
-def varying(headers: Headers) -> Headers:
-    """Return the headers with ``Vary: Sec-GPC`` merged in (RFC 9110 §12.5.5)."""
+def varying(headers: Headers, *, fields: tuple[bytes, ...] = (b"Sec-GPC",)) -> Headers:
+    """Return the headers with ``Vary: Sec-GPC`` merged in (RFC 9110 §12.5.5), or with other fields' names."""
     members = [member.lower() for member in headers.members(b"vary")]
-    if b"*" in members or b"sec-gpc" in members:
+    missing = [field for field in fields if field.lower() not in members]
+    if b"*" in members or not missing:
         return headers
-    present = headers.values(b"vary")
-    if not members:
-        return headers.replacing(b"vary", b"Sec-GPC") if present else headers.plus((b"Vary", b"Sec-GPC"))
-    return headers.replacing(b"vary", b", ".join([*present, b"Sec-GPC"]))
+    present = headers.values(b"vary") if members else []
+    return (
+        headers.replacing(b"vary", b", ".join([*present, *missing]))
+        if b"vary" in headers
+        else headers.plus((b"Vary", b", ".join(missing)))
+    )
 
 
 def private(headers: Headers) -> Headers:
