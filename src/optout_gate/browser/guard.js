@@ -1036,8 +1036,8 @@
     var el = doc.createElement('script'), imports = {}, host, scheme;
     for (host in hosts) {
       if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !own.below[host]) {
-        imports['https://' + host + '/'] = null;
-        if (win.location.protocol === 'http:') imports['http://' + host + '/'] = null;
+        imports['https://' + host + '/'] = DEAD + '/';
+        if (win.location.protocol === 'http:') imports['http://' + host + '/'] = DEAD + '/';
       }
     }
     el.type = 'importmap';

@@ -10,14 +10,13 @@ from starlette.routing import Route
 
 from optout_gate.gate import Gate
 from optout_gate.http import request_of
-from optout_gate.pages import guard, preferences
+from optout_gate.pages import guard, preferences, surrogates
 from optout_gate.pages.reports import Reports, Told
 from optout_gate.rewrite.guard_rules import GUARD_PATH, REPORT_PATH
 from optout_gate.rewrite.neutral import PREFIX
 
 __all__ = ["PREFIX", "OwnPages"]
 
-_NOOP = b"/* optout-gate: stands in for a script that your privacy choice keeps away */\n"
 _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 _FRAME = b"<!doctype html><title>Kept away</title>"
 
@@ -63,7 +62,7 @@ class OwnPages:
             return Response(_FRAME, media_type="text/html", headers=cached)
         if destination == "empty":
             return Response(status_code=204, headers=cached)
-        return Response(_NOOP, media_type="text/javascript", headers=cached)
+        return Response(surrogates.script(request.path_params["name"]), media_type="text/javascript", headers=cached)
 
     async def _guard(self, request: Request) -> Response:
         site = self._gate().site_for(request_of(request.scope).host)

@@ -31,6 +31,12 @@ def read(name: str) -> bytes:
     return _scripts()[name]
 
 
+def script(name: str) -> bytes:
+    """Return the script that answers under a name: a name that nobody knows (an older page's) gets the generic one."""
+    scripts = _scripts()
+    return scripts.get(name, scripts["generic"])
+
+
 @cache
 def version() -> str:
     """Return 16 hex digits that change whenever any surrogate does."""
