@@ -11,7 +11,7 @@ FLOORS = (
     "signals trackers",
     "policy rewrite",
     "gate",
-    "pages telemetry proxy middleware mitm browser choices",
+    "pages telemetry proxy middleware mitm browser choices edges",
     "demo",
     "cli",
 )

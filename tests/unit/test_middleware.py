@@ -1,10 +1,17 @@
 """The middleware, seen from both sides: what reaches the application, and what reaches the server."""
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.routing import Route
 from starlette.types import Message
 
 from optout_gate.errors import ConfigError
@@ -361,6 +368,53 @@ async def test_exchanges_at_the_same_time_do_not_mix() -> None:
         exchange(middleware, scope_of("/first", OPTED_OUT)), exchange(middleware, scope_of("/second"))
     )
     assert DENIED not in first.body and second.body == PAGE
+
+
+# Its place among others.
+
+
+@pytest.mark.parametrize("gate_is_outermost", [True, False])
+async def test_a_page_is_cleaned_outside_and_inside_a_compressing_middleware(gate_is_outermost: bool) -> None:
+    async def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(PAGE * 20)
+
+    app = Starlette(routes=[Route("/", page)])
+    layers: list[tuple[Any, dict[str, Any]]] = [(GZipMiddleware, {}), (OptOutGateMiddleware, {"config": gate()})]
+    for layer, options in layers if gate_is_outermost else reversed(layers):
+        app.add_middleware(layer, **options)
+    seen = await exchange(app, scope_of("/", OPTED_OUT, (b"accept-encoding", b"gzip")))
+    assert seen.headers.values(b"content-encoding") == [b"gzip"]
+    plain = gzip.decompress(seen.body)
+    assert DENIED not in plain and plain.count(b"<p>Hello</p>") == 20
+
+
+async def test_around_the_application_the_page_of_a_crash_passes_the_gate_as_well() -> None:
+    """Starlette makes that page outside every middleware that was added to the application."""
+
+    async def crash(request: Request) -> HTMLResponse:
+        raise ZeroDivisionError
+
+    async def apology(request: Request, error: Exception) -> HTMLResponse:
+        return HTMLResponse(PAGE, 500)
+
+    app = Starlette(routes=[Route("/", crash)], exception_handlers={500: apology})
+    seen = await exchange(OptOutGateMiddleware(app, gate()), scope_of("/", OPTED_OUT))
+    assert seen.status == 500 and DENIED not in seen.body and b"<p>Hello</p>" in seen.body
+
+
+async def test_an_application_that_dies_with_its_page_half_made_gets_its_servers_error_page() -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield PAGE
+        raise ZeroDivisionError
+
+    async def page(request: Request) -> StreamingResponse:
+        return StreamingResponse(half(), media_type="text/html")
+
+    app = Starlette(routes=[Route("/", page)])
+    app.add_middleware(OptOutGateMiddleware, config=gate())
+    seen = await exchange(app, scope_of("/", OPTED_OUT))
+    assert isinstance(seen.failure, ZeroDivisionError)
+    assert seen.status == 500 and seen.body == b"Internal Server Error" and seen.is_complete
 
 
 # Configuration and reports.

@@ -1031,34 +1031,45 @@
   });
   // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The element says whether the
   // page's policy lets us add one. A second map is merged since Chromium 133 (which also brought moveBefore); where the
-  // first one is the only one, the page's own comes before ours.
-  function denyModules() {
-    var el = doc.createElement('script'), imports = {}, host, scheme;
-    for (host in hosts) {
-      if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !own.below[host]) {
-        imports['https://' + host + '/'] = DEAD + '/';
-        if (win.location.protocol === 'http:') imports['http://' + host + '/'] = DEAD + '/';
-      }
+  // first one is the only one, the page's own comes before ours. Chromium takes some 20 us for each host of a map, so
+  // only vendors with a surrogate, which are the common ones, are in it at once; the rest follows while the page idles.
+  function denyModules(list) {
+    var el = doc.createElement('script'), imports = {}, i;
+    for (i = 0; i < list.length; i++) {
+      imports['https://' + list[i] + '/'] = DEAD + '/';
+      if (win.location.protocol === 'http:') imports['http://' + list[i] + '/'] = DEAD + '/';
     }
     el.type = 'importmap';
     if (own.nonce) el.nonce = own.nonce;
     apply(setText, el, [win.JSON.stringify({ imports: imports })]);
     (doc.head || doc.documentElement).appendChild(el).remove();
   }
-  if (own.script && own.script.hasAttribute('data-modules')) {
-    if (win.chrome && ElementP.moveBefore) denyModules();
-    else {
+  function modules() {
+    var first = [], rest = [], idle = win.requestIdleCallback, host;
+    for (host in hosts) {
+      if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !own.below[host]) (conf.s[hosts[host]] ? first : rest).push(host);
+    }
+    function more() {
+      denyModules(rest.splice(0, 50));
+      if (rest.length) apply(idle, win, [more]);
+    }
+    if (win.chrome && ElementP.moveBefore) {
+      denyModules(first);
+      if (rest.length) listen(win, 'load', function () { apply(idle, win, [more]); });
+    } else {
       listen(doc, 'readystatechange', function () {
-        if (readyState(doc) === 'interactive' && !doc.querySelector('script[type=importmap]')) denyModules();
+        if (readyState(doc) === 'interactive' && !doc.querySelector('script[type=importmap]')) denyModules(first);
       });
     }
   }
+  if (own.script && own.script.hasAttribute('data-modules')) modules();
   // Frameworks that hydrate the whole document count elements: nothing of ours stays among the page's.
   if (own.script) own.script.remove();
   listen(win, 'pagehide', own.flush);
   listen(doc, 'visibilitychange', own.flush);
 
   // ---- Consent interfaces say what the signal says. One that loads later is wrapped, never replaced.
+  if (!conf.g) return;
   var GPP = 'DBABLA~BVQVAAAAAgA.YA';
   var NATIONAL = { Version: 1, SharingNotice: 1, SaleOptOutNotice: 1, SharingOptOutNotice: 1, TargetedAdvertisingOptOutNotice: 1,
     SensitiveDataProcessingOptOutNotice: 0, SensitiveDataLimitUseNotice: 0, SaleOptOut: 1, SharingOptOut: 1, TargetedAdvertisingOptOut: 1,

@@ -6,7 +6,7 @@ Exit codes, for all: 0 good, 1 the check failed, 2 usage or bad configuration.
 import click
 
 from optout_gate import __version__
-from optout_gate.cli import check, demo, explain, schema, serve, vendors
+from optout_gate.cli import check, choices, demo, explain, mitm, schema, serve, snippet, vendors
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,5 +20,17 @@ def main() -> None:
     """
 
 
-for command in (serve.serve, demo.demo, check.check, explain.explain, vendors.vendors, schema.schema):
+COMMANDS = (
+    serve.serve,
+    demo.demo,
+    mitm.mitm,
+    check.check,
+    choices.choices,
+    explain.explain,
+    vendors.vendors,
+    snippet.snippet,
+    schema.schema,
+)
+
+for command in COMMANDS:
     main.add_command(command)

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from optout_gate.rewrite.guard_rules import Guard
+from optout_gate.rewrite.guard_rules import Guards
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _HEADERS = {
@@ -14,13 +14,15 @@ _HEADERS = {
 }
 
 
-def serve(request: Request, guard: Guard) -> Response:
+def serve(request: Request, guards: Guards) -> Response:
     """Return the script, in the best coding that the browser takes.
 
     A version that is not this one (a page from before a reload, a worker process that has yet to reload) gets the
     script at work as well, but kept for no time: the right one belongs under another address.
     """
-    current = request.query_params.get("v") == guard.version
+    version = request.query_params.get("v", "")
+    guard = guards.named(version)
+    current = version == guard.version
     headers = {**_HEADERS, "Cache-Control": _FOR_EVER if current else "no-store"}
     offered = _codings(request.headers.get("accept-encoding", ""))
     if "br" in offered:

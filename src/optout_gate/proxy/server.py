@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,7 @@ class Settings:
         if self.config is not None and self.upstream is not None:
             sites = tuple(site.model_copy(update={"upstream": self.upstream}) for site in loaded.config.sites)
             changes["sites"] = sites
-        return Loaded(loaded.config.model_copy(update=changes), loaded.catalog, loaded.filter_lists, loaded.file)
+        return replace(loaded, config=loaded.config.model_copy(update=changes))
 
 
 class AddressInUse(Exception):
@@ -117,7 +117,7 @@ def run(settings: Settings) -> int:
         raise
     if settings.workers == 1:
         return _in_loop(_Single(settings, loaded, visitors, operators).serve())
-    return _supervised(settings, visitors, operators)
+    return _supervised(settings, loaded, visitors, operators)
 
 
 def _in_loop(main: Awaitable[int]) -> int:
@@ -169,6 +169,7 @@ class _Visitors:
         from optout_gate.telemetry.metrics import Metrics
 
         self._settings = settings
+        self.loaded = loaded
         self._listener = listener
         self.metrics = Metrics()
         gate = Gate(loaded, clock=time.perf_counter)
@@ -181,10 +182,12 @@ class _Visitors:
     def reload(self) -> None:
         """Load the configuration anew and swap it in; a wrong one is told and changes nothing."""
         try:
-            gate = Gate(self._settings.load(), clock=time.perf_counter)
+            loaded = self._settings.load()
         except ConfigError as error:
             log.error("configuration not reloaded, the old one stays:\n%s", error)
             return
+        self.loaded = loaded
+        gate = Gate(loaded, clock=time.perf_counter)
         self.app.gate = gate
         self.metrics.describe(gate)
         log.info("configuration reloaded")
@@ -203,7 +206,8 @@ class _Single:
         self._visitors = _Visitors(settings, loaded, visitors)
         self._operators = operators
         self._stopping = False
-        admin = Admin(lambda: self._visitors.metrics.registry, self._not_ready)
+        admin = Admin(lambda: self._visitors.metrics.registry, self._not_ready, lambda: self._visitors.loaded)
+        self._let_go = admin.close
         self._admin = running_server(admin.app, http="httptools", lifespan="off")
         self._addresses = (visitors.getsockname(), operators.getsockname())
 
@@ -231,6 +235,7 @@ class _Single:
         await visitors
         self._admin.should_exit = True
         await admin
+        await self._let_go()
         return 0
 
 
@@ -271,11 +276,11 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     sys.exit(_in_loop(main()))
 
 
-def _supervised(settings: Settings, visitors: socket.socket, operators: socket.socket) -> int:
+def _supervised(settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket) -> int:
     folder = tempfile.mkdtemp(prefix="optout-gate-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by prometheus-client when the workers import it
     try:
-        return _in_loop(_Supervisor(settings, visitors, operators, folder).serve())
+        return _in_loop(_Supervisor(settings, loaded, visitors, operators, folder).serve())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -283,17 +288,22 @@ def _supervised(settings: Settings, visitors: socket.socket, operators: socket.s
 class _Supervisor:
     """Starts workers, keeps their number, and serves operators."""
 
-    def __init__(self, settings: Settings, visitors: socket.socket, operators: socket.socket, folder: str) -> None:
+    def __init__(
+        self, settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket, folder: str
+    ) -> None:
         from optout_gate.proxy.admin import Admin
 
         self._settings = settings
+        self._loaded = loaded
         self._listener = visitors
         self._operators = operators
         self._folder = folder
         self._stopping = False
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
-        self._admin = running_server(Admin(self._registry, self._not_ready).app, http="httptools", lifespan="off")
+        admin = Admin(self._registry, self._not_ready, lambda: self._loaded)
+        self._let_go = admin.close
+        self._admin = running_server(admin.app, http="httptools", lifespan="off")
 
     def _registry(self) -> "CollectorRegistry":
         from prometheus_client import CollectorRegistry
@@ -318,7 +328,7 @@ class _Supervisor:
 
     def _reload(self) -> None:
         try:
-            self._settings.load()
+            self._loaded = self._settings.load()
         except ConfigError as error:
             log.error("configuration not reloaded, the old one stays:\n%s", error)
             return
@@ -346,6 +356,7 @@ class _Supervisor:
         await self._drain()
         self._admin.should_exit = True
         await admin
+        await self._let_go()
         return 0
 
     def _bury(self, worker: BaseProcess) -> None:

@@ -9,40 +9,69 @@ hold one of the characters its tables are cut at.
 
 import gzip
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 import brotli
 
 from optout_gate.policy.config import Action
-from optout_gate.policy.decision import Policy
+from optout_gate.policy.decision import Decision, Policy
 from optout_gate.rewrite.guard import GuardConfig, source, worker_prologue
 from optout_gate.rewrite.neutral import PREFIX
 from optout_gate.trackers.catalog import Catalog, Rule
+from optout_gate.trackers.purposes import DENIABLE, Purpose
 
 GUARD_PATH = f"{PREFIX}/guard.js"
 REPORT_PATH = f"{PREFIX}/report"
 
+_PURPOSES = sorted(DENIABLE)
+_KEY = re.compile(r"[0-9a-f]{1,4}\Z")
 _CUT = re.compile(r"[,; ]")
+
+
+class Guards:
+    """The guards of one policy: one for each set of denied purposes that occurs, and whether it speaks for the visitor.
+
+    Attributes:
+        catalog: whose vendors they know.
+    """
+
+    def __init__(self, policy: Policy, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._policy = policy
+        # Bounded, because the script's address, which anybody may ask for, says which it is.
+        self._made = lru_cache(maxsize=16)(self._make)
+
+    def of(self, decision: Decision) -> "Guard":
+        """Return the guard that holds ``decision`` up."""
+        return self._made(decision.denied, decision.do_not_sell)
+
+    def named(self, version: str) -> "Guard":
+        """Return the guard that a ``v`` parameter means; for one that means none, that of a whole opt-out."""
+        key = version.partition("-")[0]
+        number = int(key, 16) if _KEY.match(key) else -1
+        denied = frozenset(purpose for bit, purpose in enumerate(_PURPOSES) if number >> 1 >> bit & 1)
+        if number < 0 or number >> 1 >> len(_PURPOSES):
+            return self._made(self._policy.denied, True)
+        return self._made(denied, bool(number & 1))
+
+    def _make(self, denied: frozenset[Purpose], speaks: bool) -> "Guard":
+        number = sum(1 << bit for bit, purpose in enumerate(_PURPOSES) if purpose in denied) << 1 | speaks
+        return Guard(f"{number:x}", replace(denials(self._policy, denied, self.catalog), gpc=speaks))
 
 
 @dataclass(frozen=True)
 class Guard:
-    """The guard of one policy. What costs time is made when it is first asked for, and kept.
+    """One guard. What costs time is made when it is first asked for, and kept.
 
     Attributes:
-        policy: whose denials it holds up.
-        catalog: whose vendors it knows.
+        key: what it denies, as a hexadecimal number.
+        config: the configuration written into the script.
     """
 
-    policy: Policy
-    catalog: Catalog
-
-    @cached_property
-    def config(self) -> GuardConfig:
-        """The configuration written into the script."""
-        return denials(self.policy, self.catalog)
+    key: str
+    config: GuardConfig
 
     @cached_property
     def script(self) -> bytes:
@@ -51,8 +80,8 @@ class Guard:
 
     @cached_property
     def version(self) -> str:
-        """16 hexadecimal digits that change with the script."""
-        return sha256(self.script).hexdigest()[:16]
+        """What the address says: which guard, and 16 hexadecimal digits that change with its script."""
+        return f"{self.key}-{sha256(self.script).hexdigest()[:16]}"
 
     @cached_property
     def url(self) -> str:
@@ -75,11 +104,11 @@ class Guard:
         return worker_prologue(self.config, head)
 
 
-def denials(policy: Policy, catalog: Catalog) -> GuardConfig:
-    """Return what the guard denies under ``policy``."""
+def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> GuardConfig:
+    """Return what the guard denies when ``policy`` denies ``purposes``."""
 
     def denied(rule: Rule | None) -> bool:
-        return rule is not None and policy.answer(rule.vendor).action is Action.BLOCK
+        return rule is not None and policy.answer(rule.vendor, purposes).action is Action.BLOCK
 
     hosts: list[str] = []
     patterns: list[tuple[str, str]] = []
@@ -101,7 +130,7 @@ def denials(policy: Policy, catalog: Catalog) -> GuardConfig:
             exceptions.append(host)
         if host in concerned or _is_below(host, concerned):
             exceptions += [rule.text for rule in paths if not denied(rule)]
-    blocked = [vendor for vendor in catalog if policy.answer(vendor).action is Action.BLOCK]
+    blocked = [vendor for vendor in catalog if policy.answer(vendor, purposes).action is Action.BLOCK]
     cookies: list[str] = []
     storage: list[str] = []
     for vendor in blocked:

@@ -29,6 +29,7 @@ from optout_gate.rewrite.css import CssRewriter, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import FRAME, MARK, PIXEL, stand_in
+from optout_gate.rewrite.status import Status
 from optout_gate.trackers.urls import base_of, resolve
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
@@ -99,14 +100,26 @@ _REPLACEMENT: Mapping[str, str | None] = {
     "ping": None,
 }
 
+# What references to another host than the base's have in them: a scheme, two slashes or what browsers take for them
+# (they leave tabs and line ends out), or a character reference, which may stand for any of these.
+_MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
+
 _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 
 
 class HtmlRewriter:
     """Rewrites one page, in pieces of any size. Takes and returns Latin-1 seen through UTF-8."""
 
-    def __init__(self, judge: Judge, *, page_url: str, depth: int = 0, whole: str | None = None) -> None:
-        """Take who decides, where relative references start from, and the page's text where it is all there."""
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        page_url: str,
+        depth: int = 0,
+        whole: str | None = None,
+        status: Status | None = None,
+    ) -> None:
+        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
         page = _Page(judge, page_url, depth)
         self._out: list[bytes] = []
@@ -115,6 +128,8 @@ class HtmlRewriter:
         for selector, handlers in zip(_selectors_for(whole), (page, _Styled(page), _Texts(page)), strict=True):
             if selector:
                 self._rewriter.on(selector, handlers)
+        if status is not None:
+            status.watch(self._rewriter)
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final.
@@ -168,12 +183,11 @@ class _Page:
             starts(self, element)
         for attribute, request, kind in REFERENCES.get(tag, ()):
             raw = element.get_attribute(attribute)
-            if raw is None:
+            if raw is None or (self._base_is_own and _MAY_LEAVE.search(raw) is None):
                 continue
             if attribute in _LISTS:
                 _LISTS[attribute](self, element, attribute, raw, request, kind)
-            # A path of the site's own ("/a"; not "//a", nor "/" and a tab, which browsers leave out) needs no look.
-            elif not (raw[:1] == "/" and raw[1:2].isalnum() and self._base_is_own):
+            else:
                 self._reference(element, tag, attribute, raw, request, kind)
         if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
             self._inner_page(element, srcdoc)
@@ -269,7 +283,12 @@ class _Page:
         self._text = CssRewriter(self._judge, self._base)
 
     def _start_noscript(self, element: Any) -> None:
-        self._text = _Noscript(self._inner)
+        self._text = _Noscript(self._noscript)
+
+    def _noscript(self, text: str) -> str:
+        if self._depth:
+            return self._inner(text)
+        return self._judge.remembered("noscript", text, self._base, self._inner)
 
     def _start_base(self, element: Any) -> None:
         """Let the first ``base`` with a ``href`` move what relative references start from (HTML §4.2.3)."""

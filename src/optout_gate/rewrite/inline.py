@@ -100,12 +100,19 @@ class InlineScript:
         """Return what was held back."""
         text = "".join(self._held)
         self._held, self._size = [], 0
-        if not text or self._rows or (not self._cut and is_data(text)):
+        if not text or self._rows:
+            return text
+        if self._cut:
+            return self._neutralised(text)
+        return self._judge.remembered("script", text, self._base, self._whole)
+
+    def _whole(self, text: str) -> str:
+        if is_data(text):
             return text
         out = self._neutralised(text)
         # Where a load was found, here or by a gate before this one, the rest of the script may stay, and the page's own
         # code with it.
-        if self._cut or _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
+        if _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
             return out
         self._judge.removals.add("inline_script", verdict, verdict.rule.text)
         return f"/* optout-gate: {verdict.vendor.vendor} */"

@@ -5,11 +5,13 @@ catalogue first and the operator's filter lists after it, and keeps a note of ev
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from optout_gate.policy.config import Action
 from optout_gate.policy.decision import Decision, Verdict
+from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Memory
 from optout_gate.trackers.catalog import Catalog
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
@@ -52,8 +54,20 @@ class Removals:
         if len(self.kept) < MAX_KEPT_REMOVALS:
             self.kept.append(Removal(kind, verdict, what.partition("?")[0][:200]))
 
+    def take(self, other: "Removals") -> None:
+        """Note everything in ``other`` as well."""
+        self.counts.update(other.counts)
+        self.kept += other.kept[: MAX_KEPT_REMOVALS - len(self.kept)]
+
     def __len__(self) -> int:
         return self.counts.total()
+
+
+class Snippet(NamedTuple):
+    """What became of a snippet, and what was taken out of it."""
+
+    text: str
+    removals: Removals
 
 
 class Judge:
@@ -67,6 +81,7 @@ class Judge:
         *,
         page_url: str,
         notes: Removals | None = None,
+        memory: Memory[Snippet] | None = None,
     ) -> None:
         self.decision = decision
         self.catalog = catalog
@@ -76,6 +91,32 @@ class Judge:
         self.removals = Removals() if notes is None else notes
         self.allowed: dict[Vendor, None] = {}  # vendors that were recognised and may stay, in the order of the page
         self._filter_lists = filter_lists
+        self._memory = None if filter_lists else memory  # lists may decide by the whole URL of the page
+        # Everything besides a reference and its base that a verdict, or what takes its place, depends on.
+        self._standing = (decision.policy.name, decision.always, self.page.host, self.authority)
+
+    def remembered(self, kind: str, text: str, base: Base, rewrite: Callable[[str], str]) -> str:
+        """Return ``rewrite(text)``, from memory where the same snippet was rewritten under the same decision before.
+
+        Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
+        """
+        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
+        if self._memory is None or len(text) > MAX_SNIPPET_CHARACTERS or not self.own(base.host):
+            return rewrite(text)
+        key = (kind, text, base.scheme, self._standing)
+        found = self._memory.recall(key)
+        if found is not None:
+            self.removals.take(found.removals)
+            return found.text
+        notes, self.removals = self.removals, Removals()
+        try:
+            out = rewrite(text)
+            if self.removals:
+                self._memory.keep(key, Snippet(out, self.removals))
+            return out
+        finally:
+            notes.take(self.removals)
+            self.removals = notes
 
     def reference(self, text: str, base: Base, kind: str) -> Verdict | None:
         """Return the verdict that denies what ``text`` leads to from ``base``, or None when it may stay.

@@ -7,11 +7,15 @@ With several workers each writes to files that the supervisor reads together (pr
 so a gauge says how the workers' values are joined.
 """
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from optout_gate import __version__
 from optout_gate.gate import Gate, Report
+from optout_gate.signals.formats import UNREAD
 from optout_gate.signals.gpc import Gpc
+from optout_gate.telemetry.choices import ChoiceMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
@@ -96,6 +100,12 @@ class Metrics:
             ["kind"],
             registry=to,
         )
+        self.contradictions = Counter(
+            "optout_gate_signal_contradictions_total",
+            "Requests on which one signal refuses what another allows, by the pair in alphabetical order.",
+            ["one", "other"],
+            registry=to,
+        )
         self.dnt = Counter("optout_gate_dnt_requests_total", "Requests with DNT: 1.", registry=to)
         self.inflight = Gauge(
             "optout_gate_inflight_requests", "Exchanges under way.", registry=to, multiprocess_mode="livesum"
@@ -106,6 +116,11 @@ class Metrics:
         self.vendors = Gauge(
             "optout_gate_catalogue_vendors", "Vendors the gate knows.", registry=to, multiprocess_mode="max"
         )
+        self.choices = ChoiceMetrics(to)
+
+        # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
+        self._of_request = cache(self.requests.labels)
+        self._of_removal = cache(self.removals.labels)
 
     def describe(self, gate: Gate) -> None:
         """Say what is at work, and show every site at zero before its first request."""
@@ -117,9 +132,9 @@ class Metrics:
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
-        self.requests.labels(report.site, report.decision.signal, report.outcome.value).inc()
+        self._of_request(report.site, report.decision.signal, report.outcome.value).inc()
         for (vendor, purpose, kind), count in report.removals.counts.items():
-            self.removals.labels(vendor, purpose, kind).inc(count)
+            self._of_removal(vendor, purpose, kind).inc(count)
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
@@ -130,6 +145,10 @@ class Metrics:
             self.rewrite_errors.labels(report.error).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
+        if any(each.format == UNREAD for each in report.reading.cookies):
+            self.anomalies.labels("cookie_unread").inc()
+        for one, other in report.contradictions:
+            self.contradictions.labels(one, other).inc()
         if report.reading.dnt:
             self.dnt.inc()
 

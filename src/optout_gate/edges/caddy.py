@@ -1,0 +1,113 @@
+"""Caddy (2.8 and later), as a Caddyfile.
+
+Caddy sorts directives by an order of its own unless they stand in a ``route`` block. ``vars_regexp`` reads the request
+target as it came; ``path_regexp`` would read a cleaned one.
+"""
+
+from optout_gate.edges.filling import fill, heading
+from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing
+
+_FILE = """<<heading>>
+# The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
+
+(optout_gate) {
+\tvars optout_gate gate
+\treverse_proxy <<gates>> {
+\t\tlb_policy first
+\t\tlb_retries 2
+\t\tfail_duration 2s
+\t\thealth_uri /readyz
+\t\thealth_port <<admin>>
+\t\thealth_interval 500ms
+\t}
+}
+<<sites>>
+"""
+
+_SITE = """
+<<names>> {
+\tbind <<bind>>
+\troute {
+\t\t<<matchers>>
+\t\t<<handles>>
+\t\thandle {
+\t\t\t<<rest>>
+\t\t}
+\t}
+\t<<errors>>
+}
+"""
+
+_ERRORS = """handle_errors 502 503 504 {
+\t@bypassed {
+\t\tvars optout_gate gate
+\t\tmethod GET HEAD
+\t}
+\thandle @bypassed {
+\t\theader >X-Optout-Gate bypassed
+\t\theader >Cache-Control "private, no-store"
+\t\theader >-Expires
+\t\theader >+Vary Sec-GPC
+\t\t<<origin>>
+\t}
+}
+"""
+
+
+def write(routing: Routing, fail_open: bool) -> str:
+    """Return a Caddyfile."""
+    sites = "".join(_site(routing, site, fail_open) for site in routing.sites)
+    if not any(site.takes_all for site in routing.sites):
+        sites += f"\nhttp://:{routing.listen.port} {{\n\tbind {routing.listen.host}\n\trespond 421\n}}\n"
+    return fill(
+        _FILE,
+        heading=heading("caddy", fail_open).rstrip(),
+        gates=" ".join(str(gate) for gate, _ in routing.gates),
+        admin=str(routing.gates[0][1].port),
+        sites=sites,
+    )
+
+
+def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
+    matchers = {
+        "path": f"vars_regexp {{http.request.uri}} `^(?:{'|'.join(routing.paths)})`",
+        "asset": f"header_regexp Sec-Fetch-Dest `^(?:{'|'.join(NEVER_REWRITTEN)})$`",
+        "gpc": "header Sec-GPC *",
+    }
+    if routing.cookie:
+        matchers["cookie"] = f"header_regexp Cookie `{routing.cookie}`"
+    if routing.dnt:
+        matchers["dnt"] = "header DNT 1"
+    bare = _to_origin(site, vary=False)
+    handles = {name: bare if name == "asset" else _TO_GATE for name in matchers}
+    return fill(
+        _SITE,
+        names=", ".join(_name(host, routing.listen) for host in site.hosts),
+        bind=routing.listen.host,
+        matchers="\n".join(f"@{name} {match}" for name, match in matchers.items()),
+        handles="".join(f"handle @{name} {{\n{_indented(what)}}}\n" for name, what in handles.items()),
+        rest=_TO_GATE if routing.everything else _to_origin(site, vary=True),
+        errors=fill(_ERRORS, origin=bare) if fail_open else "",
+    )
+
+
+_TO_GATE = "import optout_gate\n"
+
+
+def _indented(text: str) -> str:
+    return "".join(f"\t{line}\n" for line in text.splitlines())
+
+
+def _name(host: str, listen: Address) -> str:
+    return f"http://{'' if host == '*' else host}:{listen.port}"
+
+
+def _to_origin(site: EdgeSite, *, vary: bool) -> str:
+    lines = [f"reverse_proxy {'https://' if site.tls else ''}{site.origin} {{"]
+    if site.host:
+        lines.append(f"\theader_up Host {site.host}")
+    elif site.tls:
+        lines.append("\theader_up Host {http.request.hostport}")
+    if vary:
+        lines.append("\theader_down +Vary Sec-GPC")
+    return "\n".join([*lines, "}"]) + "\n" if len(lines) > 1 else lines[0].removesuffix(" {") + "\n"

@@ -1,0 +1,163 @@
+"""Envoy (1.30 and later), as a static bootstrap file.
+
+A route matches a header's value as one text, repeated lines joined with commas, and a regular expression must match all
+of it. With no healthy gate a cluster would by default send to sick ones (its panic mode); here it must not. The open
+variant puts a listener of Envoy's own behind the gates, which says on every answer that it was bypassed.
+"""
+
+from typing import Any
+
+import yaml
+
+from optout_gate.edges.filling import heading
+from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing
+
+_HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+_BYPASS = "@optout-gate-bypassed"  # a socket without a file
+
+Yaml = dict[str, Any]
+
+
+def write(routing: Routing, fail_open: bool) -> str:
+    """Return a bootstrap file of Envoy."""
+    listeners = [_listener("visitors", _socket(routing.listen), [_site(routing, site) for site in _numbered(routing)])]
+    if fail_open:
+        sites = [_bypassed(number, site) for number, site in _numbered(routing)]
+        listeners.append(_listener("bypassed", {"pipe": {"path": _BYPASS}}, sites))
+    clusters = [_gates(routing, fail_open), *(_origin(number, site) for number, site in _numbered(routing))]
+    resources = {"static_resources": {"listeners": listeners, "clusters": clusters}}
+    note = "# The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]\n"
+    return heading("envoy", fail_open) + note + yaml.safe_dump(resources, sort_keys=False, width=110)
+
+
+def _numbered(routing: Routing) -> list[tuple[int, EdgeSite]]:
+    return list(enumerate(routing.sites, 1))
+
+
+def _listener(name: str, address: Yaml, sites: list[Yaml]) -> Yaml:
+    manager = {
+        "@type": _HTTP,
+        "stat_prefix": name,
+        "use_remote_address": name == "visitors",
+        "server_header_transformation": "PASS_THROUGH",
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "route_config": {"ignore_port_in_host_matching": True, "virtual_hosts": sites},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    return {"name": name, "address": address, "filter_chains": [chain]}
+
+
+def _site(routing: Routing, numbered: tuple[int, EdgeSite]) -> Yaml:
+    number, site = numbered
+    origin = _to_origin(number, site)
+    varying = {**origin, "response_headers_to_add": [_header("Vary", "Sec-GPC", "APPEND_IF_EXISTS_OR_ADD")]}
+    paths = [{"match": {"safe_regex": {"regex": f"(?:{path}).*"}}, **_TO_GATE} for path in routing.paths]
+    asset = {"match": _where("sec-fetch-dest", safe_regex={"regex": "|".join(NEVER_REWRITTEN)}), **origin}
+    signals = [{"match": _where("sec-gpc"), **_TO_GATE}]
+    if routing.cookie:
+        signals.append({"match": _where("cookie", safe_regex={"regex": f".*(?:{routing.cookie}).*"}), **_TO_GATE})
+    if routing.dnt:
+        signals.append({"match": _where("dnt", exact="1"), **_TO_GATE})
+    rest = _TO_GATE if routing.everything else varying
+    return {
+        "name": f"site_{number}",
+        "domains": list(site.hosts),
+        "request_headers_to_add": [
+            _header("X-Forwarded-For", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+            _header("X-Forwarded-Host", "%REQ(:AUTHORITY)%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+        ],
+        "routes": [*paths, asset, *signals, {"match": {"prefix": "/"}, **rest}],
+    }
+
+
+_TO_GATE: Yaml = {
+    "route": {
+        "cluster": "optout_gate",
+        "timeout": "0s",  # of the whole answer; the gate has its own
+        # Nothing that a gate may have begun to answer is sent twice.
+        "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
+    }
+}
+
+
+def _to_origin(number: int, site: EdgeSite) -> Yaml:
+    route: Yaml = {"cluster": f"origin_{number}", "timeout": "0s"}
+    if site.host:
+        route["host_rewrite_literal"] = site.host
+    return {"route": route}
+
+
+def _bypassed(number: int, site: EdgeSite) -> Yaml:
+    told = [
+        _header("X-Optout-Gate", "bypassed", "OVERWRITE_IF_EXISTS_OR_ADD"),
+        _header("Cache-Control", "private, no-store", "OVERWRITE_IF_EXISTS_OR_ADD"),
+        _header("Vary", "Sec-GPC", "APPEND_IF_EXISTS_OR_ADD"),
+    ]
+    return {
+        "name": f"site_{number}",
+        "domains": list(site.hosts),
+        "response_headers_to_add": told,
+        "response_headers_to_remove": ["expires"],
+        "routes": [{"match": {"prefix": "/"}, **_to_origin(number, site)}],
+    }
+
+
+def _where(header: str, **match: Any) -> Yaml:
+    how: Yaml = {"string_match": match} if match else {"present_match": True}
+    return {"prefix": "/", "headers": [{"name": header, **how}]}
+
+
+def _header(name: str, value: str, action: str) -> Yaml:
+    return {"header": {"key": name, "value": value}, "append_action": action}
+
+
+def _gates(routing: Routing, fail_open: bool) -> Yaml:
+    members = [
+        {"endpoint": {"address": _socket(gate), "health_check_config": {"port_value": admin.port}}}
+        for gate, admin in routing.gates
+    ]
+    groups: list[Yaml] = [{"priority": 0, "lb_endpoints": members}]
+    if fail_open:
+        bypass = {"address": {"pipe": {"path": _BYPASS}}, "health_check_config": {"disable_active_health_check": True}}
+        groups.append({"priority": 1, "lb_endpoints": [{"endpoint": bypass}]})
+    check = {
+        "timeout": "1s",
+        "interval": "0.5s",
+        "no_traffic_interval": "0.5s",
+        "unhealthy_threshold": 1,
+        "healthy_threshold": 1,
+        "http_health_check": {"path": "/readyz"},
+    }
+    return {
+        "name": "optout_gate",
+        "type": "STRICT_DNS",
+        "connect_timeout": "5s",
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "health_checks": [check],
+        "load_assignment": {"cluster_name": "optout_gate", "endpoints": groups},
+    }
+
+
+def _origin(number: int, site: EdgeSite) -> Yaml:
+    name = f"origin_{number}"
+    cluster: Yaml = {
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(site.origin)}}]}],
+        },
+    }
+    if site.tls:
+        trusted = {"trusted_ca": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}
+        context = {"@type": _TLS, "sni": site.origin.host, "common_tls_context": {"validation_context": trusted}}
+        cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    return cluster
+
+
+def _socket(address: Address) -> Yaml:
+    return {"socket_address": {"address": address.host, "port_value": address.port}}
