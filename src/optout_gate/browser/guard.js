@@ -74,7 +74,8 @@
       var k = what + ' ' + vendor + ' ' + channel;
       if (!sampled) return;
       counts[k] = (counts[k] || 0) + 1;
-      if (!waiting) waiting = later(win, flush, 2000);
+      // A worker is not told when its page is left.
+      if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
     function table(text, each) {
       var groups = split(text, ';'), i, j, at, items;
