@@ -145,8 +145,8 @@ class OwnPages:
             return Response(status_code=421)
         chosen = request.query_params.get("chosen")
         chosen = chosen if chosen in ("out", "in") else None
-        if self._metrics is not None and preferences.cookie_was_refused(exchange, chosen):
-            self._metrics.cookie_refused()
+        if self._metrics is not None and chosen and preferences.cookie_was_refused(exchange, chosen):
+            self._metrics.cookie_refused(chosen)
         page, headers = preferences.render(
             exchange,
             gate.beside,
@@ -184,7 +184,7 @@ class OwnPages:
         here = sent_from_here(head.headers, authority=head.authority, scheme=head.scheme)
         if here is False or (here is None and not out):
             if self._metrics is not None:
-                self._metrics.cross_site()
+                self._metrics.cross_site("out" if out else "in")
             return PlainTextResponse(f"{gate.beside.texts[language]['not_from_here']}\n", 403)
         if self._metrics is not None:
             self._metrics.chosen("out" if out else "in")
