@@ -40,9 +40,7 @@ def browser(third_parties: ThirdParties) -> Iterator[Browser]:
         yield running
 
 
-def visit(
-    browser: Browser, third_parties: ThirdParties, url: str, *, quiet_ms: int = 400, **headers: str
-) -> list[str]:
+def visit(browser: Browser, third_parties: ThirdParties, url: str, *, quiet_ms: int = 400, **headers: str) -> list[str]:
     """Open a page with a fresh profile, wait until it is quiet, and return what its scripts threw."""
     third_parties.hits.clear()
     thrown: list[str] = []
