@@ -133,6 +133,8 @@ class Injected:
 
 def _place(text: str) -> tuple[int, bool, bool]:
     """Return where the guard goes, whether the page begins as a document does, and whether more of it may change that."""
+    if any(mark.startswith(text) for mark in _MARKS):
+        return len(text), False, True
     at = next((len(mark) for mark in _MARKS if text.startswith(mark)), 0)
     is_document = False
     for tag in (_DOCTYPE, _HTML, _HEAD):
