@@ -237,10 +237,12 @@ class Exchange:
 
         def start(first: bytes) -> tuple[Charset, Rewriter]:
             sheet = essence == CSS
-            if sheet:
-                return charset_for(label, first), _SheetRewriter(judge)
             xml = essence in _XML
-            rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
+            rewriter = (
+                _SheetRewriter(judge)
+                if sheet
+                else HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
+            )
             return charset_for(label, first), rewriter
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)

@@ -150,6 +150,19 @@ async def test_a_misspelt_vendor_in_a_template_is_an_error_with_a_suggestion() -
         seen[0].denies("test-ad")
 
 
+async def test_the_template_is_told_of_just_the_purposes_that_this_signal_refuses() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(choice_of(scope))
+
+    text = SITE + "policies: {default: {honor: {gpc: [advertising]}}}\n"
+    await exchange(OptOutGateMiddleware(app, gate(text)), scope_of("/", OPTED_OUT))
+    (choice,) = seen
+    assert choice.denies("test-ads") and choice.denies("advertising")
+    assert not choice.denies("test-replay") and not choice.denies("session_replay")
+
+
 @pytest.mark.parametrize("kind", ["lifespan", "something.new"])
 async def test_other_scopes_pass_as_they_came(kind: str) -> None:
     seen: list[Any] = []

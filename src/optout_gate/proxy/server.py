@@ -68,6 +68,12 @@ class Settings:
         return replace(loaded, config=loaded.config.model_copy(update=changes))
 
 
+def list_times(loaded: Loaded) -> dict[str, float]:
+    """Return when the file of each filter list was changed, in seconds since 1970, by the list's name in reports."""
+    folder = Path(loaded.file).parent
+    return {each.vendor.vendor: (folder / each.path).stat().st_mtime for each in loaded.filter_lists}
+
+
 class AddressInUse(Exception):
     """An address cannot be bound; the text says which and why.
 
@@ -173,7 +179,7 @@ class _Visitors:
         self._listener = listener
         self.metrics = Metrics()
         gate = Gate(loaded, clock=time.perf_counter)
-        self.metrics.describe(gate)
+        self.metrics.describe(gate, lists=list_times(loaded))
         self.app = ProxyApp(gate, self.metrics)
         self.server = running_server(
             self.app, http=gate_protocol(ServerLimits()), ws="websockets-sansio", lifespan="on"
@@ -184,12 +190,13 @@ class _Visitors:
         try:
             loaded = self._settings.load()
         except ConfigError as error:
+            self.metrics.reload_failed()
             log.error("configuration not reloaded, the old one stays:\n%s", error)
             return
         self.loaded = loaded
         gate = Gate(loaded, clock=time.perf_counter)
         self.app.gate = gate
-        self.metrics.describe(gate)
+        self.metrics.describe(gate, lists=list_times(loaded))
         log.info("configuration reloaded")
 
     async def serve(self) -> None:
@@ -331,7 +338,7 @@ class _Supervisor:
             self._loaded = self._settings.load()
         except ConfigError as error:
             log.error("configuration not reloaded, the old one stays:\n%s", error)
-            return
+        # Each worker reads the file by itself, and says in its metrics whether it is good.
         for worker in self._workers:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, signal.SIGHUP)
