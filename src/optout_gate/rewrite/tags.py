@@ -3,8 +3,8 @@
 lol-html gives up where it cannot tell, without building a tree, whether text follows (``style`` in ``select``, most text
 elements in ``frameset``), and it reads no XML. This scanner follows the tokenizer of the HTML Standard (§13.2.5) where it
 matters for finding start tags: comments, CDATA, raw text elements, the escapes inside ``script``, attribute quoting. It
-keeps no tree either: in doubt it reads an element's content both as text and as markup. It is some twenty times slower than
-lol-html, holds no more than one tag or text piece, and never gives up but on a tag without end.
+keeps no tree either: text elements in ``select`` are read as the standard of today reads them, as text. It is some twenty
+times slower than lol-html, holds no more than one tag or text piece, and never gives up but on a tag without end.
 
 In XML (XHTML, by its media type) there are no raw text elements, but CDATA sections and processing instructions; names
 may carry a prefix. A document type with declarations of its own could say anything, so it is refused.
