@@ -40,11 +40,13 @@ def browser(third_parties: ThirdParties) -> Iterator[Browser]:
         yield running
 
 
-def visit(browser: Browser, third_parties: ThirdParties, url: str, *, quiet_ms: int = 400, **headers: str) -> list[str]:
+def visit(
+    browser: Browser, third_parties: ThirdParties, url: str, *, signal: bool = False, quiet_ms: int = 400
+) -> list[str]:
     """Open a page with a fresh profile, wait until it is quiet, and return what its scripts threw."""
     third_parties.hits.clear()
     thrown: list[str] = []
-    context = browser.new_context(extra_http_headers=headers)
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"} if signal else {})
     page: Page = context.new_page()
     page.on("pageerror", lambda error: thrown.append(str(error)))
     page.goto(url, wait_until="load")
@@ -64,7 +66,7 @@ def test_denied_vendors_are_reached_without_the_signal_and_not_with_it(
     kept_before = {host for host in kept if third_parties.reached(host)}
     assert len(before) >= min(4, len(denied)), f"only {before} of {denied} were reached without the signal"
 
-    thrown = visit(browser, third_parties, gate + path, **{"Sec-GPC": "1"})
+    thrown = visit(browser, third_parties, gate + path, signal=True)
     assert {host for host in denied if third_parties.reached(host)} == set()
     assert {host for host in kept if third_parties.reached(host)} == kept_before
     assert thrown == []
@@ -80,11 +82,11 @@ def test_what_scripts_load_later_is_reached_without_the_signal_and_not_with_it(
 
     before = demo.counted("optout_gate_blocked_in_browser_total", "vendor", "channel")
     leaks = demo.counted("optout_gate_leaks_total", "vendor", "channel")
-    thrown = visit(browser, third_parties, demo.url + path, quiet_ms=1500, **{"Sec-GPC": "1"})
+    thrown = visit(browser, third_parties, demo.url + path, quiet_ms=1500, signal=True)
     assert [each.host for each in loaded if third_parties.reached(each.host)] == []
     assert thrown == []
 
-    def unreported() -> set[tuple[str, ...]]:
+    def unreported() -> set[tuple[str, str]]:
         now = demo.counted("optout_gate_blocked_in_browser_total", "vendor", "channel")
         return {(each.vendor, each.channel) for each in loaded} - {key for key in now if now[key] > before.get(key, 0)}
 

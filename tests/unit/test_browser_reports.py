@@ -1,6 +1,8 @@
 """What browsers may report, and what they cannot make of it."""
 
 import json
+import re
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -131,9 +133,6 @@ def test_events_become_metrics() -> None:
 
 
 def test_every_element_that_the_guard_names_is_a_channel() -> None:
-    import re
-    from importlib.resources import files
-
     source = files("optout_gate.browser").joinpath("guard.js").read_text("ascii")
     table = source[source.index("['src', 'url'") : source.index("function attr(tag")]
     tags = {tag for tags in re.findall(r"'(?:url|script|frame)', '([^']+)'\]", table) for tag in tags.split()}
