@@ -26,7 +26,7 @@ import pages
 from optout_gate.gate import Gate
 from optout_gate.http import Headers, Request, Response
 from optout_gate.policy.load import Loaded, from_upstream, load_file
-from optout_gate.rewrite.html import REFERENCES
+from optout_gate.rewrite.references import REFERENCES
 
 CHUNK_BYTES = 64 * 1024
 AT_LEAST = 0.5  # of lol-html with empty handlers, with the whole catalogue
@@ -151,7 +151,7 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     given = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 100)
     loaded = from_upstream("http://127.0.0.1:1")
     rewrites: dict[str, Rewrite] = {"parsing alone": bare, "empty handlers": empty, "gate": gate(loaded)}
     demands = {"gate": AT_LEAST}

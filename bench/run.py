@@ -172,7 +172,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     given = parser.parse_args()
     rounds, seconds = (2, 1) if given.quick else (given.rounds, given.seconds)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 100)  # a table that is cut says nothing
     cores = sorted(os.sched_getaffinity(0))
     core, load_core = cores[0], cores[-1]
     if core == load_core:

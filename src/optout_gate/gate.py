@@ -41,8 +41,8 @@ HTML = "text/html"
 CSS = "text/css"
 _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
-_NOT_REWRITABLE = frozenset({"application/xhtml+xml"})
-"""Pages that an HTML parser reads otherwise than a browser does: never rewritten, always contained."""
+_XML = frozenset({"application/xhtml+xml"})
+"""Pages that a browser reads by the rules of XML."""
 
 
 _PAGE_VARIES = (b"Sec-GPC",)
@@ -182,7 +182,7 @@ class Exchange:
     def _passage(self, response: Response) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
-        is_page = kind.essence == HTML or kind.essence in _NOT_REWRITABLE
+        is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
         is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
         if (is_page or is_worker) and mode is Mode.ENFORCE:
@@ -200,15 +200,17 @@ class Exchange:
             page_url=self.visitor.url,
             notes=self.report.removals,
             memory=self._gate.memory,
+            own_hosts=self.site.hosts,
+            inline_allowed=response_head.allows_inline(headers),
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
             kept_home(response, judge, self.visitor)
-            response_head.enforced(headers, judge)
+            response_head.enforced(headers, judge, self.visitor, page=is_page)
             is_worker = False
         else:
             response = kept_home(Response(response.status, headers), judge, self.visitor)
-            headers = response_head.enforced(response.headers, judge)
+            headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page)
             if self.decision.needs_cookies and (is_page or is_worker or kind.essence == CSS):
                 headers = response_head.private(headers)
             if self.decision.do_not_sell:
@@ -246,8 +248,6 @@ class Exchange:
             refused = RewriteError("coding", "a content coding that the gate cannot open")
         elif response.status == 206:
             refused = RewriteError("partial", "a part of a page")
-        elif essence in _NOT_REWRITABLE:
-            refused = RewriteError("charset", "XHTML is not read as HTML")
         if refused is not None or coding is None:
             assert refused is not None
             if observing:
@@ -266,8 +266,9 @@ class Exchange:
                 return Bytes(), GuardedWorker(guard.prologue)
             if essence == CSS:
                 return charset_for(label, first), _SheetRewriter(judge)
-            page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status)
-            if not observing and may_be_guarded(head.headers):
+            xml = essence in _XML
+            page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
+            if not observing and not xml and may_be_guarded(head.headers):
                 page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
             return charset_for(label, first), page
 
@@ -278,7 +279,9 @@ class Exchange:
             headers = head.headers
             if self.report.unguarded is not None:
                 headers = csp.without_denied(headers, judge)
-            return Response(head.status, self.site.lockdown.applied(headers, judge.allowed) if locked else headers)
+            return Response(
+                head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
+            )
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
         if observing:

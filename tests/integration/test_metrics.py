@@ -1,35 +1,60 @@
 """The table of ``docs/metrics.md`` against a live scrape, and what the figures say."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
-from support.processes import Origin, get, running_gate
+from optout_gate.gate import Gate as make_gate
+from optout_gate.gate import Outcome
+from optout_gate.http import Headers, Request
+from optout_gate.policy.decision import Verdict
+from optout_gate.policy.load import from_upstream
+from optout_gate.rewrite.judge import KINDS
+from optout_gate.telemetry.metrics import Metrics
+from optout_gate.trackers.catalog import Rule
+from support.processes import Gate, Origin, get, running_gate
 
 TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(optout_gate_\w+)` \| (counter|gauge|histogram) \|\s*([^|]*?)\s*\|", re.MULTILINE)
+SITE = """version: 1
+sites: [{{upstream: "{origin}"}}]
+trackers: {{filter_lists: [{{path: own.txt, purpose: advertising}}]}}
+"""
 PAGE = b'<script src="https://www.googletagmanager.com/gtm.js"></script>'
 
 
 @pytest.fixture(scope="module")
-def scrape() -> str:
+def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the metrics of a gate that has met every kind of request."""
     html = [("Content-Type", "text/html")]
     pages = {"/": (200, html, PAGE), "/odd": (200, [*html, ("Content-Encoding", "foo")], PAGE)}
-    with Origin(pages) as origin, running_gate("--upstream", origin.url) as gate:
-        for lines in (
-            (),
-            ("Sec-GPC: 1",),
-            ("Sec-GPC: 1, 1",),
-            ("Sec-GPC: yes",),
-            ("DNT: 1",),
-            ("Cookie: optout_gate=1",),
-        ):
-            get(gate.address, "/", *lines)
-        get(gate.address, "/odd", "Sec-GPC: 1")
-        get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
-        return get(gate.admin, "/metrics")[1].decode()
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "own.txt").write_text("||ads.example^\n")
+    with Origin(pages) as origin:
+        (folder / "site.yaml").write_text(SITE.format(origin=origin.url))
+        with running_gate("--config", str(folder / "site.yaml")) as gate:
+            return met(gate)
+
+
+def met(gate: Gate) -> str:
+    """Return the metrics after every kind of request."""
+    for lines in (
+        (),
+        ("Sec-GPC: 1",),
+        ("Sec-GPC: 1, 1",),
+        ("Sec-GPC: yes",),
+        ("DNT: 1",),
+        ("Cookie: optout_gate=1",),
+    ):
+        get(gate.address, "/", *lines)
+    get(gate.address, "/odd", "Sec-GPC: 1")
+    get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
+    get(gate.address, "/_optout/preferences")
+    get(gate.address, "/_optout/opt-out", "Origin: https://evil.test", "Content-Length: 0", method="POST")
+    return get(gate.admin, "/metrics")[1].decode()
 
 
 def test_the_documented_metrics_are_those_of_a_live_scrape(scrape: str) -> None:
@@ -57,10 +82,13 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
         ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 2),
         ('optout_gate_requests_total{decision="enforced",signal="cookie",site="*"}', 1),
         ('optout_gate_requests_total{decision="contained",signal="gpc",site="*"}', 1),
-        ('optout_gate_rewrite_errors_total{reason="coding"}', 1),
+        ('optout_gate_rewrite_errors_total{action="contained",reason="coding"}', 1),
         ('optout_gate_signal_anomalies_total{kind="sec_gpc_folded"}', 1),
         ('optout_gate_signal_anomalies_total{kind="sec_gpc_ignored"}', 1),
         ("optout_gate_dnt_requests_total", 1),
+        ('optout_gate_own_page_responses_total{page="preferences",result="ok"}', 1),
+        ('optout_gate_own_page_responses_total{page="opt_out",result="error"}', 1),
+        ("optout_gate_config_last_reload_successful", 1),
         ('optout_gate_refused_requests_total{reason="loop"}', 1),
         ('optout_gate_removals_total{kind="script",purpose="tag_management",vendor="google-tag-manager"}', 3),
         ("optout_gate_inflight_requests", 0),
@@ -68,3 +96,30 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
 )
 def test_a_count_is_what_happened(scrape: str, series: str, value: int) -> None:
     assert f"\n{series} {float(value)}\n" in scrape
+
+
+def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300() -> None:
+    loaded = from_upstream("http://127.0.0.1:1")
+    gate, metrics = make_gate(loaded, clock=time.perf_counter), Metrics()
+    metrics.describe(gate)
+    verdicts = [
+        Verdict(Rule(each, "domain", "", "", 0), gate.policies["default"].answer(each)) for each in gate.catalog
+    ]
+    total = 0
+    for signal in ((b"Sec-GPC", b"1"), (b"Sec-GPC", b"1, 1"), (b"Cookie", b"optout_gate=1"), (b"X-A", b"b")):
+        for outcome in Outcome:
+            for reason in ("engine", "coding", "charset", "oversize", "partial"):
+                request = Request("GET", "https", "shop.test", b"/", Headers([signal]))
+                exchange = gate.open(request)
+                assert exchange is not None
+                exchange.report.outcome, exchange.report.error = outcome, reason
+                for verdict in verdicts if reason == "engine" else ():
+                    for kind in KINDS:
+                        exchange.report.removals.add(kind, verdict, "x")
+                        total += 1
+                metrics.record(exchange.report, seconds=0.1)
+    text = generate_latest(metrics.registry).decode()
+    assert sum(not line.startswith("#") for line in text.splitlines()) < 300
+    counted = re.findall(r"^optout_gate_removals_total\{.*\} (\S+)$", text, re.MULTILINE)
+    assert sum(map(float, counted)) == total  # bounded, and nothing lost
+    assert 'vendor="other"' in text

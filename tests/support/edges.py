@@ -43,7 +43,9 @@ SHARED_CACHE = """
 proxy_cache_path /var/cache/nginx/optout-gate keys_zone=shared:1m;
 server {{
     listen {listen};
+    proxy_http_version 1.1;
     proxy_set_header Host $http_host;
+    proxy_set_header Connection "";
     proxy_cache shared;
     proxy_cache_key $http_host$request_uri;
     add_header X-Shared-Cache $upstream_cache_status always;

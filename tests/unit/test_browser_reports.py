@@ -9,7 +9,7 @@ import pytest
 
 from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import BURST, CHANNELS, MAX_BYTES, MAX_EVENTS
-from optout_gate.telemetry.metrics import Metrics
+from optout_gate.telemetry.metrics import MAX_REPORT_SERIES, Metrics
 from support.asgi_call import ask
 from support.gates import gate
 
@@ -130,6 +130,16 @@ def test_events_become_metrics() -> None:
     assert value("optout_gate_blocked_in_browser_total", {"vendor": "test-ads", "channel": "img"}) == 3
     assert value("optout_gate_leaks_total", {"vendor": "test-ads", "channel": "script"}) == 1
     assert value("optout_gate_browser_reports_refused_total", {"reason": "rate"}) == 1
+
+
+def test_forged_reports_cannot_make_series_without_end() -> None:
+    metrics = Metrics()
+    for channel in sorted(CHANNELS):
+        for number in range(50):
+            metrics.browser_said("blocked", f"vendor-{number}", channel, 1)
+    [family] = [each for each in metrics.registry.collect() if each.name == "optout_gate_blocked_in_browser"]
+    assert len(family.samples) <= MAX_REPORT_SERIES + len(CHANNELS)
+    assert sum(sample.value for sample in family.samples) == 50 * len(CHANNELS)
 
 
 def test_every_element_that_the_guard_names_is_a_channel() -> None:

@@ -1,8 +1,10 @@
 """Strings that agree: toward the origin, toward the browser, and in the browser; and nothing else changes."""
 
 import pytest
+from prometheus_client import generate_latest
 
 from optout_gate.http import Headers, Pair, Response
+from optout_gate.telemetry.metrics import Metrics
 from support.gates import OPTED_OUT, SITE, drive, gate, gate_of_tests, request
 
 PAGE = (b"Content-Type", b"text/html")
@@ -86,7 +88,7 @@ def test_what_stands_in_the_browser_is_set_anew_for_the_host_and_the_domains_abo
     ("lines", "response", "method"),
     [
         pytest.param([cookie(b"usprivacy=1YYN")], [PAGE], "GET", id="it-agrees-already"),
-        pytest.param([cookie(b"_ga=1")], [PAGE], "GET", id="none-stands"),
+        pytest.param([cookie(b"basket=1")], [PAGE], "GET", id="none-stands"),
         pytest.param([cookie(b"usprivacy=1YNN")], [(b"Content-Type", b"text/css")], "GET", id="not-a-page"),
         pytest.param([cookie(b"usprivacy=1YNN"), (b"Sec-Fetch-Dest", b"empty")], [PAGE], "GET", id="a-fragment"),
         pytest.param([cookie(b"usprivacy=1YNN")], [PAGE], "HEAD", id="head"),
@@ -166,6 +168,18 @@ def test_contradictions_are_told_by_pair() -> None:
     assert exchange.report.contradictions == [("cookie", "gpc"), ("gpc", "usprivacy")]
     agreeing = gate_of_tests().open(request("/", OPTED_OUT, cookie(b"usprivacy=1YYN; optout_gate=1")))
     assert agreeing is not None and not agreeing.report.contradictions
+
+
+def test_contradictions_and_what_was_not_read_are_counted() -> None:
+    metrics = Metrics()
+    for lines in ([OPTED_OUT, cookie(b"usprivacy=1YNN")], [cookie(b"usprivacy=" + b"1" * 9000)]):
+        exchange = gate_of_tests().open(request("/", *lines))
+        assert exchange is not None
+        metrics.record(exchange.report, seconds=0.0)
+    text = generate_latest(metrics.registry).decode()
+    assert 'optout_gate_signal_contradictions_total{one="gpc",other="usprivacy"} 1.0' in text
+    assert 'optout_gate_signal_anomalies_total{kind="cookie_unread"} 1.0' in text
+    assert 'signal="unread"' in text
 
 
 @pytest.mark.parametrize(

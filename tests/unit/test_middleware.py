@@ -24,7 +24,7 @@ from support.gates import OPTED_OUT, SITE, gate
 
 PAGE = b'<!doctype html><p>Hello</p><script src="https://ads.test/t.js"></script>'
 DENIED = b"https://ads.test/"
-UNREADABLE = b"<select><xmp>"  # lol-html gives up on it
+UNREADABLE = b"<select><script>'</select>'</script><xmp>"  # lol-html gives up on it
 HTML = (b"content-type", b"text/html")
 FILE = (b"content-type", b"image/png")
 EVERY_EXTENSION = (
@@ -148,6 +148,19 @@ async def test_a_misspelt_vendor_in_a_template_is_an_error_with_a_suggestion() -
     await exchange(OptOutGateMiddleware(app, gate()), scope_of("/"))
     with pytest.raises(ValueError, match=r"test-ad.*did you mean 'test-ads'"):
         seen[0].denies("test-ad")
+
+
+async def test_the_template_is_told_of_just_the_purposes_that_this_signal_refuses() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(choice_of(scope))
+
+    text = SITE + "policies: {default: {honor: {gpc: [advertising]}}}\n"
+    await exchange(OptOutGateMiddleware(app, gate(text)), scope_of("/", OPTED_OUT))
+    (choice,) = seen
+    assert choice.denies("test-ads") and choice.denies("advertising")
+    assert not choice.denies("test-replay") and not choice.denies("session_replay")
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "something.new"])

@@ -58,7 +58,11 @@ def check(config: Path, as_json: bool) -> None:
         if policy.notice is not None:
             _tell_notice(name, policy.notice)
     for filter_list in loaded.filter_lists:
-        console.print(f"filter list {filter_list.path}: denied as {filter_list.vendor.purposes[0].value}")
+        purpose = filter_list.vendor.purposes[0].value
+        console.print(f"filter list {filter_list.path}: {filter_list.rules:,} rules, denied as {purpose}")
+        for line in filter_list.skipped:
+            told = f"  {filter_list.path}:{line.number}: passed over, {line.fault}: {line.text}"
+            console.print(told, markup=False, soft_wrap=True)
 
 
 def _honoured(word: str, reach: Reach | tuple[Purpose, ...]) -> str:

@@ -7,7 +7,8 @@ import click
 
 from optout_gate.cli.output import config_errors_told, fail
 from optout_gate.errors import ConfigError
-from optout_gate.proxy.server import AddressInUse, Settings, configure_logging, run
+from optout_gate.proxy.server import AddressInUse, Settings, run
+from optout_gate.telemetry.logs import FORMS, Form, configure_logging
 
 EXAMPLE = """
 \b
@@ -37,18 +38,29 @@ Example:
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that serve visitors."
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(FORMS),
+    default="text",
+    show_default=True,
+    envvar="OPTOUT_GATE_LOG_FORMAT",
+    help="Log lines for people, or as JSON.",
+)
 @config_errors_told
-def serve(config: Path | None, upstream: str | None, listen: str | None, admin: str | None, workers: int) -> None:
+def serve(
+    config: Path | None, upstream: str | None, listen: str | None, admin: str | None, workers: int, log_format: Form
+) -> None:
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
-    configure_logging()
+    configure_logging(log_format)
     try:
-        code = run(Settings(config, upstream, _address(listen, "--listen"), _address(admin, "--admin"), workers))
+        addresses = _address(listen, "--listen"), _address(admin, "--admin")
+        code = run(Settings(config, upstream, *addresses, workers, log_format))
     except AddressInUse as error:
         fail(str(error))
     sys.exit(code)

@@ -16,9 +16,8 @@ _FILE = """<<heading>>
 \t\tlb_policy first
 \t\tlb_retries 2
 \t\tfail_duration 2s
-\t\thealth_uri /readyz
-\t\thealth_port <<admin>>
-\t\thealth_interval 500ms
+\t\t<<health>>
+\t\theader_down +Vary Sec-GPC
 \t}
 }
 <<sites>>
@@ -63,9 +62,15 @@ def write(routing: Routing, fail_open: bool) -> str:
         _FILE,
         heading=heading("caddy", fail_open).rstrip(),
         gates=" ".join(str(gate) for gate, _ in routing.gates),
-        admin=str(routing.gates[0][1].port),
+        health=_health(routing),
         sites=sites,
     )
+
+
+def _health(routing: Routing) -> str:
+    """Return the health checks; Caddy asks all gates on one port, so with several ports it learns by failing."""
+    ports = {admin.port for _, admin in routing.gates}
+    return f"health_uri /readyz\nhealth_port {ports.pop()}\nhealth_interval 500ms\n" if len(ports) == 1 else ""
 
 
 def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:

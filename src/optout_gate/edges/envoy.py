@@ -15,6 +15,7 @@ from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routin
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
+_AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
 _BYPASS = "@optout-gate-bypassed"  # a socket without a file
 
 Yaml = dict[str, Any]
@@ -22,11 +23,15 @@ Yaml = dict[str, Any]
 
 def write(routing: Routing, fail_open: bool) -> str:
     """Return a bootstrap file of Envoy."""
-    listeners = [_listener("visitors", _socket(routing.listen), [_site(routing, site) for site in _numbered(routing)])]
+    sites = [_site(routing, site) for site in _numbered(routing)]
+    if not any(site.takes_all for site in routing.sites):
+        sites.append(_NOBODY)
+    listeners = [_listener("visitors", _socket(routing.listen), sites)]
     if fail_open:
-        sites = [_bypassed(number, site) for number, site in _numbered(routing)]
-        listeners.append(_listener("bypassed", {"pipe": {"path": _BYPASS}}, sites))
-    clusters = [_gates(routing, fail_open), *(_origin(number, site) for number, site in _numbered(routing))]
+        bypassed = [_bypassed(number, site) for number, site in _numbered(routing)]
+        listeners.append(_listener("bypassed", {"pipe": {"path": _BYPASS}}, bypassed))
+    clusters = _with_bypass(_gates(routing)) if fail_open else [_gates(routing)]
+    clusters += [_origin(number, site) for number, site in _numbered(routing)]
     resources = {"static_resources": {"listeners": listeners, "clusters": clusters}}
     note = "# The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]\n"
     return heading("envoy", fail_open) + note + yaml.safe_dump(resources, sort_keys=False, width=110)
@@ -73,13 +78,20 @@ def _site(routing: Routing, numbered: tuple[int, EdgeSite]) -> Yaml:
     }
 
 
+_NOBODY: Yaml = {
+    "name": "nobody",  # a host that no site answers to
+    "domains": ["*"],
+    "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 421}}],
+}
 _TO_GATE: Yaml = {
+    # The gate says it of pages; said twice it would part the variants of caches that compare Vary as text.
+    "response_headers_to_add": [{"header": {"key": "Vary", "value": "Sec-GPC"}, "append_action": "ADD_IF_ABSENT"}],
     "route": {
         "cluster": "optout_gate",
         "timeout": "0s",  # of the whole answer; the gate has its own
         # Nothing that a gate may have begun to answer is sent twice.
         "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
-    }
+    },
 }
 
 
@@ -114,15 +126,11 @@ def _header(name: str, value: str, action: str) -> Yaml:
     return {"header": {"key": name, "value": value}, "append_action": action}
 
 
-def _gates(routing: Routing, fail_open: bool) -> Yaml:
+def _gates(routing: Routing) -> Yaml:
     members = [
         {"endpoint": {"address": _socket(gate), "health_check_config": {"port_value": admin.port}}}
         for gate, admin in routing.gates
     ]
-    groups: list[Yaml] = [{"priority": 0, "lb_endpoints": members}]
-    if fail_open:
-        bypass = {"address": {"pipe": {"path": _BYPASS}}, "health_check_config": {"disable_active_health_check": True}}
-        groups.append({"priority": 1, "lb_endpoints": [{"endpoint": bypass}]})
     check = {
         "timeout": "1s",
         "interval": "0.5s",
@@ -137,8 +145,31 @@ def _gates(routing: Routing, fail_open: bool) -> Yaml:
         "connect_timeout": "5s",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [check],
-        "load_assignment": {"cluster_name": "optout_gate", "endpoints": groups},
+        "load_assignment": {"cluster_name": "optout_gate", "endpoints": [{"lb_endpoints": members}]},
     }
+
+
+def _with_bypass(gates: Yaml) -> list[Yaml]:
+    """Return the gates, the listener that stands in for them, and the cluster that takes the first with a healthy one."""
+    bypass = {
+        "name": "bypassed",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "bypassed",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"pipe": {"path": _BYPASS}}}}]}],
+        },
+    }
+    members = {**gates, "name": "gates", "load_assignment": {**gates["load_assignment"], "cluster_name": "gates"}}
+    first = {
+        "name": "optout_gate",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "connect_timeout": "5s",
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": {"@type": _AGGREGATE, "clusters": ["gates", "bypassed"]},
+        },
+    }
+    return [members, bypass, first]
 
 
 def _origin(number: int, site: EdgeSite) -> Yaml:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from optout_gate.policy.config import Config, PolicyConfig, SiteConfig, split_address
 from optout_gate.rewrite.neutral import PREFIX
+from optout_gate.signals.kinds import COOKIE, DNT, GPC, kinds_of
 
 NEVER_REWRITTEN = ("audio", "font", "image", "manifest", "track", "video")
 """Destinations (``Sec-Fetch-Dest``) that go straight to the site for everyone. A list of what is not a page, since
@@ -103,15 +104,15 @@ def routing_of(config: Config, *, listen: Address, gates: Iterable[tuple[Address
     """
     policies = {"default": PolicyConfig(), **config.policies}
     used = [policies[site.policy] for site in config.sites]
-    honoured = {kind for policy in used for kind in policy.honor}
+    honoured = {kind for policy in used for word in policy.honor for kind in kinds_of(word)}
     own_gate = (Address.parse(config.listen), Address.parse(config.admin))
     return Routing(
         listen=listen,
         gates=tuple(gates) or (own_gate,),
         sites=tuple(_site(site) for site in config.sites),
-        everything=not honoured <= {"gpc", "cookie", "dnt"},
-        dnt="dnt" in honoured,
-        cookie=_cookie(config.cookie.name) if "cookie" in honoured else None,
+        everything=not honoured <= {GPC, COOKIE, DNT},
+        dnt=DNT in honoured,
+        cookie=_cookie(config.cookie.name) if COOKIE in honoured else None,
         paths=tuple(_paths([pattern for policy in used for pattern in policy.always])),
     )
 

@@ -76,7 +76,7 @@ class OptOutGateAddon:
         if settings.pretend and b"1" not in request.headers.values(gpc.FIELD):
             messages.set_headers(flow.request, request.headers.without([gpc.FIELD]).plus(gpc.LINE))
             request = messages.request_of(flow.request)
-        if is_own(request):
+        if is_own(settings.gate, request):
             flow.request.stream = False  # its answer is made once the request is here whole
             return
         exchange = settings.gate.open(request)
@@ -93,7 +93,11 @@ class OptOutGateAddon:
         request = messages.request_of(flow.request)
         if not settings.concern(request.host):
             return
-        answer = await own_page(settings.gate, request, flow.request.raw_content or b"")
+
+        async def body() -> bytes:
+            return flow.request.raw_content or b""
+
+        answer = await own_page(settings.gate, request, body)
         if answer is not None:
             flow.response = mitm.Response.make(answer.status, answer.body, answer.headers.pairs)
 

@@ -1,6 +1,6 @@
 """The gate's own pages: everything under one prefix of every site, and what the configuration places elsewhere."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -13,13 +13,14 @@ from starlette.routing import Route
 from optout_gate.choices.consumers import SignedIn
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import request_of
-from optout_gate.pages import gpc_json, guard, preferences, status, surrogates
+from optout_gate.pages import gpc_json, guard, not_sent, preferences, status
 from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle
 from optout_gate.pages.own_page import sent_from_here
 from optout_gate.pages.reports import Reports, Told
 from optout_gate.policy.texts import preferred
+from optout_gate.rewrite import surrogates
 from optout_gate.rewrite.guard_rules import GUARD_PATH, REPORT_PATH
-from optout_gate.rewrite.neutral import PREFIX
+from optout_gate.rewrite.neutral import FORM, PREFIX
 from optout_gate.telemetry.choices import ChoiceMetrics
 
 __all__ = ["PREFIX", "SIGNED_IN", "OwnPages"]
@@ -29,6 +30,27 @@ SIGNED_IN = "optout_gate.signed_in"
 
 _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 _FRAME = b"<!doctype html><title>Kept away</title>"
+
+_FOR_GOOD = "public, max-age=31536000, immutable"  # the address holds the script's version
+_FOR_NOW = "public, max-age=300"  # an address without it, or with one of another release of the gate
+
+# What asks, by Sec-Fetch-Dest (Fetch §2.2.5), and what it can live with: (status, type, body). A denied address in an
+# inline script may have been an image's, a frame's or a beacon's. Whatever is not here gets the script.
+_BY_DESTINATION: Mapping[str, tuple[int, str, bytes]] = {
+    "image": (200, "image/gif", _PIXEL),
+    "iframe": (200, "text/html", _FRAME),
+    "frame": (200, "text/html", _FRAME),
+    "document": (200, "text/html", _FRAME),
+    "embed": (200, "text/html", _FRAME),
+    "object": (200, "text/html", _FRAME),
+    "style": (200, "text/css", b""),
+    "empty": (204, "", b""),  # fetch, XMLHttpRequest, sendBeacon
+    "audio": (204, "", b""),
+    "video": (204, "", b""),
+    "track": (204, "", b""),
+    "font": (204, "", b""),
+    "json": (200, "application/json", b"{}"),
+}
 
 
 class OwnPages:
@@ -43,7 +65,8 @@ class OwnPages:
         self._reports = Reports(told)
         self._app = Starlette(
             routes=[
-                Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET"]),
+                Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET", "POST"]),
+                Route(FORM, self._not_sent, methods=["GET", "POST"]),
                 Route(GUARD_PATH, self._guard, methods=["GET"]),
                 Route(REPORT_PATH, self._report, methods=["POST"]),
                 Route(preferences.PATH, self._preferences, methods=["GET"]),
@@ -88,19 +111,24 @@ class OwnPages:
 
     async def _surrogate(self, request: Request) -> Response:
         """Answer in place of a denied vendor with what the element or call that asked survives."""
-        destination = request.headers.get("sec-fetch-dest", "script")
-        cached = {
-            "Cache-Control": "public, max-age=86400",
+        name = request.path_params["name"]
+        if name not in surrogates.names():
+            return Response("No such stand-in.\n", 404, media_type="text/plain", headers={"Cache-Control": "no-store"})
+        current = request.query_params.get("v") == surrogates.version(name)
+        headers = {
+            "Cache-Control": _FOR_GOOD if current else _FOR_NOW,
             "Vary": "Sec-Fetch-Dest",
             "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-site",  # a page whose <base> leads to another host of the site
         }
-        if destination == "image":
-            return Response(_PIXEL, media_type="image/gif", headers=cached)
-        if destination in ("iframe", "frame", "document", "embed", "object"):
-            return Response(_FRAME, media_type="text/html", headers=cached)
-        if destination == "empty":
-            return Response(status_code=204, headers=cached)
-        return Response(surrogates.script(request.path_params["name"]), media_type="text/javascript", headers=cached)
+        other = _BY_DESTINATION.get(request.headers.get("sec-fetch-dest", ""))
+        if other is not None:
+            status, media_type, body = other
+            return Response(body or None, status, media_type=media_type or None, headers=headers)
+        return Response(surrogates.read(name), media_type="text/javascript", headers=headers)
+
+    async def _not_sent(self, request: Request) -> Response:
+        return not_sent.show()
 
     async def _guard(self, request: Request) -> Response:
         site = self._gate().site_for(request_of(request.scope).host)
@@ -117,8 +145,8 @@ class OwnPages:
             return Response(status_code=421)
         chosen = request.query_params.get("chosen")
         chosen = chosen if chosen in ("out", "in") else None
-        if self._metrics is not None and preferences.cookie_was_refused(exchange, chosen):
-            self._metrics.cookie_refused()
+        if self._metrics is not None and chosen and preferences.cookie_was_refused(exchange, chosen):
+            self._metrics.cookie_refused(chosen)
         page, headers = preferences.render(
             exchange,
             gate.beside,
@@ -156,7 +184,7 @@ class OwnPages:
         here = sent_from_here(head.headers, authority=head.authority, scheme=head.scheme)
         if here is False or (here is None and not out):
             if self._metrics is not None:
-                self._metrics.cross_site()
+                self._metrics.cross_site("out" if out else "in")
             return PlainTextResponse(f"{gate.beside.texts[language]['not_from_here']}\n", 403)
         if self._metrics is not None:
             self._metrics.chosen("out" if out else "in")

@@ -6,6 +6,7 @@ the line that named it, and never met by a visitor. The secrets stay out of ``re
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -86,6 +87,9 @@ def _contradictions(document: Document, config: Config) -> Iterator[Problem]:
             "none: anybody could send it; list your gateway's address there"
         )
         yield document.problem(("consumers", "identify", "header", VALUE), text)
+    if config.consumers is not None and config.choices.backend == "redis" and find_spec("redis") is None:
+        text = "the backend redis needs a package that is not installed: pip install 'optout-gate[redis]'"
+        yield document.problem(("choices", "backend", VALUE), text)
     if config.consumers is None and config.choices.token_file is not None:
         yield document.problem(
             ("choices", "token_file"), "choices are kept for known consumers, and there is no 'consumers'"

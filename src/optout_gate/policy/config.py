@@ -37,6 +37,14 @@ class Action(StrEnum):
     BLOCK = "block"
 
 
+class Unknown(StrEnum):
+    """What is done with a third party that neither the catalogue nor a list knows."""
+
+    ALLOW = "allow"
+    REPORT = "report"  # let through, and counted by host
+    BLOCK = "block"
+
+
 def _address(value: str) -> str:
     split_address(value)
     return value
@@ -80,6 +88,13 @@ def _host_pattern(value: str) -> str:
     return value
 
 
+def _allowed(value: str) -> str:
+    """Return a vendor's id (no dot in it) or a host (a dot); that the vendor exists is checked with the catalogue."""
+    if not _HOST_PATTERN.match(value) or value.startswith("*."):
+        raise ValueError(f"{value!r} is neither a host nor a vendor: expected 'cdn.example.net' or 'google-maps'")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         ip_network(value)
@@ -98,6 +113,7 @@ Address = Annotated[str, AfterValidator(_address)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
+AllowedName = Annotated[str, AfterValidator(_allowed)]
 
 
 Use = Literal["sale", "sharing", "targeted_advertising", "analytics", "session_replay"]
@@ -181,6 +197,13 @@ class PolicyConfig(Part):
     always: tuple[PathPattern, ...] = Field(
         (), description="paths on which all that is denied is denied for everyone; '*' is any run"
     )
+    unknown: Unknown = Field(
+        Unknown.REPORT,
+        description="third parties that nobody knows: allow; report counts them; block (always so on `always` paths)",
+    )
+    allow: tuple[AllowedName, ...] = Field(
+        (), description="hosts (with their subdomains) and vendors that load whatever else is said here"
+    )
     sticky: bool = Field(
         True, description="keep an opt-out that the browser's signal made in the opt-out cookie, until it is taken back"
     )
@@ -210,6 +233,9 @@ class FilterListConfig(Part):
 
     path: str = Field(min_length=1, description="file, relative to the configuration")
     purpose: DeniablePurpose = Field(description="what its matches are denied for")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = Field(
+        None, description="checksum the file must have (see: optout-gate lists add)"
+    )
 
 
 class TrackersConfig(Part):

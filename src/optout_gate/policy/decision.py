@@ -21,6 +21,7 @@ from optout_gate.signals.kinds import GPC
 from optout_gate.signals.reading import Reading, Signal
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.purposes import Purpose
+from optout_gate.trackers.unknown import HOST
 from optout_gate.trackers.vendor import Vendor
 
 
@@ -103,6 +104,9 @@ class Policy:
         self.honoured = Honoured(config.honor, self.denied, sold)
         self.honors_informed_consent = config.informed_consent is InformedConsent.HONOR
         self._overrides: Mapping[str, Action] = dict(config.vendors)
+        self.unknown = config.unknown
+        self.allows_hosts = frozenset(name for name in config.allow if "." in name)
+        self._allowed_vendors = frozenset(name for name in config.allow if "." not in name)
         rules = [PathRule(pattern, self.denied, "denied for everyone") for pattern in config.always]
         if config.notice is not None:
             rules += [PathRule(*floor) for floor in config.notice.floors()]
@@ -111,6 +115,8 @@ class Policy:
         self._answers: dict[frozenset[Purpose], dict[str, Answer]] = {
             self.denied: {vendor.vendor: self._answer(vendor, self.denied) for vendor in catalog}
         }
+        answers = self._answers[self.denied]
+        self.restricts = tuple(each for each in catalog if answers[each.vendor].action is Action.RESTRICT)
         self._nobody_opted_out = {mode: Decision(self, mode) for mode in Mode}
 
     @property
@@ -127,6 +133,14 @@ class Policy:
         if found is None:
             found = answers[vendor.vendor] = self._answer(vendor, denied)
         return found
+
+    def allows(self, host: str) -> str | None:
+        """Return the name in the ``allow`` list that covers ``host``, or None."""
+        while host:
+            if host in self.allows_hosts:
+                return host
+            host = host.partition(".")[2]
+        return None
 
     def decide(self, mode: Mode, reading: Reading, path: str, known: Signal | None = None) -> "Decision":
         """Return what holds for a request to ``path`` that carries the signals in ``reading``.
@@ -161,7 +175,12 @@ class Policy:
 
     def _answer(self, vendor: Vendor, denied: frozenset[Purpose]) -> Answer:
         chief = vendor.purposes[0]
+        if vendor.vendor in self._allowed_vendors:
+            return Answer(Action.ALLOW, chief, f"policy {self.name!r} allows it by name")
         override = self._overrides.get(vendor.vendor)
+        if override is Action.RESTRICT and vendor.restricted is None:
+            # Refused when a configuration is loaded; a vendor without such a mode would load as it is.
+            return Answer(Action.BLOCK, chief, f"policy {self.name!r} restricts it, and it has no restricted mode")
         if override is not None:
             return Answer(override, chief, f"policy {self.name!r} says {override.value} for this vendor")
         # A vendor that defends the site keeps working, whatever else it does (notice, section 5.B).
@@ -239,6 +258,20 @@ class Decision:
         """Return the signals and path rules on whose word ``purpose`` is denied; none when it is not."""
         signals = [signal for signal in self.because if purpose in self.policy.honoured.purposes(signal)]
         return (*signals, *(rule for rule in self.rules if purpose in rule.purposes))
+
+    def unknown(self, rule: Rule) -> Verdict:
+        """Return the verdict that denies what ``rule`` says nobody knows."""
+        words = f"{self.rules[0].pattern!r} denies" if self.rules else f"policy {self.policy.name!r} blocks"
+        answer = Answer(Action.BLOCK, rule.vendor.purposes[0], f"{words} third parties that no list knows")
+        return Verdict(rule, answer)
+
+    def allowed(self, host: str) -> Verdict | None:
+        """Return the verdict that lets ``host`` load because the policy allows it by name, or None."""
+        name = self.policy.allows(host)
+        if name is None:
+            return None
+        words = f"policy {self.policy.name!r} allows the host by name"
+        return Verdict(Rule(HOST, "allow", name, "", 0), Answer(Action.ALLOW, HOST.purposes[0], words))
 
     def __str__(self) -> str:
         if self.because:

@@ -12,8 +12,8 @@ from typing import Any
 from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.policy.beside import Beside, read_beside
-from optout_gate.policy.config import Config
-from optout_gate.trackers import lists
+from optout_gate.policy.config import Action, Config
+from optout_gate.trackers import lists, unknown
 from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
 from optout_gate.trackers.lists import FilterList
 
@@ -140,10 +140,25 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
                 yield document.problem(at, text)
             taken.setdefault(host, document.line("sites", index))
     for name, policy_data in policies.items():
-        for vendor in _mapping(_mapping(policy_data).get("vendors")):
-            if vendor not in catalog.vendors and vendor not in own:
+        for vendor, action in _mapping(_mapping(policy_data).get("vendors")).items():
+            known = vendor in catalog.vendors or vendor in own or vendor in unknown.VENDORS
+            if not known:
                 text = f"there is no vendor {vendor!r} in the catalogue{did_you_mean(vendor, catalog.vendors)}"
                 yield document.problem(("policies", name, "vendors", vendor), f"{text} (see: optout-gate vendors)")
+            elif action == Action.RESTRICT and not _has_restricted_mode(catalog, vendor):
+                text = f"vendor {vendor!r} has no restricted mode that its vendor documents; expected allow or block"
+                yield document.problem(("policies", name, "vendors", vendor), text)
+        for index, allowed in enumerate(_list(_mapping(policy_data).get("allow"))):
+            if not isinstance(allowed, str) or "." in allowed:
+                continue
+            if allowed not in catalog.vendors and allowed not in own and allowed not in unknown.VENDORS:
+                text = f"there is no vendor {allowed!r} in the catalogue{did_you_mean(allowed, catalog.vendors)}"
+                yield document.problem(("policies", name, "allow", index), f"{text}; a host has a dot in it")
+
+
+def _has_restricted_mode(catalog: Catalog, vendor: str) -> bool:
+    entry = catalog.vendors.get(vendor)
+    return entry is not None and entry.restricted is not None
 
 
 def _notices(document: Document) -> Iterator[Problem]:
@@ -180,10 +195,16 @@ def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], l
             continue
         seen.add(path)
         try:
-            text = (folder / path).read_text("utf-8", errors="replace")
+            content = (folder / path).read_bytes()
         except OSError as error:
             problems.append(document.problem(where, f"filter list {folder / path} cannot be read: {error.strerror}"))
             continue
+        pinned, found_sum = _mapping(entry).get("sha256"), lists.checksum(content)
+        if isinstance(pinned, str) and pinned.lower() != found_sum:
+            at = ("trackers", "filter_lists", index, "sha256", VALUE)
+            problems.append(document.problem(at, f"filter list {folder / path} has another checksum: {found_sum}"))
+            continue
+        text = content.decode("utf-8", "replace")
         name = "-".join(part for part in _words(Path(path).stem)) or str(index)
         try:
             found.append(lists.load(text, path=path, name=name, purpose=purpose))  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ class ProxyApp:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
             if self.pages.answer_to(scope["path"]):
-                await self._own_page(scope, receive, send)
+                await self._own_page(scope, receive, self.metrics.own_page(scope["path"], send))
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":

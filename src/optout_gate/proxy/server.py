@@ -29,7 +29,9 @@ from optout_gate.errors import ConfigError
 from optout_gate.gate import Gate
 from optout_gate.policy.config import split_address
 from optout_gate.policy.load import Loaded, from_upstream, load_file
+from optout_gate.proxy import service_manager
 from optout_gate.proxy.protocol import ServerLimits, gate_protocol
+from optout_gate.telemetry.logs import Form, configure_logging
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -49,6 +51,7 @@ class Settings:
     listen: str | None
     admin: str | None
     workers: int = 1
+    log_format: Form = "text"
 
     def load(self) -> Loaded:
         """Return the configuration, with the flags over the file.
@@ -66,6 +69,12 @@ class Settings:
             sites = tuple(site.model_copy(update={"upstream": self.upstream}) for site in loaded.config.sites)
             changes["sites"] = sites
         return replace(loaded, config=loaded.config.model_copy(update=changes))
+
+
+def list_times(loaded: Loaded) -> dict[str, float]:
+    """Return when the file of each filter list was changed, in seconds since 1970, by the list's name in reports."""
+    folder = Path(loaded.file).parent
+    return {each.vendor.vendor: (folder / each.path).stat().st_mtime for each in loaded.filter_lists}
 
 
 class AddressInUse(Exception):
@@ -173,7 +182,7 @@ class _Visitors:
         self._listener = listener
         self.metrics = Metrics()
         gate = Gate(loaded, clock=time.perf_counter)
-        self.metrics.describe(gate)
+        self.metrics.describe(gate, lists=list_times(loaded))
         self.app = ProxyApp(gate, self.metrics)
         self.server = running_server(
             self.app, http=gate_protocol(ServerLimits()), ws="websockets-sansio", lifespan="on"
@@ -184,12 +193,13 @@ class _Visitors:
         try:
             loaded = self._settings.load()
         except ConfigError as error:
+            self.metrics.reload_failed()
             log.error("configuration not reloaded, the old one stays:\n%s", error)
             return
         self.loaded = loaded
         gate = Gate(loaded, clock=time.perf_counter)
         self.app.gate = gate
-        self.metrics.describe(gate)
+        self.metrics.describe(gate, lists=list_times(loaded))
         log.info("configuration reloaded")
 
     async def serve(self) -> None:
@@ -216,7 +226,13 @@ class _Single:
             return "draining"
         return None if self._visitors.server.started else "starting"
 
+    def _reload(self) -> None:
+        service_manager.tell_reloading()
+        self._visitors.reload()
+        service_manager.tell(service_manager.READY)
+
     def _stop(self) -> None:
+        service_manager.tell(service_manager.STOPPING)
         if self._stopping:  # told twice: at once
             self._visitors.server.force_exit = True
         self._stopping = True
@@ -226,13 +242,15 @@ class _Single:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self._stop)
-        loop.add_signal_handler(signal.SIGHUP, self._visitors.reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         admin = loop.create_task(self._admin.serve(sockets=[self._operators]))
         visitors = loop.create_task(self._visitors.serve())
         await _until(lambda: (self._visitors.server.started and self._admin.started) or visitors.done() or admin.done())
         if self._visitors.server.started and self._admin.started:
             _say_ready(*self._addresses)
+        alive = loop.create_task(service_manager.stay_alive(lambda: True))
         await visitors
+        alive.cancel()
         self._admin.should_exit = True
         await admin
         await self._let_go()
@@ -245,6 +263,7 @@ async def _until(done: Callable[[], bool]) -> None:
 
 
 def _say_ready(visitors: tuple[str, int], operators: tuple[str, int]) -> None:
+    service_manager.tell(service_manager.READY, f"STATUS=visitors on {_shown(visitors)}")
     log.info("ready: visitors on http://%s, operators on http://%s", _shown(visitors), _shown(operators))
 
 
@@ -258,7 +277,7 @@ def _shown(name: tuple[str, int]) -> str:
 
 def _work(settings: Settings, listener: socket.socket) -> None:
     """Serve visitors in a process of its own."""
-    configure_logging()
+    configure_logging(settings.log_format)
     visitors = _Visitors(settings, settings.load(), listener)
 
     async def main() -> int:
@@ -324,17 +343,20 @@ class _Supervisor:
         return worker
 
     def _stop(self) -> None:
+        service_manager.tell(service_manager.STOPPING)
         self._stopping = True
 
     def _reload(self) -> None:
+        service_manager.tell_reloading()
         try:
             self._loaded = self._settings.load()
         except ConfigError as error:
             log.error("configuration not reloaded, the old one stays:\n%s", error)
-            return
+        # Each worker reads the file by itself, and says in its metrics whether it is good.
         for worker in self._workers:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, signal.SIGHUP)
+        service_manager.tell(service_manager.READY)
 
     async def serve(self) -> int:
         loop = asyncio.get_running_loop()
@@ -346,6 +368,7 @@ class _Supervisor:
         await _until(lambda: self._admin.started or admin.done())
         _say_ready(self._listener.getsockname(), self._operators.getsockname())
         log.info("%d workers: %s", len(self._workers), ", ".join(str(worker.pid) for worker in self._workers))
+        alive = loop.create_task(service_manager.stay_alive(lambda: self._not_ready() is None or self._stopping))
         while not self._stopping:
             await asyncio.sleep(0.2)
             for index, worker in enumerate(self._workers):
@@ -354,6 +377,7 @@ class _Supervisor:
                     await asyncio.sleep(RESTART_PAUSE_S)
                     self._workers[index] = self._start_worker()
         await self._drain()
+        alive.cancel()
         self._admin.should_exit = True
         await admin
         await self._let_go()
@@ -377,17 +401,3 @@ class _Supervisor:
             if worker.is_alive():
                 worker.kill()
             worker.join()
-
-
-def configure_logging() -> None:
-    """Send log lines to standard error, one each; uvicorn's own only from warnings up."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"))
-    root = logging.getLogger("optout_gate")
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-    root.propagate = False
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).handlers[:] = [handler]
-        logging.getLogger(name).setLevel(logging.WARNING)
-        logging.getLogger(name).propagate = False

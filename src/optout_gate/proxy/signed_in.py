@@ -34,7 +34,10 @@ class Reception:
     async def signed_in(
         self, gate: Gate, scope: Mapping[str, Any], request: Request, *, fresh: bool = False
     ) -> SignedIn | None:
-        """Return who has signed in, with what stands for them; None when nobody is known. Never raises."""
+        """Return who has signed in, with what stands for them; None when nobody is known. Never raises.
+
+        ``fresh`` asks the store whatever is remembered.
+        """
         consumers, key = gate.config.consumers, gate.beside.consumer_key
         if consumers is None or key is None:
             return None

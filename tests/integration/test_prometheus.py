@@ -1,0 +1,138 @@
+"""The rules of ``deploy/prometheus`` in Prometheus's own checker, and a real Prometheus over a real gate."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from support.edges import free_address, shown
+from support.processes import Gate, Origin, get, running_gate
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "prometheus"
+RULES = FOLDER / "optout-gate.rules.yml"
+TESTS = sorted(FOLDER.glob("*.test.yml"))
+DEADLINE_S = 30.0
+
+pytestmark = pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's prometheus is not installed")
+
+
+def promtool(*arguments: object, text: str | None = None) -> str:
+    """Return what promtool says; fail with its words when it is not content."""
+    command = ["promtool", *map(str, arguments)]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rules(kind: str) -> dict[str, dict[str, Any]]:
+    groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    return {rule[kind]: rule for group in groups for rule in group["rules"] if kind in rule}
+
+
+def test_promtool_finds_nothing_wrong_with_the_rules_and_the_configuration() -> None:
+    promtool("check", "rules", RULES)
+    promtool("check", "config", FOLDER / "prometheus.yml")
+
+
+def test_every_story_of_the_rules_ends_as_told() -> None:
+    promtool("test", "rules", *TESTS)
+
+
+def test_every_alert_has_a_story_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+    told = "".join(file.read_text("utf-8") for file in TESTS)
+    for alert in rules("alert"):
+        assert f'ALERTS{{alertname="{alert}", alertstate="firing"}}' in told, alert
+        assert f'ALERTS{{alertname="{alert}"}}\', eval_time' in told, alert
+    for record in rules("record"):
+        assert record in told
+
+
+def test_every_alert_says_what_to_do_and_which_case_it_comes_from() -> None:
+    for name, alert in rules("alert").items():
+        assert set(alert["annotations"]) == {"summary", "description", "case"}, name
+        assert alert["labels"]["severity"] in ("critical", "warning"), name
+
+
+def test_the_rules_name_only_metrics_that_are_documented() -> None:
+    documented = set(re.findall(r"^\| `(\w+)`", (FOLDER.parents[1] / "docs" / "metrics.md").read_text(), re.MULTILINE))
+    for rule in [*rules("alert").values(), *rules("record").values()]:
+        for name in re.findall(r"\boptout_gate_\w+", rule["expr"]):
+            assert re.sub(r"_(bucket|sum|count)$", "", name) in documented, name
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    with Origin({"/": (200, [("Content-Type", "text/html")], b"<p>Hello")}) as origin:
+        (tmp_path / "site.yaml").write_text(f"version: 1\nsites: [{{upstream: '{origin.url}'}}]\n")
+        with running_gate("--config", str(tmp_path / "site.yaml")) as running:
+            yield running
+
+
+def test_promtool_finds_nothing_wrong_with_a_live_scrape(gate: Gate) -> None:
+    get(gate.address, "/", "Sec-GPC: 1")
+    promtool("check", "metrics", text=get(gate.admin, "/metrics")[1].decode())
+
+
+def test_an_alert_fires_in_a_real_prometheus_while_a_reload_is_wrong_and_clears_when_it_is_mended(
+    gate: Gate, tmp_path: Path
+) -> None:
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"}
+    config["rule_files"] = [str(RULES)]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [shown(gate.admin)]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    listen = free_address()
+    command = ["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    with (tmp_path / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address={shown(listen)}"], stdout=log, stderr=log)
+    site = tmp_path / "site.yaml"
+    good = site.read_text()
+    try:
+        wait_for(listen, "up", 1)
+        assert firing(listen) == []
+        site.write_text(good + "unknown: 1\n")
+        gate.process.send_signal(signal.SIGHUP)
+        wait_for(listen, 'ALERTS{alertname="OptoutGateReloadFailed", alertstate="firing"}', 1)
+        assert firing(listen) == ["OptoutGateReloadFailed"]
+        site.write_text(good)
+        gate.process.send_signal(signal.SIGHUP)
+        wait_for(listen, 'ALERTS{alertname="OptoutGateReloadFailed"} or vector(0)', 0)
+        assert firing(listen) == []
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+def wait_for(prometheus: tuple[str, int], query: str, value: float) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        found = [float(each["value"][1]) for each in asked(prometheus, query)]
+        if found == [value]:
+            return
+        assert time.monotonic() < deadline, (query, found)
+        time.sleep(0.2)
+
+
+def firing(prometheus: tuple[str, int]) -> list[str]:
+    return [each["metric"]["alertname"] for each in asked(prometheus, 'ALERTS{alertstate="firing"}')]
+
+
+def asked(prometheus: tuple[str, int], query: str) -> list[dict[str, Any]]:
+    """Return the answer of a query; nothing while Prometheus starts."""
+    url = f"http://{shown(prometheus)}/api/v1/query?" + urllib.parse.urlencode({"query": query})
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            found: list[dict[str, Any]] = json.load(response)["data"]["result"]
+            return found
+    except OSError:
+        return []
