@@ -1,13 +1,15 @@
 """What browsers may report, and what they cannot make of it."""
 
 import json
+import re
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import BURST, CHANNELS, MAX_BYTES, MAX_EVENTS
-from optout_gate.telemetry.metrics import Metrics
+from optout_gate.telemetry.metrics import MAX_REPORT_SERIES, Metrics
 from support.asgi_call import ask
 from support.gates import gate
 
@@ -130,10 +132,17 @@ def test_events_become_metrics() -> None:
     assert value("optout_gate_browser_reports_refused_total", {"reason": "rate"}) == 1
 
 
-def test_every_element_that_the_guard_names_is_a_channel() -> None:
-    import re
-    from importlib.resources import files
+def test_forged_reports_cannot_make_series_without_end() -> None:
+    metrics = Metrics()
+    for channel in sorted(CHANNELS):
+        for number in range(50):
+            metrics.browser_said("blocked", f"vendor-{number}", channel, 1)
+    [family] = [each for each in metrics.registry.collect() if each.name == "optout_gate_blocked_in_browser"]
+    assert len(family.samples) <= MAX_REPORT_SERIES + len(CHANNELS)
+    assert sum(sample.value for sample in family.samples) == 50 * len(CHANNELS)
 
+
+def test_every_element_that_the_guard_names_is_a_channel() -> None:
     source = files("optout_gate.browser").joinpath("guard.js").read_text("ascii")
     table = source[source.index("['src', 'url'") : source.index("function attr(tag")]
     tags = {tag for tags in re.findall(r"'(?:url|script|frame)', '([^']+)'\]", table) for tag in tags.split()}

@@ -85,8 +85,7 @@
         for (j = 0; j < items.length; j++) each(items[j], slice(groups[i], 0, at));
       }
     }
-    var o = { hosts: Obj.create(null), paths: Obj.create(null), below: Obj.create(null), tell: tell, flush: flush,
-      natives: new win.WeakMap() };
+    var o = { hosts: Obj.create(null), paths: Obj.create(null), tell: tell, flush: flush, natives: new win.WeakMap() };
     table(conf.h, function (host, vendor) {
       o.hosts[host] = vendor;
       if (indexOf(host, '.*') > 0) o.stars = true;
@@ -101,7 +100,6 @@
     conf.e.forEach(function (open) {
       var at = indexOf(open, '/'), host = at < 0 ? open : slice(open, 0, at);
       if (indexOf(host, '.*') > 0) o.stars = true;
-      o.below[slice(host, indexOf(host, '.') + 1)] = o.below[host] = true;
       if (at < 0) o.hosts[host] = '-';
       else {
         (o.paths[host] = o.paths[host] || []).unshift([open, '-', null]);
@@ -1048,7 +1046,8 @@
   function modules() {
     var first = [], rest = [], idle = win.requestIdleCallback, host;
     for (host in hosts) {
-      if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !own.below[host]) (conf.s[hosts[host]] ? first : rest).push(host);
+      // A key of the map means its very host; where some of it stays open, all of it does.
+      if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !(paths[host] && paths[host][0][1] === '-')) (conf.s[hosts[host]] ? first : rest).push(host);
     }
     function more() {
       denyModules(rest.splice(0, 50));
