@@ -4,7 +4,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check fix types unit bench golden clean
+.PHONY: help demo mitm test check fix types unit bench golden clean
 .DEFAULT_GOAL := help
 
 help:           ## show these words
@@ -12,6 +12,9 @@ help:           ## show these words
 
 demo: $(READY)  ## a demo site with real-world trackers, the gate in front of it, and a table of what it removed
 	@$(VENV)/bin/optout-gate demo $(ARGS)
+
+mitm: .venv-mitmproxy/.ready ## mitmweb before a site with the gate in it: make mitm ARGS=http://127.0.0.1:8000
+	@.venv-mitmproxy/bin/optout-gate mitm $(ARGS)
 
 test: $(READY)  ## lint, types and every test
 	@scripts/debian-packages
@@ -35,12 +38,18 @@ fix: $(READY)   ## lint and format, mending what can be mended
 golden: $(READY) ## write the expected pages of tests/golden anew; read the difference before you commit it
 	$(PY) -m pytest tests/golden --regenerate
 
-bench: $(READY) ## requests per second beside nginx and mitmproxy, in one run, as ratios
+bench: $(READY) .venv-mitmproxy/.ready ## requests per second beside nginx and mitmproxy, in one run, as ratios
 	@scripts/debian-packages bench
 	$(PY) bench/run.py $(ARGS)
 
+.venv-mitmproxy/.ready: pyproject.toml scripts/setup-mitmproxy $(READY)
+	@scripts/setup-mitmproxy
+
 clean:          ## forget the virtual environments
 	rm -rf .venv .venv-mitmproxy .cache
+
+.venv-mitmproxy/.ready: scripts/setup-mitmproxy | $(READY)
+	@scripts/setup-mitmproxy .venv-mitmproxy
 
 $(READY): pyproject.toml scripts/setup
 	@scripts/setup $(VENV)

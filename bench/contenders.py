@@ -63,7 +63,8 @@ class Contender:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_S)
         try:
             with contextlib.closing(connection):
-                connection.request("GET", path, headers={"Sec-GPC": "1"} if signal else {})
+                said = {"Sec-GPC": "1"} if signal else {}
+                connection.request("GET", path, headers={"Host": "www.example.com", **said})  # pages may name it
                 response = connection.getresponse()
                 return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -147,6 +148,7 @@ def _nginx(folder: Path, port: int, what: str, origin: int | None = None) -> lis
 
 def _mitmproxy(folder: Path, port: int, origin: str) -> list[str]:
     command = [str(MITMDUMP), "--quiet", "--set", f"confdir={folder}/mitmproxy", "--mode", f"reverse:{origin}"]
+    command += ["--set", "keep_host_header=true"]
     return [*command, "--listen-host", "127.0.0.1", "--listen-port", str(port), "--scripts", str(ADDON)]
 
 

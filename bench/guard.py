@@ -19,7 +19,6 @@ from support.guard_site import Site, chromium
 
 RUNS = 40
 # One line of JavaScript a row.
-# ruff: noqa: E501
 CALLS = 20_000
 MARKUP = '<div class="a"><a href="https://example.com/x">link</a> <b style="color:red">x</b></div>'
 OPERATIONS = {

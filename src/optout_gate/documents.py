@@ -157,7 +157,7 @@ def validate(model: type[Model], document: Document) -> Model:
             each
             for each in told
             if each["type"] == "too_short"
-            and any(place[:-1] == each["loc"] or place[:-2] == each["loc"] for place in places)
+            and any(place[: len(each["loc"])] == each["loc"] != place for place in places)
         ]
         raise ConfigError([_problem(model, document, each) for each in told if each not in echoes]) from None
 
@@ -195,6 +195,8 @@ def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) ->
                 "int": "a whole number",
                 "float": "a number",
                 "bool": "true or false",
+                "date": "a date, as in 2026-11-23",
+                "date_from_datetime": "a date, as in 2026-11-23",
             }
             wanted = kind.rpartition("_")[0]
             text = f"expected {kinds.get(wanted, 'a ' + wanted)}, found {_shown(value)}"

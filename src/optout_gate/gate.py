@@ -10,31 +10,38 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
     record(exchange.report)                # what was removed, and what it cost
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_network
 
 from optout_gate.errors import RewriteError
-from optout_gate.http import Request, Response, media_type
-from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig
-from optout_gate.policy.decision import Decision, Policy, decide
+from optout_gate.http import Headers, Request, Response, media_type
+from optout_gate.policy.config import CookieConfig, Mode, PolicyConfig, SiteConfig
+from optout_gate.policy.config_visitor import StatusPlace
+from optout_gate.policy.decision import Decision, Policy
 from optout_gate.policy.load import Loaded
-from optout_gate.rewrite import request_head, response_head
+from optout_gate.rewrite import coherence, request_head, response_head
 from optout_gate.rewrite.charset import Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.html import HtmlRewriter
-from optout_gate.rewrite.judge import Judge, Removals
+from optout_gate.rewrite.judge import Judge, Removals, Snippet
+from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
-from optout_gate.signals.reading import Reading, read
+from optout_gate.rewrite.status import Status
+from optout_gate.signals.reading import Reading, Signal, read
 
 HTML = "text/html"
 CSS = "text/css"
 _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
-_NOT_REWRITABLE = frozenset({"application/xhtml+xml"})
-"""Pages that an HTML parser reads otherwise than a browser does: never rewritten, always contained."""
+_XML = frozenset({"application/xhtml+xml"})
+"""Pages that a browser reads by the rules of XML."""
+
+
+_NO_PAGE = frozenset({204, 205, *range(300, 400)})
+"""Statuses with which no page is shown; one that tells of an error is a page like any other."""
 
 
 class Outcome(StrEnum):
@@ -56,6 +63,7 @@ class Report:
         site: the site's name, its first host pattern; for metrics.
         decision: what held, and on whose word.
         reading: what the request said.
+        contradictions: pairs of signals of which one refuses what the other allows.
         removals: everything taken out (in observe mode: that would have been).
         outcome: what became of it.
         error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
@@ -67,6 +75,7 @@ class Report:
     site: str
     decision: Decision
     reading: Reading
+    contradictions: Sequence[tuple[str, str]] = ()
     removals: Removals = field(default_factory=Removals)
     outcome: Outcome = Outcome.UNTOUCHED
     error: str | None = None
@@ -78,9 +87,10 @@ class Report:
 class Site:
     """A website behind the gate, ready for use."""
 
-    def __init__(self, config: SiteConfig, policy: Policy) -> None:
+    def __init__(self, config: SiteConfig, policy: Policy, cookie: CookieConfig) -> None:
         self.config = config
         self.policy = policy
+        self.wording = coherence.Wording.of(config, cookie)
         self.name = config.hosts[0]
         self.hosts = config.hosts
 
@@ -97,41 +107,54 @@ class Gate:
         self.config = loaded.config
         self.catalog = loaded.catalog
         self.filter_lists = loaded.filter_lists
+        self.beside = loaded.beside
+        self.status = _status(loaded)
         self.clock = clock
+        self.memory: Memory[Snippet] = Memory()
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
-        self.sites = tuple(Site(site, self.policies[site.policy]) for site in loaded.config.sites)
+        self.sites = tuple(Site(site, self.policies[site.policy], loaded.config.cookie) for site in loaded.config.sites)
 
     def site_for(self, host: str) -> Site | None:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
 
-    def open(self, request: Request) -> "Exchange | None":
-        """Return the exchange that ``request`` begins, or None when no site answers to its host (421)."""
+    def open(self, request: Request, known: Signal | None = None) -> "Exchange | None":
+        """Return the exchange that ``request`` begins, or None when no site answers to its host (421).
+
+        Args:
+            request: the head as the visitor sent it.
+            known: the standing opt-out of the consumer who has signed in, which the door looked up.
+        """
         site = self.site_for(request.host)
-        return Exchange(self, site, request) if site is not None else None
+        return Exchange(self, site, request, known) if site is not None else None
 
 
 class Exchange:
     """The gate's view of one request and its response."""
 
-    def __init__(self, gate: Gate, site: Site, request: Request) -> None:
+    def __init__(self, gate: Gate, site: Site, request: Request, known: Signal | None = None) -> None:
         begun = gate.clock()
         self._gate = gate
         self.site = site
         self.visitor = request
-        reading = read(request.headers, cookie_name=gate.config.cookie.name)
-        self.decision = decide(site.policy, site.config.mode, reading, request.path)
-        self.request = Request(
-            request.method,
-            request.scheme,
-            request.authority,
-            request.target,
-            request_head.toward_origin(request, self.decision),
+        reading = read(
+            request.headers, cookie_name=gate.config.cookie.name, onetrust_groups=site.wording.onetrust_groups
         )
-        self.report = Report(site.name, self.decision, reading)
+        self.decision = site.policy.decide(site.config.mode, reading, request.path, known)
+        self.request = Request(
+            request.method, request.scheme, request.authority, request.target, self._toward_origin(reading)
+        )
+        self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
         self._spend(begun)
+
+    def _toward_origin(self, reading: Reading) -> Headers:
+        headers = request_head.toward_origin(self.visitor, self.decision)
+        wording = self.site.wording
+        if (reading.cookies or wording.absent) and self.decision.enforced and self.decision.do_not_sell:
+            headers = coherence.toward_origin(headers, wording)
+        return headers
 
     def respond(self, response: Response) -> Passage:
         """Return the head to send on and what to put the body through."""
@@ -143,11 +166,15 @@ class Exchange:
     def _passage(self, response: Response) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
-        is_page = kind.essence == HTML or kind.essence in _NOT_REWRITABLE
+        is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
         if is_page and mode is Mode.ENFORCE:
             headers = response_head.varying(headers)
         if not self.decision.opted_out:
+            if is_page and self.site.policy.overridden(self.report.reading):
+                headers = response_head.private(
+                    headers
+                )  # the signal is there, and a cookie alone tells why it has no effect
             return Passage(Response(response.status, headers))
         judge = Judge(
             self.decision,
@@ -155,14 +182,19 @@ class Exchange:
             self._gate.filter_lists,
             page_url=self.visitor.url,
             notes=self.report.removals,
+            memory=self._gate.memory,
+            own_hosts=self.site.hosts,
+            inline_allowed=response_head.allows_inline(headers),
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
-            response_head.enforced(headers, judge)
+            response_head.enforced(headers, judge, self.visitor, page=is_page)
         else:
-            headers = response_head.enforced(headers, judge)
-            if any(signal.kind != "gpc" for signal in self.decision.because[:1]) and (is_page or kind.essence == CSS):
+            headers = response_head.enforced(headers, judge, self.visitor, page=is_page)
+            if self.decision.needs_cookies and (is_page or kind.essence == CSS):
                 headers = response_head.private(headers)
+            if self.decision.do_not_sell:
+                headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
         sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
         if not (is_page or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))):
@@ -173,6 +205,19 @@ class Exchange:
             return Passage(Response(response.status, headers))
         return self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
 
+    def _told_the_browser(self, headers: Headers, status: int, *, is_page: bool) -> Headers:
+        """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""
+        site, reading, secure = self.site, self.report.reading, self.visitor.scheme == "https"
+        headers = coherence.toward_browser(headers, site.wording)
+        if not is_page or status in _NO_PAGE or not request_head.is_for_a_document(self.visitor):
+            return headers
+        lines = coherence.remembering(self.decision, reading, self._gate.config.cookie, secure=secure)
+        if reading.cookies or site.wording.absent:
+            lines += coherence.standing(
+                self.visitor.headers, headers, site.wording, host=self.visitor.host, secure=secure
+            )
+        return response_head.private(headers.plus(*lines)) if lines else headers
+
     def _rewritten(self, response: Response, essence: str, label: str | None, judge: Judge) -> Passage:
         observing = self.site.config.mode is Mode.OBSERVE
         coding = coding_of(response.headers.members(b"content-encoding"))
@@ -181,8 +226,6 @@ class Exchange:
             refused = RewriteError("coding", "a content coding that the gate cannot open")
         elif response.status == 206:
             refused = RewriteError("partial", "a part of a page")
-        elif essence in _NOT_REWRITABLE:
-            refused = RewriteError("charset", "XHTML is not read as HTML")
         if refused is not None or coding is None:
             assert refused is not None
             if observing:
@@ -190,9 +233,14 @@ class Exchange:
                 return Passage(response)
             return Passage(self._contained(response, refused))
 
+        status = self._status()
+
         def start(first: bytes) -> tuple[Charset, Rewriter]:
             sheet = essence == CSS
-            rewriter = _SheetRewriter(judge) if sheet else HtmlRewriter(judge, page_url=self.visitor.url)
+            if sheet:
+                return charset_for(label, first), _SheetRewriter(judge)
+            xml = essence in _XML
+            rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
             return charset_for(label, first), rewriter
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
@@ -200,6 +248,12 @@ class Exchange:
             return ObservedPassage(response, pipeline, self._failed)
         head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
         return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error))
+
+    def _status(self) -> Status | None:
+        """Return what shows the visitor of a page that their opt-out is honoured, or None."""
+        if not (self.decision.do_not_sell and self.decision.enforced):
+            return None
+        return self._gate.status if request_head.is_for_a_document(self.visitor) else None
 
     def _contained(self, response: Response, error: RewriteError) -> Response:
         self._failed(error)
@@ -266,6 +320,14 @@ class _SheetRewriter:
 
     def close(self) -> bytes:
         return self._inner.close().encode("utf-8", "surrogatepass")
+
+
+def _status(loaded: Loaded) -> Status | None:
+    place = loaded.config.preferences.status
+    if place is StatusPlace.OFF:
+        return None
+    words = {language: texts["status_honored"] for language, texts in loaded.beside.texts.items()}
+    return Status(words, at_end=place is StatusPlace.END_OF_BODY)
 
 
 def host_matches(pattern: str, host: str) -> bool:

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange, Gate, Report
 from optout_gate.http import Headers, Response, request_of
-from optout_gate.pages.app import PREFIX, OwnPages
+from optout_gate.pages.app import OwnPages
 from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
 from optout_gate.rewrite.passage import Passage
@@ -64,7 +64,7 @@ class OptOutGateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
-        if scope["type"] == "http" and _path(scope).startswith(PREFIX + "/"):
+        if scope["type"] == "http" and self._pages.answer_to(_path(scope)):
             await self._pages(scope, receive, send)
             return
         exchange = self.gate.open(request_of(scope)) if scope["type"] in ("http", "websocket") else None

@@ -6,6 +6,7 @@ The demo runs as its users run it. Without the signal the trackers must be reach
 import re
 import subprocess
 from collections.abc import Iterator
+from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -103,6 +104,48 @@ def test_the_enrolment_form_submits_for_a_visitor_who_opted_out(
         box.check()
     for select in page.locator("form select[required]").all():
         select.select_option(index=1)
-    page.locator("form[method=post] button[type=submit], form[method=post] input[type=submit]").first.click()
+    with page.expect_request(lambda request: request.method == "POST") as posted:
+        page.locator("form[method=post] button[type=submit], form[method=post] input[type=submit]").first.click()
     page.wait_for_url("**/enroll/thanks**")
+    context.close()
+    # The page waits for Google's `event_callback`, and gives up waiting after a while: the stand-in called back.
+    assert parse_qs(posted.value.post_data or "")["sent_by"] == ["callback"]
+
+
+def test_stand_ins_come_once_for_all_accounts_and_are_kept_for_good(
+    browser: Browser, third_parties: ThirdParties, gate: str
+) -> None:
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"})
+    page = context.new_page()
+    answers: list[tuple[str, str, str]] = []
+    page.on(
+        "response",
+        lambda response: (
+            answers.append(
+                (response.url, response.headers.get("cache-control", ""), response.headers.get("content-type", ""))
+            )
+            if "/_optout/s/" in response.url
+            else None
+        ),
+    )
+    page.goto(f"{gate}/enroll", wait_until="load")
+    page.wait_for_timeout(300)
+    identified = page.evaluate("Object.keys(window.google_tag_manager || {})")
+    context.close()
+    scripts = [answer for answer in answers if answer[2].startswith("text/javascript")]
+    assert any("google-tag.js?v=" in url for url, _, _ in scripts)
+    assert all("immutable" in cache for url, cache, _ in scripts)
+    assert not any("DEMO" in url.partition("#")[0] for url, _, _ in answers), "an account number left the browser"
+    assert "G-DEMO000000" in identified  # read from behind the "#"
+
+
+def test_a_form_of_a_denied_vendor_leads_to_a_page_that_says_so(browser: Browser, gate: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_content(
+        f'<form action="{gate}/_optout/not-sent" method="post"><input name="email" value="a@b"><button>Go</button></form>'
+    )
+    page.get_by_role("button").click()
+    page.wait_for_url("**/_optout/not-sent")
+    assert page.get_by_role("heading").inner_text() == "This form was not sent"
     context.close()

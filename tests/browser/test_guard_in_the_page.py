@@ -1,7 +1,6 @@
 """What page code sees of the guard: how a stopped call ends, what the signal says, which cookies stay away."""
 
 # The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
-# ruff: noqa: E501
 
 from collections.abc import Iterator
 from typing import Any

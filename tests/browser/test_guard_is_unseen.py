@@ -4,7 +4,6 @@ Every check runs in two loads of the same page, plain and guarded, and compares 
 """
 
 # The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
-# ruff: noqa: E501
 
 from collections.abc import Iterator
 from functools import partial
@@ -143,6 +142,11 @@ LOOKS = [
     "Object.getOwnPropertyNames(Node.prototype).join()",
     "Object.getOwnPropertyNames(window).filter(n => !/^(__gpp|__uspapi|dataLayer|RUN|runCases)$/.test(n)).length",
     "document.currentScript === null && document.querySelectorAll('iframe').length",
+    "(() => { let seen = 0, p = document.createElement('p'); document.body.append(p); p.addEventListener('submit', () => seen++);"
+    "p.dispatchEvent(new Event('submit', {bubbles: true})); p.remove(); return seen })()",
+    "new Promise(r => { let f = document.createElement('iframe'); f.onload = () => { r(f.contentDocument.documentElement.textContent); f.remove() };"
+    "f.src = URL.createObjectURL(new Blob(['<html xmlns=\"http://www.w3.org/1999/xhtml\"><body>1 &amp;&amp; 2</body></html>'], {type: 'application/xhtml+xml'}));"
+    "document.body.append(f) })",
     # A page's own patches on top are called, and reach the native through the guard.
     "(() => { let f = fetch, seen = []; window.fetch = function (u) { seen.push(u); return f.apply(this, arguments) };"
     "return fetch('/e.gif').then(r => { window.fetch = f; return [seen, r.status] }) })()",

@@ -1,7 +1,7 @@
 """Pages in, pages out: NAME.html, NAME.expected.html, NAME.report.json.
 
 A stranger adds a case without code: put ``NAME.html`` here, run ``make golden``, and read what came of it. A first
-comment in the page says what the case is about. ``NAME.css`` cases go through as style sheets.
+comment in the page says what the case is about. ``NAME.css`` cases go through as style sheets, ``NAME.xhtml`` as XML.
 """
 
 import json
@@ -13,8 +13,8 @@ from optout_gate.gate import Exchange
 from support.gates import OPTED_OUT, drive, gate_of_tests, request
 
 HERE = Path(__file__).parent
-CASES = sorted(file for file in [*HERE.rglob("*.html"), *HERE.rglob("*.css")] if not file.stem.endswith(".expected"))
-TYPES = {".html": b"text/html; charset=utf-8", ".css": b"text/css"}
+TYPES = {".html": b"text/html; charset=utf-8", ".css": b"text/css", ".xhtml": b"application/xhtml+xml"}
+CASES = sorted(file for file in HERE.rglob("*.*") if file.suffix in TYPES and not file.stem.endswith(".expected"))
 
 
 def opened(*headers: tuple[bytes, bytes]) -> Exchange:

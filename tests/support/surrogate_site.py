@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import urlsplit
 
-from optout_gate.pages import surrogates
+from optout_gate.rewrite import surrogates
 from support.surrogate_cases import Case
 
 Mode = Literal["bootstrap", "bare", "twice"]

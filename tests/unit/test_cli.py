@@ -68,6 +68,67 @@ def test_explain_says_who_and_why(arguments: list[str], expected: dict[str, obje
     assert ("blocked" if answer["blocked"] else "passes") in run("explain", *arguments).output
 
 
+def test_explain_prints_the_way_from_each_signal_to_each_purpose_and_vendor() -> None:
+    sent = ["--header", "Sec-GPC: 1", "--cookie", "usprivacy=1YNN", "--cookie", "OneTrustWPCCPAGoogleOptOut=true"]
+    answer = json.loads(run("explain", *sent, "--header", "DNT: 1", "--json").output)
+    assert [(step["signal"], bool(step["denies"]), step["why_not"]) for step in answer["signals"]] == [
+        ("gpc", True, None),
+        ("onetrust-google", True, None),
+        ("dnt", False, "Do Not Track is not honoured"),
+        ("usprivacy", False, "it refuses nothing"),
+    ]
+    assert answer["contradictions"] == [["gpc", "usprivacy"], ["onetrust-google", "usprivacy"]]
+    assert answer["purposes"]["advertising"]["because"] == ["Sec-GPC: 1", "onetrust: opted out for Google"]
+    assert "meta-pixel" in answer["purposes"]["advertising"]["vendors"]
+    assert answer["purposes"]["security"] == {"denied": False, "because": [], "vendors": []}
+    assert answer["vendors"]["hotjar"]["action"] == "block"
+    assert answer["vendors"]["recaptcha"]["why"] == "security keeps working for everyone"
+    shown = run("explain", *sent).output
+    assert "contradiction" in shown and "denied" in shown and "because" in shown
+
+
+def test_explain_judges_a_url_by_what_the_visitor_sends() -> None:
+    def answer(*sent: str, url: str = "https://www.google-analytics.com/collect") -> dict[str, object]:
+        found: dict[str, object] = json.loads(run("explain", url, *sent, "--json").output)
+        return found
+
+    assert answer("--header", "Sec-GPC: 1")["blocked"] is True
+    assert answer("--cookie", "usprivacy=1YYN")["why"] == "the visitor did not refuse analytics"
+    assert answer("--cookie", "usprivacy=1YNN")["why"] == "the visitor did not opt out"
+    assert answer("--header", "DNT: 1")["blocked"] is False
+
+
+def test_explain_goes_by_the_site_and_path_of_the_page(site: Path) -> None:
+    site.write_text(
+        "version: 1\nsites: [{hosts: [www.shop.test], upstream: 'http://127.0.0.1:8000', policy: strict,"
+        " onetrust_groups: {BG1: [sale]}}]\npolicies: {strict: {always: ['/member/*'], deny: [advertising]}}\n"
+    )
+    cookie = ("--cookie", "OptanonConsent=groups=BG1:0")
+    for page, because in (
+        ("https://www.shop.test/", ["onetrust: sale refused"]),
+        ("https://www.shop.test/member/1", ["onetrust: sale refused", "denied for everyone on /member/*"]),
+        ("https://other.test/", []),
+    ):
+        told = run("explain", *cookie, "--page", page, "--config", str(site), "--json")
+        assert json.loads(told.output)["purposes"]["advertising"]["because"] == because
+
+
+@pytest.mark.parametrize("sent", [[], ["--header", "Sec-GPC"], ["--cookie", "usprivacy"]])
+def test_explain_refuses_what_is_neither_address_nor_signal(sent: list[str]) -> None:
+    assert run("explain", *sent).exit_code == 2
+
+
+def test_check_shows_the_chart_of_a_notice() -> None:
+    file = str(Path(__file__).parents[2] / "config" / "policies" / "health-insurer.yaml")
+    told = run("check", file).output
+    assert all(words in told for words in ("Audio and visual", "sold or shared", "Commercial data", "no advertising"))
+    policy = json.loads(run("check", file, "--json").output)["policies"]["health-insurer"]
+    assert {rule["path"]: rule["why"] for rule in policy["everyone"]}["/conditions/*"] == (
+        "the notice: Sensitive personal information (health) is not sold or shared"
+    )
+    assert "performance" not in policy["denies"] and "advertising" in policy["denies"]
+
+
 def test_explain_refuses_what_no_browser_fetches() -> None:
     assert run("explain", "javascript:void(0)").exit_code == 2
 

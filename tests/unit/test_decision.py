@@ -4,7 +4,7 @@ import pytest
 
 from optout_gate.http import Headers
 from optout_gate.policy.config import Action, Mode, PolicyConfig
-from optout_gate.policy.decision import Decision, Policy, decide
+from optout_gate.policy.decision import Decision, Policy
 from optout_gate.signals.reading import read
 from optout_gate.trackers.catalog import Catalog
 from support.gates import gate_of_tests
@@ -19,7 +19,7 @@ def made(
 ) -> Decision:
     headers = Headers([(b"Sec-GPC", signal)] if signal else [])
     config = PolicyConfig.model_validate(policy or {})
-    return decide(Policy("p", config, catalog()), mode, read(headers, cookie_name="optout_gate"), path)
+    return Policy("p", config, catalog()).decide(mode, read(headers, cookie_name="optout_gate"), path)
 
 
 def test_no_signal_is_no_opt_out() -> None:

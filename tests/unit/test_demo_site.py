@@ -13,6 +13,7 @@ import pytest
 from optout_gate.demo.manifest import (
     INERT,
     ON_EVERY_PAGE,
+    OPT_OUT_STRINGS,
     PLANTED,
     PURPOSES,
     SITE_COOKIES,
@@ -162,9 +163,11 @@ def test_no_host_is_both_to_lose_and_to_keep(path: str) -> None:
 
 
 @EVERY_PAGE
-async def test_every_page_sets_the_tracking_cookies_and_its_own(path: str) -> None:
-    names = [line.partition("=")[0] for line in (await get(path)).lines(b"set-cookie")]
-    assert names == [*SITE_COOKIES, *TRACKING_COOKIES]
+async def test_every_page_sets_the_tracking_cookies_opt_out_strings_and_its_own(path: str) -> None:
+    lines = (await get(path)).lines(b"set-cookie")
+    set_ = dict(line.partition(";")[0].split("=", 1) for line in lines)
+    assert list(set_) == [*SITE_COOKIES, *TRACKING_COOKIES, *OPT_OUT_STRINGS]
+    assert [name for name, (says, _) in OPT_OUT_STRINGS.items() if says not in set_[name]] == []
     assert set(TRACKING_COOKIES.values()) <= set(PURPOSES)
 
 

@@ -14,6 +14,10 @@ TRACKER = b'<script src="https://ads.test/t.js"></script>'
 HTML = (b"Content-Type", b"text/html")
 
 
+# The end tag in the script ends the gate's caution; then comes what lol-html gives up on.
+GIVEN_UP = b"<select><script>'</select>'</script><xmp>"
+
+
 def opened(*lines: tuple[bytes, bytes], method: str = "GET") -> Exchange:
     exchange = gate_of_tests().open(request("/", OPTED_OUT, *lines, method=method))
     assert exchange is not None
@@ -76,7 +80,7 @@ def test_a_compressed_page_is_rewritten_in_its_coding(name: bytes) -> None:
         pytest.param([(b"Content-Encoding", b"gzip, br")], TRACKER, "coding", id="stacked-codings"),
         pytest.param([(b"Content-Encoding", b"gzip")], TRACKER, "coding", id="not-what-it-says"),
         pytest.param([(b"Content-Encoding", b"gzip")], zlib.compress(TRACKER, wbits=31)[:-9], "coding", id="cut-short"),
-        pytest.param([], b"<select><xmp>" + TRACKER, "engine", id="markup-that-the-engine-refuses"),
+        pytest.param([], GIVEN_UP + TRACKER, "engine", id="markup-that-the-engine-refuses"),
         pytest.param([], b"<p " + b"a" * 5_000_000, "oversize", id="an-attribute-without-end"),
     ],
 )
@@ -92,14 +96,16 @@ def test_a_page_that_cannot_be_rewritten_is_contained(
     assert out == body
     [policy] = head.headers.values(b"content-security-policy")
     assert policy.startswith(b"default-src 'self'")
-    assert b"set-cookie" not in head.headers
+    assert not any(value.startswith(b"_ads=") for value in head.headers.values(b"set-cookie"))
     assert (exchange.report.outcome, exchange.report.error) == (Outcome.CONTAINED, reason)
 
 
-@pytest.mark.parametrize("essence", [b"application/xhtml+xml"])
-def test_a_page_that_html_parsers_read_otherwise_is_contained(essence: bytes) -> None:
-    head, out = drive(opened(), TRACKER, (b"Content-Type", essence))
-    assert out == TRACKER and b"content-security-policy" in head.headers
+def test_an_xhtml_page_is_rewritten_and_one_that_declares_entities_is_contained() -> None:
+    xhtml = (b"Content-Type", b"application/xhtml+xml")
+    assert b"ads.test" not in drive(opened(), TRACKER, xhtml)[1]
+    body = b"<!DOCTYPE html [<!ENTITY a 'https://ads.test/'>]><html/>"
+    head, out = drive(opened(), body, xhtml)
+    assert out == body and b"content-security-policy" in head.headers
 
 
 def test_a_part_of_a_page_is_contained() -> None:
@@ -111,7 +117,7 @@ def test_an_error_after_the_first_part_is_raised_and_nothing_more_comes_out() ->
     passage = opened().respond(Response(200, Headers([HTML])))
     assert passage.feed(b"<p>" + b"x" * HELD_BYTES) != b""
     with pytest.raises(RewriteError):
-        passage.feed(b"<select><xmp>" + TRACKER)
+        passage.feed(GIVEN_UP + TRACKER)
 
 
 def test_the_first_part_is_held_back_until_it_is_known_to_work() -> None:
@@ -138,10 +144,10 @@ def test_a_body_that_says_nosniff_is_not_looked_into() -> None:
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
 def test_a_response_without_a_body_keeps_none_and_claims_no_length_or_validator(method: str, status: int) -> None:
-    exchange = opened(method=method)
+    exchange = opened((b"Cookie", b"optout_gate=1"), method=method)
     head, out = drive(exchange, b"", HTML, (b"Content-Length", b"10"), (b"ETag", b'"x"'), status=status)
     assert (out, head.status) == (b"", status)
-    assert head.headers.pairs == (HTML, (b"Vary", b"Sec-GPC"))
+    assert head.headers.without([b"permissions-policy"]).pairs == (HTML, (b"Vary", b"Sec-GPC"))
 
 
 def test_an_empty_body_stays_empty_also_when_it_claims_a_coding() -> None:

@@ -1,10 +1,17 @@
 """The middleware, seen from both sides: what reaches the application, and what reaches the server."""
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, StreamingResponse
+from starlette.routing import Route
 from starlette.types import Message
 
 from optout_gate.errors import ConfigError
@@ -17,7 +24,7 @@ from support.gates import OPTED_OUT, SITE, gate
 
 PAGE = b'<!doctype html><p>Hello</p><script src="https://ads.test/t.js"></script>'
 DENIED = b"https://ads.test/"
-UNREADABLE = b"<select><xmp>"  # lol-html gives up on it
+UNREADABLE = b"<select><script>'</select>'</script><xmp>"  # lol-html gives up on it
 HTML = (b"content-type", b"text/html")
 FILE = (b"content-type", b"image/png")
 EVERY_EXTENSION = (
@@ -141,6 +148,19 @@ async def test_a_misspelt_vendor_in_a_template_is_an_error_with_a_suggestion() -
     await exchange(OptOutGateMiddleware(app, gate()), scope_of("/"))
     with pytest.raises(ValueError, match=r"test-ad.*did you mean 'test-ads'"):
         seen[0].denies("test-ad")
+
+
+async def test_the_template_is_told_of_just_the_purposes_that_this_signal_refuses() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(choice_of(scope))
+
+    text = SITE + "policies: {default: {honor: {gpc: [advertising]}}}\n"
+    await exchange(OptOutGateMiddleware(app, gate(text)), scope_of("/", OPTED_OUT))
+    (choice,) = seen
+    assert choice.denies("test-ads") and choice.denies("advertising")
+    assert not choice.denies("test-replay") and not choice.denies("session_replay")
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "something.new"])
@@ -361,6 +381,53 @@ async def test_exchanges_at_the_same_time_do_not_mix() -> None:
         exchange(middleware, scope_of("/first", OPTED_OUT)), exchange(middleware, scope_of("/second"))
     )
     assert DENIED not in first.body and second.body == PAGE
+
+
+# Its place among others.
+
+
+@pytest.mark.parametrize("gate_is_outermost", [True, False])
+async def test_a_page_is_cleaned_outside_and_inside_a_compressing_middleware(gate_is_outermost: bool) -> None:
+    async def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(PAGE * 20)
+
+    app = Starlette(routes=[Route("/", page)])
+    layers: list[tuple[Any, dict[str, Any]]] = [(GZipMiddleware, {}), (OptOutGateMiddleware, {"config": gate()})]
+    for layer, options in layers if gate_is_outermost else reversed(layers):
+        app.add_middleware(layer, **options)
+    seen = await exchange(app, scope_of("/", OPTED_OUT, (b"accept-encoding", b"gzip")))
+    assert seen.headers.values(b"content-encoding") == [b"gzip"]
+    plain = gzip.decompress(seen.body)
+    assert DENIED not in plain and plain.count(b"<p>Hello</p>") == 20
+
+
+async def test_around_the_application_the_page_of_a_crash_passes_the_gate_as_well() -> None:
+    """Starlette makes that page outside every middleware that was added to the application."""
+
+    async def crash(request: Request) -> HTMLResponse:
+        raise ZeroDivisionError
+
+    async def apology(request: Request, error: Exception) -> HTMLResponse:
+        return HTMLResponse(PAGE, 500)
+
+    app = Starlette(routes=[Route("/", crash)], exception_handlers={500: apology})
+    seen = await exchange(OptOutGateMiddleware(app, gate()), scope_of("/", OPTED_OUT))
+    assert seen.status == 500 and DENIED not in seen.body and b"<p>Hello</p>" in seen.body
+
+
+async def test_an_application_that_dies_with_its_page_half_made_gets_its_servers_error_page() -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield PAGE
+        raise ZeroDivisionError
+
+    async def page(request: Request) -> StreamingResponse:
+        return StreamingResponse(half(), media_type="text/html")
+
+    app = Starlette(routes=[Route("/", page)])
+    app.add_middleware(OptOutGateMiddleware, config=gate())
+    seen = await exchange(app, scope_of("/", OPTED_OUT))
+    assert isinstance(seen.failure, ZeroDivisionError)
+    assert seen.status == 500 and seen.body == b"Internal Server Error" and seen.is_complete
 
 
 # Configuration and reports.

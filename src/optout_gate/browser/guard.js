@@ -6,8 +6,10 @@
 // become a request; it never looks for elements after the fact, because an image fetches before any
 // MutationObserver hears of it.
 //
-// House rules of this file. The server folds it to one line (pages/guard.py): a comment has its line to
-// itself, a statement ends in ';' or '}', no template literals, ASCII only, no literal end tag of script.
+// House rules of this file. The server folds it to one line and shortens its local names (pages/guard.py): a
+// comment has its line to itself, a statement ends in ';' or '}', a key has its colon right behind it and a
+// conditional's ':' a space before it, a regular expression follows an operator or a bracket; no template literals,
+// no keys without values, ASCII only, no literal end tag of script.
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //
@@ -105,6 +107,7 @@
   var seen = Obj.create(null), seenCount = 0;
   function pathRule(rules, target) {
     var i, r;
+    if (target === true) return rules[0][1];
     for (i = 0; i < rules.length; i++) {
       r = rules[i];
       // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
@@ -127,6 +130,7 @@
       host = slice(host, at + 1);
     }
   }
+  // `target` is the path and query, or true when any rule of the host counts.
   function vendorOf(host, target) {
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
@@ -187,7 +191,7 @@
     var re = /[\\\/]{2}([^\\\/?#"'\s<>),]*)([\t\r\n]?)/g, m;
     if (exec(/(?:https?|wss?):(?!\/\/)|[\\\/][\t\r\n]+[\\\/]/i, s)) return false;
     while ((m = exec(re, s))) {
-      if (m[1] && (m[2] || exec(/[^\w.:-]/, m[1]) || own.mixed || vendorOf(split(m[1], ':')[0], ''))) return false;
+      if (m[1] && (m[2] || exec(/[^\w.:-]/, m[1]) || vendorOf(split(m[1], ':')[0], true))) return false;
     }
     return true;
   }
@@ -263,8 +267,8 @@
     if (!b || made[key]) return made[key] || url;
     text = weakGet(texts, b);
     type = blobType(b);
-    if (isPage && !exec(/html|svg|^$/i, type)) return url;
-    if (isPage && exec(/svg/i, type)) return url;
+    // Only what is surely HTML: in front of a PDF or of XML the guard would break it.
+    if (isPage && !exec(/^text\/html/i, type)) return url;
     if (text === undefined) text = isPage ? ['<!doctype html>' + page(''), b] : [prologue(), b];
     else text = [isPage ? page(text) : workerText(text)];
     return (made[key] = apply(blobURL, URL_, [new Blob_(text, { type: type })]));
@@ -272,7 +276,7 @@
   var blobType = getter('Blob', 'type');
   function guardedData(url, isPage) {
     var m = exec(/^[\0- ]*data:([^,]*?)(;\s*base64\s*)?,([^#]*)/i, url), text;
-    if (!m || (isPage && !exec(/html/i, m[1]))) return url;
+    if (!m || (isPage && !exec(/^\s*text\/html/i, m[1]))) return url;
     try {
       text = m[2] ? win.atob(decode(m[3])) : decode(m[3]);
       text = isPage ? page(text) : workerText(text);
@@ -973,7 +977,8 @@
     if (tag === 'iframe') adoptFrame(el);
     else if (exec(/^(?:frame|object|embed)$/, tag) && el.contentDocument) adopt(defaultView(el.contentDocument));
   }
-  function onSubmit(e) { if (denies(targetOf(e), e.submitter)) e.preventDefault(); }
+  // A page may fire an event of that name at anything.
+  function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), e.submitter)) e.preventDefault(); }
   function onClick() { hands = win.Date.now(); }
   function hear(root) {
     listen(root, 'load', onLoad, true);

@@ -8,7 +8,10 @@ from rich.table import Table
 from optout_gate.cli.output import config_errors_told, console, emit_json
 from optout_gate.policy.config import PolicyConfig
 from optout_gate.policy.decision import Policy
+from optout_gate.policy.honor import Reach
 from optout_gate.policy.load import Loaded, load_file
+from optout_gate.policy.notice import Notice
+from optout_gate.trackers.purposes import Purpose
 
 EXAMPLE = """
 \b
@@ -44,15 +47,47 @@ def check(config: Path, as_json: bool) -> None:
         counts = _blocked(name, policy, loaded)
         policies.add_row(
             name,
-            ", ".join(policy.honor) or "nothing",
-            ", ".join(purpose.value for purpose in policy.deny) or "nothing",
+            ", ".join(map(_honoured, policy.honor, policy.honor.values())) or "nothing",
+            ", ".join(purpose.value for purpose in Purpose if purpose in policy.denied) or "nothing",
             f"{counts} of {len(loaded.catalog)}",
             ", ".join(f"{vendor}: {action.value}" for vendor, action in policy.vendors.items()) or "–",
             ", ".join(policy.always) or "–",
         )
     console.print(policies)
+    for name, policy in loaded.config.policies.items():
+        if policy.notice is not None:
+            _tell_notice(name, policy.notice)
     for filter_list in loaded.filter_lists:
-        console.print(f"filter list {filter_list.path}: denied as {filter_list.vendor.purposes[0].value}")
+        purpose = filter_list.vendor.purposes[0].value
+        console.print(f"filter list {filter_list.path}: {filter_list.rules:,} rules, denied as {purpose}")
+        for line in filter_list.skipped:
+            told = f"  {filter_list.path}:{line.number}: passed over, {line.fault}: {line.text}"
+            console.print(told, markup=False, soft_wrap=True)
+
+
+def _honoured(word: str, reach: Reach | tuple[Purpose, ...]) -> str:
+    if reach is Reach.AS_SAID:
+        return word
+    shown = reach.value if isinstance(reach, Reach) else "/".join(purpose.value for purpose in reach) or "nothing"
+    return f"{word} ({shown})"
+
+
+def _tell_notice(policy: str, notice: Notice) -> None:
+    """Print a notice's chart as it reads, and what was made of it."""
+    title = f"{notice.title}, {notice.updated}: policy {policy!r}"
+    chart = Table("category", *(recipient.name for recipient in notice.recipients.values()), title=title)
+    chart.title_justify = "left"
+    chart.add_column("for everyone")
+    for category in notice.categories.values():
+        cells = ["sold or shared" if id_ in category.sold_or_shared else "not" for id_ in notice.recipients]
+        withheld = notice.withheld(category)
+        denied = ", ".join(purpose.value for purpose in Purpose if purpose in withheld)
+        floor = f"on {', '.join(category.paths)}: no {denied}" if category.paths and denied else "–"
+        chart.add_row(category.name, *cells, floor)
+    console.print(chart)
+    console.print(f"collected with: {', '.join(each.value for each in notice.technologies)}")
+    for words, purposes in notice.purposes.items():
+        console.print(f"used for {words}: {', '.join(purpose.value for purpose in purposes)}")
 
 
 def _policies(loaded: Loaded) -> dict[str, PolicyConfig]:
@@ -70,7 +105,15 @@ def _summary(loaded: Loaded) -> dict[str, object]:
         "config": loaded.config.model_dump(mode="json", exclude={"trackers"}),
         "vendors": len(loaded.catalog),
         "policies": {
-            name: {"vendors_blocked": _blocked(name, policy, loaded)} for name, policy in _policies(loaded).items()
+            name: {
+                "vendors_blocked": _blocked(name, policy, loaded),
+                "denies": sorted(purpose.value for purpose in policy.denied),
+                "everyone": [
+                    {"path": rule.pattern, "denies": sorted(rule.purposes), "why": rule.words}
+                    for rule in Policy(name, policy, loaded.catalog).path_rules
+                ],
+            }
+            for name, policy in _policies(loaded).items()
         },
         "filter_lists": [each.path for each in loaded.filter_lists],
     }

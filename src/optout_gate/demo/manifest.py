@@ -237,6 +237,15 @@ TRACKING_COOKIES: Mapping[str, str] = {
 }
 """Cookies that the server sets for vendors, on every page."""
 
+OPT_OUT_STRINGS: Mapping[str, tuple[str, str]] = {
+    "usprivacy": ("1YNN", "1YYN"),
+    "__gpp": ("DBABLA~BVQqAAAAAgA.QA", "DBABLA~BVQVAAAAAgA.YA"),
+    "__gpp_sid": ("7", "7"),
+    "OptanonConsent": ("C0004%3A1", "C0004%3A0"),
+    "OneTrustWPCCPAGoogleOptOut": ("false", "true"),
+}
+"""Opt-out strings that the server sets on every page: what stands in each, and what must for who opted out."""
+
 SITE_COOKIES: tuple[str, ...] = ("juniper_session",)
 """Cookies of the site itself: must stay."""
 

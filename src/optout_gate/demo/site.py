@@ -62,6 +62,14 @@ COOKIES: tuple[str, ...] = (
     "_fbp=fb.1.0000000000000.0000000000; Path=/; Max-Age=7776000; SameSite=Lax",
     "_uetsid=00000000000000000000000000000000; Path=/; Max-Age=86400; SameSite=Lax",
     "ajs_anonymous_id=00000000-0000-4000-8000-000000000000; Path=/; Max-Age=31536000; SameSite=Lax",
+    # Opt-out strings, as a consent platform keeps them for a visitor who has not opted out; deaf to the signal.
+    "usprivacy=1YNN; Path=/; Max-Age=31536000; SameSite=Lax",
+    "__gpp=DBABLA~BVQqAAAAAgA.QA; Path=/; Max-Age=31536000; SameSite=Lax",
+    "__gpp_sid=7; Path=/; Max-Age=31536000; SameSite=Lax",
+    "OptanonConsent=isGpcEnabled=0&datestamp=Mon+Nov+23+2026&version=202209.1.0&browserGpcFlag=0&isIABGlobal=false"
+    "&hosts=&consentId=00000000-0000-4000-8000-000000000000&interactionCount=1&landingPath=NotLandingPage"
+    "&groups=C0001%3A1%2CC0002%3A1%2CC0003%3A1%2CC0004%3A1%2CC0005%3A1; Path=/; Max-Age=31536000; SameSite=Lax",
+    "OneTrustWPCCPAGoogleOptOut=false; Path=/; Max-Age=31536000; SameSite=Lax",
 )
 """``Set-Cookie`` field lines of every page."""
 

@@ -17,7 +17,7 @@ from mitmproxy import http as mitm
 from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange
 from optout_gate.http import Headers, Response
-from optout_gate.mitm import messages
+from optout_gate.mitm import messages, words
 from optout_gate.rewrite.passage import HELD_BYTES, Passage
 
 KEPT_BYTES = 8 * 1024 * 1024  # of a streamed page, to show it; mitmproxy itself forgets what it streams
@@ -28,24 +28,22 @@ log = logging.getLogger(__name__)
 
 
 class Crossing:
-    """What the addon knows of one flow."""
+    """What the addon knows of one flow. It does not hold the flow: that would keep mitmproxy from forgetting it."""
 
     def __init__(self, flow: mitm.HTTPFlow, exchange: Exchange) -> None:
-        self.flow = flow
         self.exchange = exchange
+        is_ours = words.METADATA in flow.metadata  # a flow replayed
+        self.may_comment = is_ours or not flow.comment  # what a person or another addon wrote stays
+        self.may_mark = is_ours or not flow.marked
         self.original: bytes | None = None  # the origin's body, once it is through; None where it is not kept
         self._passage: Passage | None = None
         self._is_cut = False
         self._came: bytearray | None = bytearray()  # None: too long to be kept
         self._sent = bytearray()
 
-    def respond(self, *, stream: bool) -> None:
-        """Rewrite the response's head, and see to it that its body comes through the gate.
-
-        Args:
-            stream: pass it on as it comes. Where it is declared to be short, it is held back whole all the same.
-        """
-        response = self.flow.response
+    def respond(self, flow: mitm.HTTPFlow, *, stream: bool) -> None:
+        """Rewrite the response's head; have its body come through the gate as it comes (``stream``), or once it is whole."""
+        response = flow.response
         assert response is not None
         head = messages.response_of(response)
         passage = self.exchange.respond(head)
@@ -56,15 +54,15 @@ class Crossing:
         if stream:
             headers = passage.head.headers
             if b"content-length" not in headers and b"transfer-encoding" not in headers:
-                headers = messages.framed_for_streaming(headers, self.flow)
+                headers = messages.framed_for_streaming(headers, flow)
             messages.set_headers(response, headers)
-            response.stream = self._stream(passage, passage.head)
+            response.stream = self._stream(flow, passage, passage.head)
         else:
             response.stream = False
 
-    def finish(self) -> None:
+    def finish(self, flow: mitm.HTTPFlow) -> None:
         """Put a body that was held back through the gate; give a streamed one back for showing."""
-        response = self.flow.response
+        response = flow.response
         passage = self._passage
         if response is None or passage is None:
             if response is not None and response.raw_content is not None:
@@ -74,32 +72,30 @@ class Crossing:
         response.trailers = None  # they speak of the origin's bytes
         if response.stream:
             if self._came is not None:
-                self._keep(bytes(self._came), bytes(self._sent))
+                self._keep(response, bytes(self._came), bytes(self._sent))
         elif response.raw_content is not None:
-            self._put_through(passage, response)
+            self._put_through(flow, passage, response)
         self._passage = None
 
-    def _put_through(self, passage: Passage, response: mitm.Response) -> None:
+    def _put_through(self, flow: mitm.HTTPFlow, passage: Passage, response: mitm.Response) -> None:
         came = response.raw_content or b""
         try:
             sent = passage.feed(came) + passage.close()
         except RewriteError as error:
             self.exchange.cut(error)
-            log.warning("optout_gate: %s held back from a visitor who opted out: %s", self.flow.request.url, error)
-            self.flow.response = mitm.Response.make(503, NOT_SHOWN, {"Content-Type": "text/plain; charset=utf-8"})
+            log.warning("optout_gate: %s held back from a visitor who opted out: %s", flow.request.url, error)
+            flow.response = mitm.Response.make(503, NOT_SHOWN, {"Content-Type": "text/plain; charset=utf-8"})
             return
         length = str(len(sent)).encode()
         headers = passage.head.headers.without([b"transfer-encoding"])
         messages.set_headers(response, headers.replacing(b"content-length", length))
-        self._keep(came, sent)
+        self._keep(response, came, sent)
 
-    def _keep(self, came: bytes, sent: bytes) -> None:
-        response = self.flow.response
-        assert response is not None
+    def _keep(self, response: mitm.Response, came: bytes, sent: bytes) -> None:
         response.data.content = sent
         self.original = came
 
-    def _stream(self, passage: Passage, sent_head: Response) -> Callable[[bytes], Iterable[bytes]]:
+    def _stream(self, flow: mitm.HTTPFlow, passage: Passage, sent_head: Response) -> Callable[[bytes], Iterable[bytes]]:
         """Return what mitmproxy puts each piece of the body through; at the end it is called with ``b""``."""
 
         def put_through(piece: bytes) -> Iterable[bytes]:
@@ -110,7 +106,7 @@ class Crossing:
                 if passage.head != sent_head:  # the core would have the page go out contained: too late
                     raise RewriteError(self.exchange.report.error or "engine", "the head has been sent")
             except RewriteError as error:
-                self._cut(error)
+                self._cut(flow, error)
                 return []
             if self._came is not None:
                 self._came += piece
@@ -122,12 +118,12 @@ class Crossing:
 
         return put_through
 
-    def _cut(self, error: RewriteError) -> None:
+    def _cut(self, flow: mitm.HTTPFlow, error: RewriteError) -> None:
         self._is_cut = True
         self.exchange.cut(error)
-        log.warning("optout_gate: %s cut off for a visitor who opted out: %s", self.flow.request.url, error)
-        if self.flow.killable:
-            self.flow.kill()
+        log.warning("optout_gate: %s cut off for a visitor who opted out: %s", flow.request.url, error)
+        if flow.killable:
+            flow.kill()
 
 
 def is_short(response: mitm.Response) -> bool:

@@ -44,11 +44,6 @@ def framed_for_streaming(headers: Headers, flow: mitm.HTTPFlow) -> Headers:
     return headers.plus((b"Transfer-Encoding", b"chunked")) if speaks_chunks else headers
 
 
-def is_upgrade(request: mitm.Request) -> bool:
-    """Return True for a request that asks to leave HTTP (RFC 9110 §7.8), as a WebSocket's does."""
-    return b"upgrade" in Headers(request.headers.fields)
-
-
 def answered_by_another(flow: mitm.HTTPFlow) -> bool:
     """Return True when another addon has answered, or ended, the flow: it is left alone.
 

@@ -1,22 +1,30 @@
 """What a flow carries for people and filters: comment, mark and metadata, all drawn from the exchange's report."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from optout_gate.gate import Outcome, Report
+from optout_gate.policy.decision import Decision
 
 METADATA = "optout_gate"
 """Key of ``flow.metadata``. ``~meta`` filters look into it."""
 
 MARKS = {
-    Outcome.ENFORCED: ":shield:",
+    Outcome.ENFORCED: ":scissors:",
     Outcome.CONTAINED: ":warning:",
     Outcome.BLOCKED: ":no_entry:",
-    Outcome.OBSERVED: ":eyes:",
+    Outcome.OBSERVED: ":pencil2:",
 }
 """A flow's mark by what became of it; where nothing was done there is none."""
 
 _SHOWN_VENDORS = 6  # in a comment, which stands on one line
+
+
+def of(flow: Any) -> dict[str, Any] | None:
+    """Return what a flow's metadata says of it, None where the gate did not see it."""
+    told = getattr(flow, "metadata", {}).get(METADATA)
+    return told if isinstance(told, dict) else None
 
 
 def comment(report: Report) -> str:
@@ -33,7 +41,7 @@ def comment(report: Report) -> str:
         what = f"{count} {verb}: {_vendors(report)}"
     else:
         what = "nothing to remove"
-    return f"{report.decision}: {what}"
+    return f"{_why(report.decision)}: {what}"
 
 
 def mark(report: Report) -> str:
@@ -49,7 +57,7 @@ def metadata(report: Report) -> dict[str, Any]:
         "site": report.site,
         "outcome": report.outcome.value,
         "signal": report.decision.signal,
-        "decision": str(report.decision),
+        "decision": _why(report.decision),
         "policy": report.decision.policy.name,
         "mode": report.decision.mode.value,
         "removed": len(report.removals),
@@ -57,11 +65,43 @@ def metadata(report: Report) -> dict[str, Any]:
             {"vendor": vendor, "purpose": purpose, "kind": kind, "count": count}
             for (vendor, purpose, kind), count in sorted(report.removals.counts.items())
         ],
+        "details": [
+            {
+                "kind": each.kind,
+                "what": each.what,
+                "vendor": each.verdict.vendor.vendor,
+                "why": str(each.verdict),
+            }
+            for each in report.removals.kept
+        ],
         "error": report.error,
         "bytes_in": report.bytes_in,
         "bytes_out": report.bytes_out,
         "gate_seconds": report.gate_seconds,
     }
+
+
+def explained(told: Mapping[str, Any]) -> list[str]:
+    """Return a flow's metadata as lines for people: what held, on whose word, and each thing taken out with its rule."""
+    lines = [
+        f"{told['decision']}; policy {told['policy']!r}, mode {told['mode']}: {told['outcome'].replace('_', ' ')}",
+    ]
+    if told["error"]:
+        lines.append(f"could not be rewritten: {told['error']}")
+    for each in told["details"]:
+        lines.append(f"{each['kind'].replace('_', ' ')} {each['what']}")
+        lines.append(f"    {each['why']}")
+    left = told["removed"] - len(told["details"])
+    if left:
+        lines.append(f"and {left} more")
+    return lines
+
+
+def _why(decision: Decision) -> str:
+    """Return the decision without the signals' values, which would read like the count behind them."""
+    if not decision.because:
+        return str(decision)
+    return f"opted out by {', '.join(signal.words.partition(':')[0] for signal in decision.because)}"
 
 
 def _vendors(report: Report) -> str:

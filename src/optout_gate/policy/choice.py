@@ -36,7 +36,7 @@ class VisitorChoice:
 
     @property
     def signal(self) -> str:
-        """What decided: ``gpc``, ``cookie``, ``dnt``, ``always`` (the path), or ``none``."""
+        """What decided: ``gpc``, ``cookie``, a consent cookie's format, ``always`` (the path), or ``none``."""
         return self.decision.signal
 
     def denies(self, name: str) -> bool:
@@ -47,9 +47,9 @@ class VisitorChoice:
         """
         vendor = self.catalog.vendors.get(name)
         if vendor is not None:
-            return self.opted_out and self.decision.policy.answer(vendor).action is Action.BLOCK
+            return self.opted_out and self.decision.answer(vendor).action is Action.BLOCK
         if name in tuple(Purpose):
-            return self.opted_out and Purpose(name) in self.decision.policy.denied
+            return self.opted_out and Purpose(name) in self.decision.denied
         known = [*self.catalog.vendors, *Purpose]
         raise ValueError(f"there is no vendor or purpose {name!r}{did_you_mean(name, known)}")
 

@@ -1,14 +1,20 @@
 """The configuration file's shape. ``docs/configuration.md`` explains every key; ``optout-gate schema`` prints it."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from optout_gate.trackers.purposes import DENIABLE, Purpose
+from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, GpcJsonConfig, PreferencesConfig
+from optout_gate.policy.honor import EVERY_SIGNAL, Honor
+from optout_gate.policy.notice import Notice
+from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
+from optout_gate.signals import onetrust
+from optout_gate.trackers.purposes import Purpose
 from optout_gate.trackers.vendor import Vendor, VendorId
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\Z")
@@ -28,6 +34,14 @@ class Action(StrEnum):
 
     ALLOW = "allow"
     RESTRICT = "restrict"  # keeps loading, in its vendor's documented restricted mode
+    BLOCK = "block"
+
+
+class Unknown(StrEnum):
+    """What is done with a third party that neither the catalogue nor a list knows."""
+
+    ALLOW = "allow"
+    REPORT = "report"  # let through, and counted by host
     BLOCK = "block"
 
 
@@ -74,15 +88,10 @@ def _host_pattern(value: str) -> str:
     return value
 
 
-def _path_pattern(value: str) -> str:
-    if not value.startswith("/"):
-        raise ValueError(f"a path pattern starts with '/', as in '/member/*', found {value!r}")
-    return value
-
-
-def _deniable(value: Purpose) -> Purpose:
-    if value not in DENIABLE:
-        raise ValueError(f"{value.value!r} cannot be denied: it keeps working for everyone")
+def _allowed(value: str) -> str:
+    """Return a vendor's id (no dot in it) or a host (a dot); that the vendor exists is checked with the catalogue."""
+    if not _HOST_PATTERN.match(value) or value.startswith("*."):
+        raise ValueError(f"{value!r} is neither a host nor a vendor: expected 'cdn.example.net' or 'google-maps'")
     return value
 
 
@@ -102,18 +111,31 @@ def _cookie_name(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
-PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
-DeniablePurpose = Annotated[Purpose, AfterValidator(_deniable)]
-SignalKind = Literal["gpc", "cookie", "dnt"]
+AllowedName = Annotated[str, AfterValidator(_allowed)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+Use = Literal["sale", "sharing", "targeted_advertising", "analytics", "session_replay"]
+"""What a signal speaks of: :data:`optout_gate.signals.statement.USES`."""
 
 
-class SiteConfig(_Part):
+class CoherenceConfig(Part):
+    """What the site's own opt-out strings say for a visitor who opted out."""
+
+    write: tuple[Literal["usprivacy", "gpp", "onetrust-google"], ...] = Field(
+        (), description="strings to set where none stands; all others are only made to agree where they do"
+    )
+    notice_given: bool = Field(
+        True, description="US Privacy String: the site gives notice of the right to opt out, where none says"
+    )
+    lspa: bool = Field(False, description="US Privacy String: the site is under the IAB's LSPA, where none says")
+    gpp_sections: tuple[Annotated[int, Field(ge=6, le=27)], ...] = Field(
+        (7,), min_length=1, description="sections of a GPP string that the gate sets; 7 is the national one"
+    )
+
+
+class SiteConfig(Part):
     """One website behind the gate."""
 
     hosts: tuple[HostPattern, ...] = Field(
@@ -123,14 +145,32 @@ class SiteConfig(_Part):
     preserve_host: bool = Field(True, description="send the visitor's Host on, not the upstream's own")
     mode: Mode = Field(Mode.ENFORCE, description="enforce; observe counts and changes nothing; off does neither")
     policy: str = Field("default", description="name of the policy that holds")
+    onetrust_groups: dict[str, tuple[Use, ...]] = Field(
+        default_factory=dict, description="what OneTrust categories of the site's own mean, over the usual ones"
+    )
+    coherence: CoherenceConfig = Field(
+        default_factory=CoherenceConfig, description="the site's own opt-out strings, for a visitor who opted out"
+    )
+
+    @property
+    def all_onetrust_groups(self) -> Mapping[str, tuple[str, ...]]:
+        """OneTrust's usual categories, and the site's own over them; the very table of the usual ones where none are."""
+        return {**onetrust.GROUPS, **self.onetrust_groups} if self.onetrust_groups else onetrust.GROUPS
 
 
-class PolicyConfig(_Part):
+class InformedConsent(StrEnum):
+    """What a consent does that was given in knowledge of the browser's signal (11 CCR §7025(c)(3))."""
+
+    IGNORE = "ignore"  # the signal holds
+    HONOR = "honor"  # the consent holds, for as long as its record does
+
+
+class PolicyConfig(Part):
     """What an opt-out means."""
 
-    honor: tuple[SignalKind, ...] = Field(
-        ("gpc", "cookie"),
-        description="signals that count as an opt-out; dnt is counted, never honoured unless listed",
+    honor: Honor = Field(
+        dict(EVERY_SIGNAL),
+        description="signals that count: a list of names, or names with what each counts for; all is all but dnt",
     )
     deny: tuple[DeniablePurpose, ...] = Field(
         (
@@ -141,15 +181,38 @@ class PolicyConfig(_Part):
             Purpose.PERSONALIZATION,
             Purpose.TAG_MANAGEMENT,
         ),
-        description="purposes denied for a visitor who opted out",
+        description="purposes denied for a visitor who opted out; beside a notice, in addition to what it sells",
     )
     vendors: dict[VendorId, Action] = Field(
         default_factory=dict, description="an answer for single vendors, over that of their purposes"
     )
-    always: tuple[PathPattern, ...] = Field((), description="paths on which `deny` holds for everyone; '*' is any run")
+    always: tuple[PathPattern, ...] = Field(
+        (), description="paths on which all that is denied is denied for everyone; '*' is any run"
+    )
+    unknown: Unknown = Field(
+        Unknown.REPORT,
+        description="third parties that nobody knows: allow; report counts them; block (always so on `always` paths)",
+    )
+    allow: tuple[AllowedName, ...] = Field(
+        (), description="hosts (with their subdomains) and vendors that load whatever else is said here"
+    )
+    sticky: bool = Field(
+        True, description="keep an opt-out that the browser's signal made in the opt-out cookie, until it is taken back"
+    )
+    informed_consent: InformedConsent = Field(
+        InformedConsent.IGNORE, description="whether a later consent, given in knowledge of the signal, overrides it"
+    )
+    notice: Notice | None = Field(None, description="a privacy notice, compiled into what is denied")
+
+    @property
+    def denied(self) -> frozenset[Purpose]:
+        """Everything that an opt-out denies."""
+        if self.notice is None:
+            return frozenset(self.deny)
+        return self.notice.refusable.union(self.deny if "deny" in self.model_fields_set else ())
 
 
-class CookieConfig(_Part):
+class CookieConfig(Part):
     """The gate's own first-party opt-out cookie."""
 
     name: Annotated[str, AfterValidator(_cookie_name)] = Field("optout_gate", description="its name")
@@ -157,14 +220,17 @@ class CookieConfig(_Part):
     domain: str | None = Field(None, description="Domain attribute; by default the host alone")
 
 
-class FilterListConfig(_Part):
+class FilterListConfig(Part):
     """A filter list in EasyList syntax."""
 
     path: str = Field(min_length=1, description="file, relative to the configuration")
     purpose: DeniablePurpose = Field(description="what its matches are denied for")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = Field(
+        None, description="checksum the file must have (see: optout-gate lists add)"
+    )
 
 
-class TrackersConfig(_Part):
+class TrackersConfig(Part):
     """What the gate recognises beyond its own catalogue."""
 
     extra: tuple["ExtraVendor", ...] = Field((), description="vendors of your own")
@@ -179,7 +245,7 @@ class ExtraVendor(Vendor):
     source: str = Field("configuration", description="where the facts come from")
 
 
-class Config(_Part):
+class Config(Part):
     """The whole file."""
 
     version: Literal[1] = Field(description="format of this file")
@@ -195,3 +261,9 @@ class Config(_Part):
         description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
+    preferences: PreferencesConfig = Field(
+        default_factory=PreferencesConfig, description="the preference page and the status"
+    )
+    gpc_json: GpcJsonConfig | None = Field(None, description="publish /.well-known/gpc.json; off by default")
+    consumers: ConsumersConfig | None = Field(None, description="how signed-in consumers are known; off by default")
+    choices: ChoicesConfig = Field(default_factory=ChoicesConfig, description="where their opt-outs stand")

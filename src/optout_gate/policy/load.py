@@ -5,14 +5,15 @@ checked here, on the raw data, so that a wrong type in one place does not hide a
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
 from optout_gate.errors import ConfigError, Problem
-from optout_gate.policy.config import Config
-from optout_gate.trackers import lists
+from optout_gate.policy.beside import Beside, read_beside
+from optout_gate.policy.config import Action, Config
+from optout_gate.trackers import lists, unknown
 from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
 from optout_gate.trackers.lists import FilterList
 
@@ -25,6 +26,7 @@ class Loaded:
     catalog: Catalog
     filter_lists: tuple[FilterList, ...]
     file: str
+    beside: Beside = field(default_factory=Beside)
 
 
 def load_file(path: Path) -> Loaded:
@@ -57,12 +59,17 @@ def load_text(text: str, *, file: str, folder: Path) -> Loaded:
         problems += error.problems
     catalog = _catalog(document, config)
     problems += _names(document, catalog)
+    problems += _notices(document)
     problems += _own_vendors(document)
     filter_lists, list_problems = _filter_lists(document, folder)
     problems += list_problems
+    beside = Beside(folder)
+    if config is not None:
+        beside, beside_problems = read_beside(document, config, folder)
+        problems += beside_problems
     if problems or config is None:
         raise ConfigError(problems)
-    return Loaded(config, catalog, tuple(filter_lists), file)
+    return Loaded(config, catalog, tuple(filter_lists), file, beside)
 
 
 def from_upstream(upstream: str) -> Loaded:
@@ -133,10 +140,44 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
                 yield document.problem(at, text)
             taken.setdefault(host, document.line("sites", index))
     for name, policy_data in policies.items():
-        for vendor in _mapping(_mapping(policy_data).get("vendors")):
-            if vendor not in catalog.vendors and vendor not in own:
+        for vendor, action in _mapping(_mapping(policy_data).get("vendors")).items():
+            known = vendor in catalog.vendors or vendor in own or vendor in unknown.VENDORS
+            if not known:
                 text = f"there is no vendor {vendor!r} in the catalogue{did_you_mean(vendor, catalog.vendors)}"
                 yield document.problem(("policies", name, "vendors", vendor), f"{text} (see: optout-gate vendors)")
+            elif action == Action.RESTRICT and not _has_restricted_mode(catalog, vendor):
+                text = f"vendor {vendor!r} has no restricted mode that its vendor documents; expected allow or block"
+                yield document.problem(("policies", name, "vendors", vendor), text)
+        for index, allowed in enumerate(_list(_mapping(policy_data).get("allow"))):
+            if not isinstance(allowed, str) or "." in allowed:
+                continue
+            if allowed not in catalog.vendors and allowed not in own and allowed not in unknown.VENDORS:
+                text = f"there is no vendor {allowed!r} in the catalogue{did_you_mean(allowed, catalog.vendors)}"
+                yield document.problem(("policies", name, "allow", index), f"{text}; a host has a dot in it")
+
+
+def _has_restricted_mode(catalog: Catalog, vendor: str) -> bool:
+    entry = catalog.vendors.get(vendor)
+    return entry is not None and entry.restricted is not None
+
+
+def _notices(document: Document) -> Iterator[Problem]:
+    """Yield what a notice says about itself that does not hold together."""
+    for name, policy in _mapping(_mapping(document.data).get("policies")).items():
+        notice = _mapping(_mapping(policy).get("notice"))
+        at = ("policies", name, "notice")
+        recipients = _mapping(notice.get("recipients"))
+        stated = {each for words in _mapping(notice.get("purposes")).values() for each in _list(words)}
+        for id_, recipient in recipients.items():
+            for index, purpose in enumerate(_list(_mapping(recipient).get("purposes"))):
+                if purpose not in stated:
+                    text = f"the notice states no such purpose: {purpose!r} stands under none of its 'purposes'"
+                    yield document.problem((*at, "recipients", id_, "purposes", index), text)
+        for id_, category in _mapping(notice.get("categories")).items():
+            for index, recipient in enumerate(_list(_mapping(category).get("sold_or_shared"))):
+                if isinstance(recipient, str) and recipient not in recipients:
+                    text = f"the notice names no recipient {recipient!r}{did_you_mean(recipient, recipients)}"
+                    yield document.problem((*at, "categories", id_, "sold_or_shared", index), text)
 
 
 def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], list[Problem]]:
@@ -154,10 +195,16 @@ def _filter_lists(document: Document, folder: Path) -> tuple[list[FilterList], l
             continue
         seen.add(path)
         try:
-            text = (folder / path).read_text("utf-8", errors="replace")
+            content = (folder / path).read_bytes()
         except OSError as error:
             problems.append(document.problem(where, f"filter list {folder / path} cannot be read: {error.strerror}"))
             continue
+        pinned, found_sum = _mapping(entry).get("sha256"), lists.checksum(content)
+        if isinstance(pinned, str) and pinned.lower() != found_sum:
+            at = ("trackers", "filter_lists", index, "sha256", VALUE)
+            problems.append(document.problem(at, f"filter list {folder / path} has another checksum: {found_sum}"))
+            continue
+        text = content.decode("utf-8", "replace")
         name = "-".join(part for part in _words(Path(path).stem)) or str(index)
         try:
             found.append(lists.load(text, path=path, name=name, purpose=purpose))  # type: ignore[arg-type]

@@ -10,23 +10,40 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from optout_gate import __version__
+from optout_gate.policy.load import Loaded
+from optout_gate.proxy.admin_choices import AdminChoices
 
 
 class Admin:
     """The admin address as an ASGI application."""
 
-    def __init__(self, registry: Callable[[], CollectorRegistry], ready: Callable[[], str | None]) -> None:
-        """Take where the metrics are, and what says why the gate is not ready (None when it is)."""
+    def __init__(
+        self,
+        registry: Callable[[], CollectorRegistry],
+        ready: Callable[[], str | None],
+        loaded: Callable[[], Loaded] | None = None,
+    ) -> None:
+        """Take where the metrics are, what says why the gate is not ready (None when it is), and the configuration.
+
+        Without the last there are no addresses under ``/choices``.
+        """
         self._registry = registry
         self._ready = ready
+        self._choices = AdminChoices(loaded) if loaded is not None else None
         self.app = Starlette(
             routes=[
                 Route("/metrics", self._metrics),
                 Route("/healthz", self._health),
                 Route("/readyz", self._readiness),
                 Route("/version", self._version),
+                *(self._choices.routes if self._choices is not None else ()),
             ]
         )
+
+    async def close(self) -> None:
+        """Let go of what the addresses hold open."""
+        if self._choices is not None:
+            await self._choices.close()
 
     def _metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

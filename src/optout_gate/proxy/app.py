@@ -9,14 +9,16 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from email.utils import formatdate
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
-from optout_gate.pages.app import PREFIX, OwnPages
-from optout_gate.proxy import forwarding, websocket
+from optout_gate.pages.app import SIGNED_IN, OwnPages
+from optout_gate.proxy import forwarding, signed_in, websocket
+from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
@@ -41,14 +43,16 @@ class ProxyApp:
     def __init__(self, gate: Gate, metrics: Metrics) -> None:
         self.gate = gate
         self.metrics = metrics
-        self.pages = OwnPages(lambda: self.gate)
+        self.watches = Deadlines(WATCH_AFTER_S)
+        self.pages = OwnPages(lambda: self.gate, metrics.choices)
+        self.reception = signed_in.Reception(metrics.choices)
         self._upstreams: dict[str, Upstream] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
-            if scope["path"].startswith(PREFIX + "/"):
-                await self.pages(scope, receive, self.metrics.own_page(scope["path"], send))
+            if self.pages.answer_to(scope["path"]):
+                await self._own_page(scope, receive, self.metrics.own_page(scope["path"], send))
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -60,6 +64,7 @@ class ProxyApp:
         """Close the connections to every origin."""
         for upstream in self._upstreams.values():
             await upstream.close()
+        await self.reception.close()
 
     def upstream(self, url: str) -> Upstream:
         """Return the connections to the origin at ``url``; they are made on first use."""
@@ -67,6 +72,13 @@ class ProxyApp:
         if found is None:
             found = self._upstreams[url] = Upstream(UpstreamAddress.parse(url))
         return found
+
+    async def _own_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a page of the gate's own, which is told who has signed in and how the visitor came."""
+        gate, request = self.gate, request_of(scope)
+        known = await self.reception.signed_in(gate, scope, request, fresh=True)
+        scheme = signed_in.scheme_of(gate, scope, request)
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -78,7 +90,8 @@ class ProxyApp:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay a WebSocket. What goes through it is the site's own; nothing in it is read."""
         request = request_of(scope)
-        exchange = self.gate.open(request)
+        known = await self.reception.signed_in(self.gate, scope, request)
+        exchange = self.gate.open(request, known.signal if known is not None else None)
         if exchange is None:
             self.metrics.refused("unknown_host")
             await websocket.refuse(scope, receive, send, 421)
@@ -92,10 +105,12 @@ class ProxyApp:
         client = scope.get("client")
         peer = client[0] if client else None
         authority = exchange.request.authority
+        trusted = forwarding.is_trusted(peer, self.gate.trusted_proxies)
+        headers = signed_in.without_false_identity(exchange.request.headers, self.gate, trusted=trusted)
         return forwarding.toward_origin(
-            forwarding.end_to_end(exchange.request.headers),
+            forwarding.end_to_end(headers),
             peer=peer,
-            trusted=forwarding.is_trusted(peer, self.gate.trusted_proxies),
+            trusted=trusted,
             scheme=exchange.request.scheme,
             authority=authority,
             host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
@@ -104,7 +119,8 @@ class ProxyApp:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self.gate
         request = request_of(scope)
-        exchange = gate.open(request)
+        known = await self.reception.signed_in(gate, scope, request)
+        exchange = gate.open(request, known.signal if known is not None else None)
         if exchange is None:
             self.metrics.refused("unknown_host")
             await reply(send, 421, "No site behind this gate answers to that host.")
@@ -113,6 +129,8 @@ class ProxyApp:
             self.metrics.refused("loop")
             await reply(send, 508, "The request came through this gate before: a loop.")
             return
+        if known is not None:
+            known.learn(exchange.decision)
         begun = gate.clock()
         self.metrics.inflight.inc()
         try:
@@ -133,18 +151,16 @@ class _Forwarding:
         self.send = send
         self.started = False
         self.body_is_through = False
+        self.deadline = inf
+        self._gone = False
+        self._task: asyncio.Task[Any] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Send the request on and the response back."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        watcher: list[asyncio.Task[None]] = []
-
-        def watch() -> None:
-            if task is not None:
-                watcher.append(loop.create_task(self._watch(task)))
-
-        timer = loop.call_later(WATCH_AFTER_S, watch)
+        self._task = asyncio.current_task()
+        self.deadline = asyncio.get_running_loop().time() + WATCH_AFTER_S
+        self.app.watches.add(self)
         try:
             await self._forward()
         except UpstreamError as error:
@@ -163,11 +179,15 @@ class _Forwarding:
             if not self._gone:
                 raise
         finally:
-            timer.cancel()
-            for each in watcher:
-                each.cancel()
+            self.app.watches.discard(self)
+            if self._watcher is not None:
+                self._watcher.cancel()
 
-    _gone = False
+    def expire(self) -> None:
+        """Begin to watch for the visitor's leaving."""
+        self.deadline = inf
+        if self._task is not None:
+            self._watcher = asyncio.get_running_loop().create_task(self._watch(self._task))
 
     async def _watch(self, task: "asyncio.Task[Any]") -> None:
         """Cancel the exchange when the visitor leaves: an answer nobody reads costs the origin for nothing."""

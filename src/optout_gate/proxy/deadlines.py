@@ -36,11 +36,8 @@ class Deadlines:
             self._tick = loop.call_later(self._tick_s, self._look, loop)
 
     def discard(self, timed: Timed) -> None:
-        """Look after ``timed`` no longer."""
+        """Look after ``timed`` no longer. The tick that finds nobody is the last."""
         self._timed.discard(timed)
-        if not self._timed and self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

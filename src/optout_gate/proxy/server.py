@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +68,7 @@ class Settings:
         if self.config is not None and self.upstream is not None:
             sites = tuple(site.model_copy(update={"upstream": self.upstream}) for site in loaded.config.sites)
             changes["sites"] = sites
-        return Loaded(loaded.config.model_copy(update=changes), loaded.catalog, loaded.filter_lists, loaded.file)
+        return replace(loaded, config=loaded.config.model_copy(update=changes))
 
 
 def list_times(loaded: Loaded) -> dict[str, float]:
@@ -126,7 +126,7 @@ def run(settings: Settings) -> int:
         raise
     if settings.workers == 1:
         return _in_loop(_Single(settings, loaded, visitors, operators).serve())
-    return _supervised(settings, visitors, operators)
+    return _supervised(settings, loaded, visitors, operators)
 
 
 def _in_loop(main: Awaitable[int]) -> int:
@@ -178,6 +178,7 @@ class _Visitors:
         from optout_gate.telemetry.metrics import Metrics
 
         self._settings = settings
+        self.loaded = loaded
         self._listener = listener
         self.metrics = Metrics()
         gate = Gate(loaded, clock=time.perf_counter)
@@ -195,6 +196,7 @@ class _Visitors:
             self.metrics.reload_failed()
             log.error("configuration not reloaded, the old one stays:\n%s", error)
             return
+        self.loaded = loaded
         gate = Gate(loaded, clock=time.perf_counter)
         self.app.gate = gate
         self.metrics.describe(gate, lists=list_times(loaded))
@@ -214,7 +216,8 @@ class _Single:
         self._visitors = _Visitors(settings, loaded, visitors)
         self._operators = operators
         self._stopping = False
-        admin = Admin(lambda: self._visitors.metrics.registry, self._not_ready)
+        admin = Admin(lambda: self._visitors.metrics.registry, self._not_ready, lambda: self._visitors.loaded)
+        self._let_go = admin.close
         self._admin = running_server(admin.app, http="httptools", lifespan="off")
         self._addresses = (visitors.getsockname(), operators.getsockname())
 
@@ -250,6 +253,7 @@ class _Single:
         alive.cancel()
         self._admin.should_exit = True
         await admin
+        await self._let_go()
         return 0
 
 
@@ -291,11 +295,11 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     sys.exit(_in_loop(main()))
 
 
-def _supervised(settings: Settings, visitors: socket.socket, operators: socket.socket) -> int:
+def _supervised(settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket) -> int:
     folder = tempfile.mkdtemp(prefix="optout-gate-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by prometheus-client when the workers import it
     try:
-        return _in_loop(_Supervisor(settings, visitors, operators, folder).serve())
+        return _in_loop(_Supervisor(settings, loaded, visitors, operators, folder).serve())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -303,17 +307,22 @@ def _supervised(settings: Settings, visitors: socket.socket, operators: socket.s
 class _Supervisor:
     """Starts workers, keeps their number, and serves operators."""
 
-    def __init__(self, settings: Settings, visitors: socket.socket, operators: socket.socket, folder: str) -> None:
+    def __init__(
+        self, settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket, folder: str
+    ) -> None:
         from optout_gate.proxy.admin import Admin
 
         self._settings = settings
+        self._loaded = loaded
         self._listener = visitors
         self._operators = operators
         self._folder = folder
         self._stopping = False
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
-        self._admin = running_server(Admin(self._registry, self._not_ready).app, http="httptools", lifespan="off")
+        admin = Admin(self._registry, self._not_ready, lambda: self._loaded)
+        self._let_go = admin.close
+        self._admin = running_server(admin.app, http="httptools", lifespan="off")
 
     def _registry(self) -> "CollectorRegistry":
         from prometheus_client import CollectorRegistry
@@ -339,6 +348,10 @@ class _Supervisor:
 
     def _reload(self) -> None:
         service_manager.tell_reloading()
+        try:
+            self._loaded = self._settings.load()
+        except ConfigError as error:
+            log.error("configuration not reloaded, the old one stays:\n%s", error)
         # Each worker reads the file by itself, and says in its metrics whether it is good.
         for worker in self._workers:
             if worker.pid is not None and worker.is_alive():
@@ -367,6 +380,7 @@ class _Supervisor:
         alive.cancel()
         self._admin.should_exit = True
         await admin
+        await self._let_go()
         return 0
 
     def _bury(self, worker: BaseProcess) -> None:

@@ -66,7 +66,7 @@ class CssRewriter:
 
     def _rewritten(self, text: str, *, whole: bool) -> tuple[str, int]:
         """Return ``text`` rewritten up to its last whole statement (or its end), and how much of it that was."""
-        edits: list[tuple[int, int, str]] = []
+        found: list[re.Match[str]] = []
         end = 0
         for match in _TOKEN.finditer(text):
             kind = match.lastgroup
@@ -76,16 +76,17 @@ class CssRewriter:
                 if not whole:
                     break
             elif kind in ("quoted", "bare", "string"):
-                edits += self._edit(match, text)
+                found.append(match)
         out: list[str] = []
         if whole:
             end = len(text)
         done = 0
-        for start, stop, replacement in edits:
-            if start >= end:
-                break
-            out += (text[done:start], replacement)
-            done = stop
+        for match in found:
+            if match.start() >= end:
+                break  # it is looked at, and counted, when all of its statement is there
+            for start, stop, replacement in self._edit(match, text):
+                out += (text[done:start], replacement)
+                done = stop
         out.append(text[done:end])
         return "".join(out), end
 

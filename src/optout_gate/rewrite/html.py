@@ -9,356 +9,278 @@ What lol-html does and does not do decides the shape of this module:
 - The content of ``noscript`` is text to it, as to a browser that runs scripts; for browsers that do not, it is a page
   of its own and gets a rewriter of its own.
 - A text may come in any number of pieces; scripts and styles are put together first.
-- It gives up on some markup with a ``RuntimeError``; that is a :exc:`~optout_gate.errors.RewriteError` here, and the
-  exchange decides what becomes of the page.
+- It gives up on text elements (``style``, ``title``, ``noscript``, ``iframe``...) inside ``select`` and ``frameset``. So from
+  where one of these begins, output waits until it is over; should lol-html give up, the gate's own scanner
+  (:mod:`optout_gate.rewrite.tags`) takes the page from there on.
 
-Elements are never removed and never added: a framework that hydrates the page counts them. A reference is replaced by
-something harmless in place (:mod:`optout_gate.rewrite.neutral`).
+What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import lolhtml
 
 from optout_gate.errors import RewriteError
-from optout_gate.policy.decision import Verdict
-from optout_gate.rewrite.attributes import editable, url_text, written
-from optout_gate.rewrite.css import CssRewriter, rewrite_css
-from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.neutral import FRAME, MARK, PIXEL, stand_in
-from optout_gate.trackers.urls import base_of, resolve
+from optout_gate.rewrite.page import Page
+from optout_gate.rewrite.references import SELECTOR
+from optout_gate.rewrite.status import Status
+from optout_gate.rewrite.tags import TagScanner
 
-MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
 MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
+MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
-
-class _Text(Protocol):
-    """Rewrites a text in pieces."""
-
-    def feed(self, text: str) -> str: ...
-    def close(self) -> str: ...
-
-
-# Every attribute that makes a browser fetch or connect, by element: (attribute, request type, kind of removal).
-# Request types are those of filter lists. What replaces a denied reference stands in _REPLACEMENT by kind.
-REFERENCES: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "script": (("src", "script", "script"),),
-    "img": (("src", "image", "image"), ("srcset", "image", "image")),
-    "image": (("href", "image", "image"), ("xlink:href", "image", "image"), ("src", "image", "image"),
-              ("srcset", "image", "image")),  # in HTML, <image> is <img>; in SVG, an element of its own
-    "feimage": (("href", "image", "image"), ("xlink:href", "image", "image")),
-    "use": (("href", "image", "image"), ("xlink:href", "image", "image")),
-    "source": (("src", "media", "media"), ("srcset", "image", "image")),
-    "video": (("src", "media", "media"), ("poster", "image", "image")),
-    "audio": (("src", "media", "media"),),
-    "track": (("src", "other", "media"),),
-    "input": (("src", "image", "image"),),
-    "iframe": (("src", "subdocument", "iframe"),),
-    "frame": (("src", "subdocument", "iframe"),),
-    "embed": (("src", "object", "object"),),
-    "object": (("data", "object", "object"),),
-    "link": (("href", "other", "link"), ("imagesrcset", "image", "link")),
-    "body": (("background", "image", "image"),),
-    "a": (("ping", "ping", "ping"),),
-    "area": (("ping", "ping", "ping"),),
-}  # fmt: skip
-
-# The selectors name just the elements that can hold one, so that the rest of a page costs no call.
-_SELECTORS = (
-    "script", "noscript", "style", "base", "img", "image", "feimage", "use", "source", "video", "audio", "track[src]",
-    "input[src]", "iframe", "frame", "embed", "object", "link", "body[background]", "a[ping]", "area[ping]",
-)  # fmt: skip
+_SELECTORS = SELECTOR.split(",")
 _STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
+_ANYWHERE = "[background],[attributionsrc]"
 _TEXTS = "script,style,noscript"
+_DELICATE = ("select", "frameset")
+_DELICATE_START = re.compile(rb"<(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
+_HELD_START = max(len(name) for name in _DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
-def _selectors_for(text: str | None) -> tuple[str, str, str]:
-    """Return the selectors of elements, styled elements and texts that a page can match; ``text`` is all of it, if known.
+class _Element(Protocol):
+    """Gives lol-html the method that it tells handlers of elements by."""
 
-    lol-html takes a microsecond or two for each, which is most of the work on a ``noscript`` with its one pixel.
-    """
-    if text is None:
-        return ",".join(_SELECTORS), _STYLED, _TEXTS
-    text = text.lower()
-    found = [selector for selector in _SELECTORS if "<" + selector.partition("[")[0] in text]
-    texts = [name for name in _TEXTS.split(",") if name in found]
-    return ",".join(found), _STYLED if "style" in text else "", ",".join(texts)
-
-
-# A denied reference's place is taken by this; None takes the attribute away, which leaves the element inert.
-_REPLACEMENT: Mapping[str, str | None] = {
-    "image": PIXEL,
-    "iframe": FRAME,
-    "link": None,
-    "media": None,
-    "object": None,
-    "ping": None,
-}
-
-_CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
+    def element(self, element: object) -> None: ...
 
 
 class HtmlRewriter:
     """Rewrites one page, in pieces of any size. Takes and returns Latin-1 seen through UTF-8."""
 
-    def __init__(self, judge: Judge, *, page_url: str, depth: int = 0, whole: str | None = None) -> None:
-        """Take who decides, where relative references start from, and the page's text where it is all there."""
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        page_url: str,
+        depth: int = 0,
+        whole: str | None = None,
+        in_noscript: bool = False,
+        xml: bool = False,
+        status: Status | None = None,
+    ) -> None:
+        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
+
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
-        page = _Page(judge, page_url, depth)
-        self._out: list[bytes] = []
-        self._silent_bytes = 0
-        self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        for selector, handlers in zip(_selectors_for(whole), (page, _Styled(page), _Texts(page)), strict=True):
-            if selector:
-                self._rewriter.on(selector, handlers)
+        def inner(text: str, url: str) -> str:
+            return _inner_page(judge, text, url, depth + 1, in_noscript=in_noscript)
+
+        def noscript(text: str, url: str) -> str:
+            return _inner_page(judge, text, url, depth + 1, in_noscript=True)
+
+        self._judge = judge
+        self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
+        self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
+        self._engine = _LolHtml(self._page, judge, whole, status)
+        self._partial = b""
+        self._trial: _Trial | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final.
 
         Raises:
-            RewriteError: lol-html gave up, or held more than it may.
+            RewriteError: the page cannot be read, or an attribute in it is longer than is held.
         """
-        try:
-            self._rewriter.write(chunk)
-        except RuntimeError as error:
-            raise RewriteError("engine", f"the HTML rewriter gave up: {error}") from None
-        out = b"".join(self._out)
-        self._out.clear()
-        self._silent_bytes = 0 if out else self._silent_bytes + len(chunk)
-        if self._silent_bytes > MAX_SILENT_BYTES:
-            raise RewriteError("oversize", f"more than {MAX_SILENT_BYTES:,} bytes without an end of the construct")
-        return out
+        if self._scanner is not None:
+            return self._scanner.feed(chunk)
+        data = self._partial + chunk if self._partial else chunk
+        tail = data.rfind(b"<", -_HELD_START)
+        self._partial = b""
+        if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in _DELICATE):
+            data, self._partial = data[:tail], data[tail:]
+        if self._trial is None and not _may_hold_delicate(data):
+            return self._engine.write(data) if data else b""
+        return self._carefully(data)
 
     def close(self) -> bytes:
         """Return what was held back.
 
         Raises:
-            RewriteError: lol-html gave up.
+            RewriteError: the page cannot be read.
         """
+        if self._scanner is not None:
+            return self._scanner.close()
+        out = self._carefully(self._partial) if self._partial else b""
+        if self._scanner is not None:
+            return out + self._scanner.close()
+        if self._trial is None:
+            return out + self._engine.end()
+        try:
+            return out + b"".join(self._trial.out) + self._engine.end()
+        except RewriteError as error:
+            return out + self._scan_from_trial(error) + self._scanner_in_place().close()
+
+    def _carefully(self, data: bytes) -> bytes:
+        """Take bytes that hold a delicate element: its output waits until it is over."""
+        out: list[bytes] = []
+        place = 0
+        while place < len(data):
+            if self._scanner is not None:
+                out.append(self._scanner.feed(data[place:]))
+                break
+            if self._trial is None:
+                start = _DELICATE_START.search(data, place)
+                end = len(data) if start is None else start.start()
+                if end > place:
+                    out.append(self._engine.write(data[place:end]))
+                if start is not None:
+                    self._trial = _Trial(start[1].lower(), self._page, self._judge)
+                place = end
+                continue
+            trial = self._trial
+            if trial.begun and not self._page.in_delicate and (again := _DELICATE_START.match(data, place)) is not None:
+                # The one before stood inside a script or an attribute; this one may be one.
+                out += trial.out
+                self._trial = _Trial(again[1].lower(), self._page, self._judge)
+                continue
+            found = trial.end.search(data, place)
+            end = len(data) if found is None else found.end()
+            if not self._page.in_delicate and (again := _DELICATE_START.search(data, place + 1, end)) is not None:
+                found, end = None, again.start()
+            trial.begun = True
+            trial.raw.append(data[place:end])
+            trial.size += end - place
+            try:
+                trial.out.append(self._engine.write(data[place:end]))
+            except RewriteError as error:
+                out.append(self._scan_from_trial(error))
+            else:
+                if found is not None or (trial.size > MAX_TRIED_BYTES and not self._page.in_delicate):
+                    out += trial.out
+                    self._trial = None
+                elif trial.size > MAX_TRIED_BYTES:  # held long enough: from here on with what never gives up
+                    out.append(self._scan_from_trial(None))
+            place = end
+        return b"".join(out)
+
+    def _scan_from_trial(self, error: RewriteError | None) -> bytes:
+        """Let the scanner read what was tried, and all that follows; return what it makes of the first part."""
+        trial = self._trial
+        if trial is None or not self._page.in_delicate:
+            # What looked like the element stood inside a script or an attribute: no place to begin reading at.
+            raise error or RewriteError("engine", "the HTML rewriter gave up")
+        self._trial = None
+        trial.rewind()
+        self._scanner = TagScanner(self._page)
+        return self._scanner.feed(b"".join(trial.raw))
+
+    def _scanner_in_place(self) -> TagScanner:
+        assert self._scanner is not None
+        return self._scanner
+
+
+class _Trial:
+    """Input since a delicate element began, and what lol-html made of it, until it is certain that it can."""
+
+    def __init__(self, name: bytes, page: Page, judge: Judge) -> None:
+        self.end = re.compile(rb"</" + name, re.IGNORECASE)
+        self.raw: list[bytes] = []
+        self.out: list[bytes] = []
+        self.size = 0
+        self.begun = False
+        self._page = page
+        self._judge = judge
+        self._state = page.state()
+        self._mark = judge.removals.mark()
+        page.in_delicate = False  # until lol-html says that the element is one
+
+    def rewind(self) -> None:
+        """Put page and notes back to where the element began."""
+        self._page.restore(self._state)
+        self._judge.removals.forget(self._mark)
+
+
+class _LolHtml:
+    """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
+
+    def __init__(self, page: Page, judge: Judge, whole: str | None, status: Status | None) -> None:
+        self._out: list[bytes] = []
+        self._silent_bytes = 0
+        self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
+        for selector, handler in _handlers(page, judge, whole):
+            self._rewriter.on(selector, handler)
+        if status is not None:
+            status.watch(self._rewriter)
+
+    def write(self, chunk: bytes) -> bytes:
+        try:
+            self._rewriter.write(chunk)
+        except RuntimeError as error:
+            raise RewriteError("engine", f"the HTML rewriter gave up: {error}") from None
+        out = self._taken()
+        self._silent_bytes = 0 if out else self._silent_bytes + len(chunk)
+        if self._silent_bytes > MAX_SILENT_BYTES:
+            raise RewriteError("oversize", f"more than {MAX_SILENT_BYTES:,} bytes without an end of the construct")
+        return out
+
+    def end(self) -> bytes:
         try:
             self._rewriter.end()
         except RuntimeError as error:
             raise RewriteError("engine", f"the HTML rewriter gave up: {error}") from None
+        return self._taken()
+
+    def _taken(self) -> bytes:
         out = b"".join(self._out)
         self._out.clear()
         return out
 
 
-class _Page:
-    """What lol-html calls for elements and texts, and what is known of the page so far."""
+class _Elements:
+    """Hands lol-html's elements on; its handlers are told apart by the methods they have."""
 
-    def __init__(self, judge: Judge, page_url: str, depth: int) -> None:
-        self._judge = judge
-        self._base = base_of(page_url)
-        self._page_url = page_url
-        self._depth = depth
-        self._base_is_set = False
-        self._base_is_own = judge.own(self._base.host)
-        self._text: _Text | None = None  # the rewriter of the script or style we are in
-
-    def element(self, element: Any) -> None:
-        """Take out what an element's start tag refers to (called by lol-html)."""
-        tag = element.tag_name
-        starts = _STARTS.get(tag)
-        if starts is not None:
-            starts(self, element)
-        for attribute, request, kind in REFERENCES.get(tag, ()):
-            raw = element.get_attribute(attribute)
-            if raw is None:
-                continue
-            if attribute in _LISTS:
-                _LISTS[attribute](self, element, attribute, raw, request, kind)
-            # A path of the site's own ("/a"; not "//a", nor "/" and a tab, which browsers leave out) needs no look.
-            elif not (raw[:1] == "/" and raw[1:2].isalnum() and self._base_is_own):
-                self._reference(element, tag, attribute, raw, request, kind)
-        if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
-            self._inner_page(element, srcdoc)
-
-    def _reference(self, element: Any, tag: str, attribute: str, raw: str, request: str, kind: str) -> None:
-        text = url_text(raw)
-        if tag == "link" and _only_connects(element):
-            verdict = self._judge.connection(text, self._base)
-        else:
-            request = _link_request(element) if tag == "link" else request
-            verdict = self._judge.reference(text, self._base, request)
-        if verdict is None:
-            return
-        self._judge.removals.add(kind, verdict, text)
-        self._replace(element, attribute, kind, verdict)
-
-    def _replace(self, element: Any, attribute: str, kind: str, verdict: Verdict) -> None:
-        replacement = stand_in(verdict) if kind == "script" else _REPLACEMENT[kind]
-        if replacement is None:
-            element.remove_attribute(attribute)
-        else:
-            element.set_attribute(attribute, replacement)
-        for stale in ("integrity", "attributionsrc", "browsingtopics"):
-            if element.has_attribute(stale):  # speaks of what was there before
-                element.remove_attribute(stale)
-        element.set_attribute(MARK, verdict.vendor.vendor)
-
-    def _set(self, element: Any, attribute: str, raw: str, request: str, kind: str) -> None:
-        """Take the denied candidates out of a ``srcset`` (HTML §4.8.4.3.5), the rest stays in its order."""
-        text = editable(raw)
-        kept: list[str] = []
-        denied: Verdict | None = None
-        for match in _CANDIDATE.finditer(text):
-            url = match["url"]
-            if url is None:
-                continue
-            verdict = self._judge.reference(url, self._base, request)
-            if verdict is None:
-                kept.append(url + (match["descriptor"] or "").rstrip())
-            else:
-                denied = verdict
-                self._judge.removals.add(kind, verdict, url)
-        if denied is None:
-            return
-        if kept:
-            element.set_attribute(attribute, written(", ".join(kept)))
-        else:
-            element.remove_attribute(attribute)
-        element.set_attribute(MARK, denied.vendor.vendor)
-
-    def _pings(self, element: Any, attribute: str, raw: str, request: str, kind: str) -> None:
-        urls = editable(raw).split()
-        kept: list[str] = []
-        for url in urls:
-            verdict = self._judge.reference(url, self._base, request)
-            if verdict is None:
-                kept.append(url)
-            else:
-                self._judge.removals.add(kind, verdict, url)
-        if len(kept) == len(urls):
-            return
-        if kept:
-            element.set_attribute(attribute, written(" ".join(kept)))
-        else:
-            element.remove_attribute(attribute)
-
-    def style_attribute(self, element: Any) -> None:
-        text = editable(element.get_attribute("style"))
-        rewritten = rewrite_css(text, self._judge, self._base)
-        if rewritten != text:
-            element.set_attribute("style", written(rewritten))
-
-    def _inner_page(self, element: Any, raw: str) -> None:
-        """Rewrite the page in a ``srcdoc``, which resolves its references from the page around it."""
-        text = editable(raw)
-        rewritten = self._inner(text)
-        if rewritten != text:
-            element.set_attribute("srcdoc", written(rewritten))
-
-    def _inner(self, text: str) -> str:
-        if self._depth + 1 >= MAX_DEPTH:
-            raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
-        url = self._base.url or self._page_url
-        inner = HtmlRewriter(self._judge, page_url=url, depth=self._depth + 1, whole=text)
-        data = text.encode("utf-8", "surrogatepass")
-        return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")
-
-    def _start_script(self, element: Any) -> None:
-        runs = element.get_attribute("src") is None and is_script(element.get_attribute("type"))
-        self._text = InlineScript(self._judge, self._base) if runs else None
-
-    def _start_style(self, element: Any) -> None:
-        self._text = CssRewriter(self._judge, self._base)
-
-    def _start_noscript(self, element: Any) -> None:
-        self._text = _Noscript(self._inner)
-
-    def _start_base(self, element: Any) -> None:
-        """Let the first ``base`` with a ``href`` move what relative references start from (HTML §4.2.3)."""
-        href = element.get_attribute("href")
-        if href is None or self._base_is_set:
-            return
-        self._base_is_set = True
-        target = resolve(url_text(href), self._base)
-        if target is not None:
-            self._base = base_of(target.url)
-            self._base_is_own = self._judge.own(self._base.host)
-
-    def take_text(self, chunk: Any) -> None:
-        """Pass a piece of a script's, style's or noscript's text through its rewriter (called by lol-html)."""
-        rewriter = self._text
-        if rewriter is None:
-            return
-        text = chunk.text
-        out = rewriter.feed(text) if text else ""
-        if chunk.last_in_text_node:
-            out += rewriter.close()
-        if out != text:
-            chunk.replace(out, lolhtml.ContentType.HTML)
-
-
-class _Styled:
-    """Hands lol-html's elements with a ``style`` attribute on."""
-
-    def __init__(self, page: _Page) -> None:
-        self.element = page.style_attribute
+    def __init__(self, element: object) -> None:
+        self.element = element
 
 
 class _Texts:
-    """Hands lol-html's text pieces on; its handlers are told apart by the methods they have."""
+    """Hands lol-html's text pieces on."""
 
-    def __init__(self, page: _Page) -> None:
+    def __init__(self, page: Page) -> None:
         self.text = page.take_text
 
 
-class _Noscript:
-    """The content of a ``noscript`` element, held whole."""
+def _handlers(page: Page, judge: Judge, whole: str | None) -> list[tuple[str, object]]:
+    """Return the selectors that a page can match, each with its handler; ``whole`` is all of the page, if known.
 
-    def __init__(self, rewrite: Callable[[str], str]) -> None:
-        self._rewrite = rewrite
-        self._held: list[str] = []
-        self._size = 0
-
-    def feed(self, text: str) -> str:
-        self._held.append(text)
-        self._size += len(text)
-        if self._size > MAX_NOSCRIPT_CHARACTERS:
-            raise RewriteError("oversize", f"a noscript element is longer than {MAX_NOSCRIPT_CHARACTERS:,} characters")
-        return ""
-
-    def close(self) -> str:
-        text = "".join(self._held)
-        self._held, self._size = [], 0
-        return self._rewrite(text) if text else ""
-
-
-_STARTS: Mapping[str, Callable[[_Page, Any], None]] = {
-    "script": _Page._start_script,
-    "style": _Page._start_style,
-    "noscript": _Page._start_noscript,
-    "base": _Page._start_base,
-}
-
-
-def _only_connects(element: Any) -> bool:
-    """Return True for a ``link`` that names a host and no more: ``preconnect`` or ``dns-prefetch``."""
-    rels = (element.get_attribute("rel") or "").lower().split()
-    return "preconnect" in rels or "dns-prefetch" in rels
+    lol-html takes a microsecond or two for each, which is most of the work on a ``noscript`` with its one pixel.
+    """
+    catalog = judge.catalog
+    elements, texts = ",".join([*_SELECTORS, *_DELICATE]), _TEXTS
+    text = ""
+    if whole is not None:
+        text = whole.lower()
+        elements = ",".join(each for each in [*_SELECTORS, *_DELICATE] if "<" + each.partition("[")[0] in text)
+        texts = ",".join(name for name in _TEXTS.split(",") if "<" + name in text)
+    optional = [
+        ("style", _STYLED, page.style_attribute),
+        ("background", "[background]", page.anywhere),
+        ("attributionsrc", "[attributionsrc]", page.anywhere),
+        ("href", _CLICKED if judge.click_ids is not None else "", page.link),
+        ("data-", ",".join(f"[{name}]" for name in catalog.lazy_attributes), page.lazy),
+        ("class", ",".join(f".{name}" for name in judge.containers), page.container),
+    ]
+    if whole is None:
+        optional = [each for each in optional if each[0] not in ("background", "attributionsrc")]
+        optional.insert(1, ("", _ANYWHERE, page.anywhere))
+    found: list[tuple[str, object]] = [(elements, page), (texts, _Texts(page))]
+    found += [(selector, _Elements(handler)) for word, selector, handler in optional if whole is None or word in text]
+    return [(selector, handler) for selector, handler in found if selector]
 
 
-# Attributes that hold several references.
-_LISTS: Mapping[str, Callable[[_Page, Any, str, str, str, str], None]] = {
-    "srcset": _Page._set,
-    "imagesrcset": _Page._set,
-    "ping": _Page._pings,
-}
-
-_LINK_REQUESTS = {"stylesheet": "stylesheet", "modulepreload": "script", "icon": "image"}
-_PRELOADS = {"script": "script", "style": "stylesheet", "image": "image", "font": "font", "fetch": "xmlhttprequest",
-             "document": "subdocument", "audio": "media", "video": "media"}  # fmt: skip
+_CLICKED = 'a[href*="?"],area[href*="?"]'
 
 
-def _link_request(element: Any) -> str:
-    """Return the request type of a ``link`` by its ``rel`` and ``as``."""
-    rels = (element.get_attribute("rel") or "").lower().split()
-    if "preload" in rels:
-        return _PRELOADS.get((element.get_attribute("as") or "").lower(), "other")
-    return next((_LINK_REQUESTS[rel] for rel in rels if rel in _LINK_REQUESTS), "other")
+def _may_hold_delicate(data: bytes) -> bool:
+    lower = data.lower()
+    return b"<select" in lower or b"<frameset" in lower
+
+
+def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool) -> str:
+    if depth >= MAX_DEPTH:
+        raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
+    inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=text, in_noscript=in_noscript)
+    data = text.encode("utf-8", "surrogatepass")
+    return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")

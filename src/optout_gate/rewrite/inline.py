@@ -100,12 +100,19 @@ class InlineScript:
         """Return what was held back."""
         text = "".join(self._held)
         self._held, self._size = [], 0
-        if not text or self._rows or (not self._cut and is_data(text)):
+        if not text or self._rows:
+            return text
+        if self._cut:
+            return self._neutralised(text)
+        return self._judge.remembered("script", text, self._base, self._whole)
+
+    def _whole(self, text: str) -> str:
+        if is_data(text):
             return text
         out = self._neutralised(text)
         # Where a load was found, here or by a gate before this one, the rest of the script may stay, and the page's own
         # code with it.
-        if self._cut or _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
+        if _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
             return out
         self._judge.removals.add("inline_script", verdict, verdict.rule.text)
         return f"/* optout-gate: {verdict.vendor.vendor} */"
@@ -115,14 +122,15 @@ class InlineScript:
         done = 0
         for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
             target = resolve(f"//{address.host}{address.path}", self._base)
-            verdict = self._judge.target(target, "script") if target is not None else None
+            verdict = self._judge.mention(target, "script") if target is not None else None
             if verdict is None:
                 continue
             self._judge.removals.add("inline_script", verdict, address.host + address.path)
-            # What follows in the script is glued to this, so a stand-in's path must end as the beginning of a query.
-            instead = f"{stand_in(verdict)}?"
+            # What follows in the script is glued to this. Behind a "#" it stays in the browser, where the stand-in reads
+            # the account number from it, and one cached script serves them all.
+            instead = f"{stand_in(verdict, self._judge.origin_for(self._base))}#"
             if address.form is _Form.JOINED:
-                instead = self._judge.authority + instead  # the script puts the scheme before it
+                instead = f"{self._judge.authority}{stand_in(verdict)}#"  # the script puts the scheme before it
             elif address.form is not _Form.WHOLE:
                 instead = HOST
             harmless = f"{address.before}{instead}{address.after}"

@@ -27,12 +27,18 @@ def may_be_rewritten(request: Request) -> bool:
     return destination is None or destination.lower() not in _NEVER_REWRITTEN
 
 
+def is_for_a_document(request: Request) -> bool:
+    """Return True when the answer may become the page in the visitor's window, as far as the browser says."""
+    destination = request.headers.first(b"sec-fetch-dest")
+    return request.method != "HEAD" and (destination is None or destination.lower() == b"document")
+
+
 def toward_origin(request: Request, decision: Decision) -> Headers:
     """Return the header lines to send to the origin."""
     headers = request.headers
     if not decision.enforced:
         return headers
-    if decision.because and b"1" not in headers.values(gpc.FIELD):
+    if decision.do_not_sell and b"1" not in headers.values(gpc.FIELD):
         # The opt-out came from elsewhere; the origin's own code and its server-side tags get the signal they know.
         headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
     if may_be_rewritten(request):

@@ -5,62 +5,55 @@ nothing: without it, a cache would hand the page of one to the other.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from optout_gate.http import Headers, Pair
+from optout_gate.http import Headers, Pair, Request
+from optout_gate.rewrite import header_fields as fields
+from optout_gate.rewrite.cookie_expiry import expiring
+from optout_gate.rewrite.header_fields import FieldRewrite
 from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.neutral import stand_in
+from optout_gate.trackers.purposes import Purpose
 
-Rewrite = Callable[[bytes, Judge], bytes | None]
-"""Takes a field's value, returns what stands in its place; None drops the line."""
-
-_LINK = re.compile(rb'\s*<([^>]*)>((?:[^,"]|"(?:\\.|[^"\\])*")*)(?:,|\Z)', re.DOTALL)
-_URL = re.compile(rb"(?:https?:)?//[^\s\"'<>,;]+", re.IGNORECASE)
-
-
-def _set_cookie(value: bytes, judge: Judge) -> bytes | None:
-    name = value.partition(b";")[0].partition(b"=")[0].strip(b" \t").decode("latin-1")
-    verdict = judge.cookie(name)
-    if verdict is None:
-        return value
-    judge.removals.add("cookie", verdict, name)
-    return None
-
-
-def _link(value: bytes, judge: Judge) -> bytes | None:
-    kept: list[bytes] = []
-    changed = False
-    for match in _LINK.finditer(value):
-        url = match[1].decode("latin-1")
-        connects = b"preconnect" in match[2].lower() or b"dns-prefetch" in match[2].lower()
-        verdict = judge.connection(url, judge.page) if connects else judge.reference(url, judge.page, "other")
-        if verdict is None:
-            kept.append(match.group().strip().rstrip(b",").rstrip())
-        else:
-            judge.removals.add("header", verdict, url)
-            changed = True
-    if not changed:
-        return value
-    return b", ".join(kept) or None
-
-
-def _without_denied_urls(value: bytes, judge: Judge) -> bytes | None:
-    for match in _URL.finditer(value):
-        url = match.group().decode("latin-1")
-        verdict = judge.reference(url, judge.page, "other")
-        if verdict is not None:
-            judge.removals.add("header", verdict, url)
-            return None
-    return value
-
-
-ENFORCED: Mapping[bytes, Rewrite] = {
-    b"set-cookie": _set_cookie,  # a denied vendor's first-party cookie, set by the server
-    b"link": _link,  # preconnects, preloads and prefetches to a denied vendor
-    b"refresh": _without_denied_urls,  # sends the page on
-    b"report-to": _without_denied_urls,  # names who NEL and CSP report visits to
-    b"reporting-endpoints": _without_denied_urls,  # the same, in the newer syntax
+ENFORCED: Mapping[bytes, FieldRewrite] = {
+    b"set-cookie": fields.set_cookie,  # a denied vendor's first-party cookie, set by the server
+    b"link": fields.link,  # preconnects, preloads and prefetches to a denied vendor; also in 103 Early Hints
+    b"refresh": fields.no_denied_url,  # sends the page on
+    b"report-to": fields.report_to,  # names who NEL and CSP report visits to
+    b"reporting-endpoints": fields.members,  # the same, in the newer syntax
+    b"content-security-policy": fields.csp,  # its report-uri; the policy itself is only ever tightened
+    b"content-security-policy-report-only": fields.csp,
+    b"speculation-rules": fields.members,  # addresses of rules to prefetch or prerender by
+    b"permissions-policy": fields.permissions,  # lends features and client hints (ch-ua-model) to other origins
+    b"observe-browsing-topics": fields.advertising,  # has the browser note the visit for the Topics API
+    b"attribution-reporting-register-source": fields.advertising,  # an ad was seen or clicked
+    b"attribution-reporting-register-trigger": fields.advertising,  # it led to something
+    b"attribution-reporting-register-os-source": fields.advertising,  # the same, kept by the operating system
+    b"attribution-reporting-register-os-trigger": fields.advertising,
+    b"attribution-reporting-info": fields.advertising,  # chooses between the two
+    b"ad-auction-signals": fields.advertising,  # a bid for an auction in the browser
+    b"ad-auction-result": fields.advertising,
+    b"ad-auction-additional-bid": fields.advertising,
+    b"shared-storage-write": fields.advertising,  # writes what advertisers read on other sites
 }
-"""For a visitor who opted out, on every response."""
+"""For a visitor who opted out, on every response.
+
+``Accept-CH``, ``Critical-CH`` (hints for the site itself), ``SourceMap`` (fetched by developer tools alone) and ``Location``
+of a page (a link that a person followed) pass through untouched.
+"""
+
+NEL_FORGET = b'{"max_age":0}'
+"""Has a browser forget an error-reporting policy that it keeps (Network Error Logging §4.1)."""
+
+WITHHELD = (b"browsing-topics", b"attribution-reporting", b"join-ad-interest-group", b"run-ad-auction")
+"""Features of advertising that a page gets with no Permissions-Policy, and that scripts and frames would use."""
+
+# A dictionary whose members have no value, a token or an inner list (RFC 9651): what browsers take for this field.
+_PERMISSION = rb"\s*[a-z*][a-z0-9_.*-]*\s*(?:=\s*(?:\((?:[^()\"]|\"[^\"]*\")*\)|\*|[\w?*]+)(?:;[^,]*)?)?\s*"
+_PERMISSIONS = re.compile(rb"(?:%b)(?:,%b)*" % (_PERMISSION, _PERMISSION))
+
+# What a redirect may lead to for a person; anything else is fetched by the page (Fetch §2.2.5).
+_FOLLOWED = frozenset({b"document", b""})
 
 REWRITTEN_BODY = frozenset(
     {
@@ -76,8 +69,11 @@ REWRITTEN_BODY = frozenset(
 """Fields that no longer hold once a body is rewritten."""
 
 
-def enforced(headers: Headers, judge: Judge) -> Headers:
-    """Return a response's headers without what points at a denied vendor."""
+def enforced(headers: Headers, judge: Judge, request: Request, *, page: bool = False) -> Headers:
+    """Return a response's headers without what points at a denied vendor.
+
+    A ``page`` also withholds the browser's own advertising features, and expires the cookies that the request brought.
+    """
     out: list[Pair] = []
     changed = False
     for pair in headers:
@@ -87,7 +83,67 @@ def enforced(headers: Headers, judge: Judge) -> Headers:
             changed = True
         if value is not None:
             out.append((pair[0], value))
-    return Headers(out) if changed else headers
+    result = Headers(out) if changed else headers
+    if changed and b"nel" in headers and not _reports_somewhere(result):
+        result = result.replacing(b"nel", NEL_FORGET)
+    if b"location" in result:
+        result = _location(result, judge, request)
+    if page:
+        if Purpose.ADVERTISING in judge.decision.denied:
+            result = _withholding(result)
+        result = result.plus(*expiring(request, judge))
+    return result
+
+
+def _reports_somewhere(headers: Headers) -> bool:
+    return b"report-to" in headers or b"reporting-endpoints" in headers
+
+
+def _location(headers: Headers, judge: Judge, request: Request) -> Headers:
+    """Lead a redirect of something that a page fetches to the stand-in: a denied vendor behind the site's own address."""
+    location = (headers.first(b"location") or b"").decode("latin-1")
+    if (request.headers.first(b"sec-fetch-dest") or b"").lower() in _FOLLOWED:
+        return headers
+    verdict = judge.reference(location, judge.page, "other")
+    if verdict is None:
+        return headers
+    judge.removals.add("header", verdict, location)
+    return (
+        headers.replacing(b"location", stand_in(verdict).encode())
+        .without([b"cache-control", b"expires"])
+        .plus(
+            (b"Cache-Control", b"private, no-store")  # a kept redirect would outlive the choice, either way
+        )
+    )
+
+
+def _withholding(headers: Headers) -> Headers:
+    """Return the headers with features of advertising withheld; what stands for other features stays.
+
+    Of a feature named twice the last holds, so a line at the end suffices. A line that no browser can read would have
+    all of them passed over, and is dropped.
+    """
+    unreadable = [value for value in headers.values(b"permissions-policy") if not _PERMISSIONS.fullmatch(value)]
+    if unreadable:
+        headers = headers.without([b"permissions-policy"])
+    added = b", ".join(name + b"=()" for name in WITHHELD)
+    return headers.plus((b"Permissions-Policy", added))
+
+
+def allows_inline(headers: Headers) -> bool:
+    """Return True unless a Content-Security-Policy keeps inline scripts without a nonce out (CSP 3 §6.7.3.2)."""
+    for value in headers.values(b"content-security-policy"):
+        for policy in value.lower().split(b","):
+            directives = [directive.split() for directive in policy.split(b";") if directive.strip()]
+            found = {words[0]: words[1:] for words in reversed(directives)}  # of two, the first holds
+            names = (b"script-src-elem", b"script-src", b"default-src")
+            sources = next((found[name] for name in names if name in found), None)
+            if sources is None:
+                continue
+            exact = (b"'nonce-", b"'sha256-", b"'sha384-", b"'sha512-", b"'strict-dynamic'")
+            if b"'unsafe-inline'" not in sources or any(source.startswith(exact) for source in sources):
+                return False
+    return True
 
 
 def varying(headers: Headers) -> Headers:

@@ -11,13 +11,16 @@ so a gauge says how the workers' values are joined. That mode cannot forget a la
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from optout_gate import __version__
 from optout_gate.gate import Gate, Report
+from optout_gate.signals.formats import UNREAD
 from optout_gate.signals.gpc import Gpc
+from optout_gate.telemetry.choices import ChoiceMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
@@ -87,6 +90,12 @@ class Metrics:
             ["kind"],
             registry=to,
         )
+        self.contradictions = Counter(
+            "optout_gate_signal_contradictions_total",
+            "Requests on which one signal refuses what another allows, by the pair in alphabetical order.",
+            ["one", "other"],
+            registry=to,
+        )
         self.dnt = Counter("optout_gate_dnt_requests_total", "Requests with DNT: 1.", registry=to)
         self.inflight = Gauge(
             "optout_gate_inflight_requests", "Exchanges under way.", registry=to, multiprocess_mode="livesum"
@@ -136,6 +145,11 @@ class Metrics:
             multiprocess_mode="livemin",
         )
         self._removals_named: set[tuple[str, str, str]] = set()
+        self.choices = ChoiceMetrics(to)
+
+        # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
+        self._of_request = cache(self.requests.labels)
+        self._of_removal = cache(self.removals.labels)
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
         """Say what is at work since now, and show every site at zero before its first request.
@@ -158,9 +172,9 @@ class Metrics:
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
-        self.requests.labels(report.site, report.decision.signal, report.outcome.value).inc()
+        self._of_request(report.site, report.decision.signal, report.outcome.value).inc()
         for removal, count in report.removals.counts.items():
-            self.removals.labels(*self._removal_labels(removal)).inc(count)
+            self._of_removal(*self._removal_labels(removal)).inc(count)
         if report.decision.because:
             self.last_opt_out.labels(report.decision.signal).set(time.time())
         self.bytes_in.inc(report.bytes_in)
@@ -171,6 +185,10 @@ class Metrics:
             self.rewrite_errors.labels(report.error, report.outcome.value).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
+        if any(each.format == UNREAD for each in report.reading.cookies):
+            self.anomalies.labels("cookie_unread").inc()
+        for one, other in report.contradictions:
+            self.contradictions.labels(one, other).inc()
         if report.reading.dnt:
             self.dnt.inc()
 

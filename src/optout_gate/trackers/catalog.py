@@ -61,6 +61,10 @@ class Catalog:
         self._cookies: dict[str, Rule] = {}
         self._cookie_prefixes: list[tuple[str, Rule]] = []
         self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
+        self._click_ids: dict[str, Rule] = {}
+        self._amp: dict[str, Rule] = {}
+        self.containers: dict[str, tuple[Rule, str]] = {}
+        self.lazy_attributes: tuple[str, ...] = ()
         problems: list[Problem] = []
         for document, path, vendors in documents:
             for index, vendor in enumerate(vendors):
@@ -76,6 +80,9 @@ class Catalog:
         if problems:
             raise ConfigError(problems)
         self._cookie_prefixes.sort(key=lambda item: -len(item[0]))
+        # A parameter's name stands behind "?", "&" or, in a page, "&amp;".
+        names = "|".join(sorted(map(re.escape, self._click_ids), key=len, reverse=True))
+        self.click_id_pattern = re.compile(f"[?&;](?:{names})=") if names else None
 
     def __len__(self) -> int:
         return len(self.vendors)
@@ -121,6 +128,14 @@ class Catalog:
             return rule
         return next((rule for prefix, rule in self._cookie_prefixes if name.startswith(prefix)), None)
 
+    def by_click_id(self, name: str) -> Rule | None:
+        """Return the rule for a query parameter that identifies a click, or None."""
+        return self._click_ids.get(name)
+
+    def by_amp(self, name: str) -> Rule | None:
+        """Return the rule for the ``type`` of an AMP component, or None."""
+        return self._amp.get(name)
+
     def by_script(self, text: str) -> Rule | None:
         """Return the rule whose fingerprint an inline script bears, or None."""
         for first, others, rule in self._inline:
@@ -144,6 +159,14 @@ class Catalog:
                 self._cookie_prefixes.append((name[:-1], made))
             else:
                 self._cookies[name] = made
+        for index, name in enumerate(vendor.click_ids):
+            self._click_ids.setdefault(name, rule("click_id", "click_ids", index, name))
+        for index, name in enumerate(vendor.amp):
+            self._amp.setdefault(name, rule("amp", "amp", index, name))
+        for name, link in vendor.containers.items():
+            made = Rule(vendor, "container", name, document.file, document.line(*where, "containers", name))
+            self.containers.setdefault(name, (made, link))
+        self.lazy_attributes = tuple(dict.fromkeys([*self.lazy_attributes, *vendor.lazy]))
         for index, fingerprint in enumerate(vendor.inline):
             text = " + ".join(fingerprint.all)
             first, *others = fingerprint.all

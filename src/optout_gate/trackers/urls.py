@@ -83,7 +83,9 @@ def resolve(reference: str, base: Base) -> Target | None:
     None stands for references that no browser can resolve, ``data:``, ``javascript:`` and the like, and empty
     ones. A relative reference leads to the base's own host.
     """
-    text = reference.strip(_STRIPPED).translate(_NEWLINES)
+    text = reference.strip(_STRIPPED)
+    if not text.isprintable():
+        text = text.translate(_NEWLINES)
     if not text:
         return None
     if text[0] in "/\\":

@@ -46,6 +46,14 @@ UrlPattern = Annotated[str, AfterValidator(_pattern)]
 characters. The end falls on a boundary: ``facebook.com/tr`` is ``/tr``, ``/tr/`` and ``/tr?id=1``, not
 ``/trending``."""
 
+
+def _lazy(value: str) -> str:
+    if not re.match(r"data-[a-z0-9]+(?:-[a-z0-9]+)*\Z", value):
+        raise ValueError(f"{value!r} is not an attribute for loaders: expected 'data-...'")
+    return value
+
+
+LazyAttribute = Annotated[str, AfterValidator(_lazy)]
 VendorId = Annotated[str, AfterValidator(_word)]
 
 
@@ -90,6 +98,14 @@ class Vendor(_Entry):
     globals: tuple[str, ...] = Field((), description="names its code defines on window, which pages call")
     surrogate: VendorId | None = Field(None, description="stand-in script, browser/surrogates/NAME.js")
     embed: bool = Field(False, description="a visible embed that leaves a placeholder when it is denied")
+    containers: dict[str, str] = Field(
+        default_factory=dict,
+        description="classes of the boxes its script fills, and the attribute that names the content ('' for none)",
+    )
+    amp: tuple[str, ...] = Field((), description="its names in the `type` of AMP components")
+    lazy: tuple[LazyAttribute, ...] = Field(
+        (), description="attributes from which its own loader takes addresses of others, as consent platforms do"
+    )
     restricted: Restricted | None = Field(None, description="its restricted mode, where it documents one")
     source: str = Field(description="where these facts come from: a URL or a short reference")
 

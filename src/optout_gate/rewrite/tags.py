@@ -1,0 +1,408 @@
+"""The gate's own reader of pages, for those that lol-html cannot read: a scanner of tags that edits by splicing.
+
+lol-html gives up where it cannot tell, without building a tree, whether text follows (``style`` in ``select``, most text
+elements in ``frameset``), and it reads no XML. This scanner follows the tokenizer of the HTML Standard (§13.2.5) where it
+matters for finding start tags: comments, CDATA, raw text elements, the escapes inside ``script``, attribute quoting. It
+keeps no tree either: in doubt it reads an element's content both as text and as markup. It is some ten times slower than
+lol-html, holds no more than one tag or text piece, and never gives up but on a tag without end.
+
+In XML (XHTML, by its media type) there are no raw text elements, but CDATA sections and processing instructions; names
+may carry a prefix. A document type with declarations of its own could say anything, so it is refused.
+"""
+
+import codecs
+import re
+from typing import Any
+
+from optout_gate.errors import RewriteError
+from optout_gate.rewrite.page import Page
+
+MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one tag; a picture inlined in an attribute is long
+
+_BLANK = "\t\n\f\r "
+_RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript"})
+_REWRITTEN = frozenset({"script", "style", "noscript"})
+_INTEGRATION = frozenset({"foreignobject", "desc", "title"})  # in SVG, HTML begins again inside these
+# Start tags that end foreign content (HTML §13.2.6.5).
+_BREAKOUT = frozenset(
+    [
+        "b",
+        "big",
+        "blockquote",
+        "body",
+        "br",
+        "center",
+        "code",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "embed",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "head",
+        "hr",
+        "i",
+        "img",
+        "li",
+        "listing",
+        "menu",
+        "meta",
+        "nobr",
+        "ol",
+        "p",
+        "pre",
+        "ruby",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "strike",
+        "sub",
+        "sup",
+        "table",
+        "tt",
+        "u",
+        "ul",
+        "var",
+    ]
+)
+_NAME = re.compile(rf"[A-Za-z][^{_BLANK}/>]*")
+_XML_NAME = re.compile(rf"[^{_BLANK}/><=!?&'\"-][^{_BLANK}/>]*")
+_ATTRIBUTE = re.compile(rf"[{_BLANK}/]*(?:(?P<close>>)|(?P<name>[^{_BLANK}/>][^{_BLANK}/>=]*))")
+_EQUALS = re.compile(rf"[{_BLANK}]*=[{_BLANK}]*")
+_UNQUOTED = re.compile(rf"[^{_BLANK}>]*")
+_COMMENT_END = re.compile(r"--!?>")
+_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{_BLANK}/>])", re.IGNORECASE)
+_XML_SCRIPT = re.compile(rf"<!\[CDATA\[|\]\]>|</(?:[^\s/>:]+:)?(?:script|style)(?=[{_BLANK}/>])", re.IGNORECASE)
+_STYLESHEET_HREF = re.compile(r"<\?xml-stylesheet\s[^>]*?href\s*=\s*([\"'])(?P<url>.*?)\1", re.DOTALL)
+_LONGEST_END = len("</noscript") + 16  # characters held back in a text, so that no end tag is split; and a prefix
+
+
+class TagScanner:
+    """Reads one page in pieces of any size, and has :class:`Page` change its tags and texts."""
+
+    def __init__(self, page: Page, *, xml: bool = False) -> None:
+        self._page = page
+        self._xml = xml
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
+        self._held = ""
+        self._raw = ""  # the raw text element we are in
+        self._escape = 0  # inside script: 0 plain, 1 after "<!--", 2 after "<script" in that; in XML 1 is CDATA
+        self._foreign: list[str] = []  # svg, math, and integration points in them
+        self._plain = False  # after <plaintext>: text to the end
+        self._cdata = False
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes (UTF-8), return those that are final.
+
+        Raises:
+            RewriteError: a tag is longer than is held.
+        """
+        return self._take(self._decoder.decode(chunk), last=False)
+
+    def close(self) -> bytes:
+        """Return what was held back."""
+        return self._take(self._decoder.decode(b"", True), last=True)
+
+    def _take(self, text: str, *, last: bool) -> bytes:
+        text = self._held + text
+        out: list[str] = []
+        place = 0
+        while place < len(text):
+            step = self._raw_text if self._raw else self._data
+            done = step(text, place, out, last=last)
+            if done is None:
+                break
+            place = done
+        self._held = text[place:]
+        if last:
+            if self._raw in _REWRITTEN:
+                out.append(self._text_piece("", last=True))
+            out.append(self._held)  # a tag without end is no tag to a browser either
+            self._held = ""
+        elif len(self._held) > MAX_HELD_CHARACTERS:
+            raise RewriteError("oversize", f"a tag is longer than {MAX_HELD_CHARACTERS:,} characters")
+        return "".join(out).encode("utf-8", "surrogatepass")
+
+    def _data(self, text: str, place: int, out: list[str], *, last: bool) -> int | None:
+        """Read text up to the next tag, and that tag. Return where that ended, or None when it is not all there."""
+        if self._plain:
+            out.append(text[place:])
+            return len(text)
+        if self._cdata:
+            return self._until(text, place, out, "]]>", last=last)
+        start = text.find("<", place)
+        if start != place:
+            end = len(text) if start < 0 else start
+            out.append(text[place:end])
+            return end
+        name = _XML_NAME if self._xml else _NAME
+        rest = text[start + 1 : start + 9]
+        if rest[:1] == "!":
+            return self._declaration(text, start, out, rest, last=last)
+        if rest[:1] == "?" or (rest[:1] == "/" and rest[1:2] and not name.match(rest, 1) and rest[1:2] != ">"):
+            return self._bogus(text, start, out)
+        if name.match(rest) or (rest[:1] == "/" and name.match(rest, 1)):
+            return self._tag(text, start, out)
+        if len(rest) < 2 and not last:
+            return None
+        out.append("<")
+        return start + 1
+
+    def _until(self, text: str, place: int, out: list[str], mark: str, *, last: bool) -> int | None:
+        end = text.find(mark, place)
+        if end >= 0:
+            self._cdata = False
+            out.append(text[place : end + len(mark)])
+            return end + len(mark)
+        end = len(text) if last else max(place, len(text) - len(mark) + 1)
+        out.append(text[place:end])
+        return end if end > place else None
+
+    def _declaration(self, text: str, start: int, out: list[str], rest: str, *, last: bool) -> int | None:
+        if rest.startswith("!--"):
+            if text[start + 4 : start + 5] == ">" or text[start + 4 : start + 6] == "->":  # <!--> and <!--->
+                end = text.index(">", start) + 1
+            elif (found := _COMMENT_END.search(text, start + 4)) is not None:
+                end = found.end()
+            else:
+                return None
+            out.append(text[start:end])
+            return end
+        if "!--".startswith(rest) or "![CDATA[".startswith(rest):
+            if len(rest) < len("![CDATA[") and not last:
+                return None
+            if rest == "![CDATA[" and (self._xml or (self._foreign and self._foreign[-1] in ("svg", "math"))):
+                self._cdata = True
+                out.append(text[start : start + 9])
+                return start + 9
+        if self._xml and (subset := text.find("[", start)) >= 0 and subset < (text.find(">", start) % (1 << 62)):
+            raise RewriteError("charset", "an XML document type with declarations of its own")
+        return self._bogus(text, start, out)
+
+    def _bogus(self, text: str, start: int, out: list[str]) -> int | None:
+        xml_instruction = self._xml and text[start + 1 : start + 2] == "?"
+        mark = "?>" if xml_instruction else ">"
+        end = text.find(mark, start)
+        if end < 0:
+            return None
+        end += len(mark)
+        piece = text[start:end]
+        if xml_instruction and (sheet := _STYLESHEET_HREF.match(piece)) is not None:
+            piece = "" if self._page.denies_stylesheet(sheet["url"]) else piece
+        out.append(piece)
+        return end
+
+    def _tag(self, text: str, start: int, out: list[str]) -> int | None:
+        tag = _StartTag.read(text, start, xml=self._xml)
+        if tag is None:
+            return None
+        end = start + len(tag.source)
+        if tag.is_end:
+            self._ended(tag.tag_name)
+            out.append(tag.source)
+            return end
+        foreign = bool(self._foreign) and self._foreign[-1] in ("svg", "math")
+        if foreign and tag.tag_name in _BREAKOUT:
+            self._foreign.clear()
+            foreign = False
+        self._page.everything(tag)
+        out.append(tag.rendered())
+        if tag.is_closed and (foreign or self._xml or tag.tag_name in ("svg", "math")):
+            return end
+        if tag.tag_name in ("svg", "math") or (foreign and tag.tag_name in _INTEGRATION):
+            self._foreign.append(tag.tag_name)
+        elif self._xml or foreign:
+            if tag.tag_name in ("script", "style"):
+                self._raw, self._escape = tag.tag_name, 0
+        elif tag.tag_name in _RAW:
+            self._raw, self._escape = tag.tag_name, 0
+        elif tag.tag_name == "plaintext":
+            self._plain = True
+        return end
+
+    def _ended(self, name: str) -> None:
+        if name in self._foreign:
+            while self._foreign.pop() != name:
+                pass
+
+    def _raw_text(self, text: str, place: int, out: list[str], *, last: bool) -> int | None:
+        """Read the content of a raw text element up to its end tag, which is left for :meth:`_data`."""
+        found = self._end_of_raw(text, place)
+        if found is not None:
+            self._emit(text[place:found], out, last=True)
+            self._raw = ""
+            return found
+        end = len(text) if last else max(place, len(text) - _LONGEST_END)
+        if end <= place:
+            return None
+        if self._raw == "script" or self._xml:
+            self._escape, _, end = self._walk(text, place, end)
+        self._emit(text[place:end], out, last=False)
+        return end
+
+    def _end_of_raw(self, text: str, place: int) -> int | None:
+        if self._raw == "script" or self._xml:
+            return self._walk(text, place, len(text))[1]
+        pattern = re.compile(rf"</{self._raw}(?=[{_BLANK}/>])", re.IGNORECASE)
+        found = pattern.search(text, place)
+        return found.start() if found is not None else None
+
+    def _walk(self, text: str, place: int, end: int) -> tuple[int, int | None, int]:
+        """Return the state of escaping behind ``text[place:end]``, where the end tag begins if it does, and the end.
+
+        The end is put back behind a word that begins before it.
+        """
+        state = self._escape
+        position = place
+        words = _XML_SCRIPT if self._xml else _SCRIPT
+        while (match := words.search(text, position)) is not None and match.start() < end:
+            word = match.group()
+            position = match.end()
+            if word in ("-->", "]]>"):
+                state = 0
+            elif word == "<![CDATA[":
+                state = 1
+            elif word == "<!--":
+                state = state or 1
+                position = match.start() + 2  # "<!-->" opens and closes
+                if not text.startswith("-->", position):
+                    position = match.end()
+            elif word[1] == "/":
+                if state == 0 or (state == 1 and not self._xml):
+                    return state, match.start(), end
+                state = 1
+            elif state == 1:
+                state = 2
+        return state, None, max(end, position)
+
+    def _emit(self, piece: str, out: list[str], *, last: bool) -> None:
+        out.append(self._text_piece(piece, last=last) if self._raw in _REWRITTEN else piece)
+
+    def _text_piece(self, piece: str, *, last: bool) -> str:
+        chunk = _Piece(piece, last)
+        self._page.take_text(chunk)
+        return chunk.out
+
+
+class _Piece:
+    """A piece of text, with the methods of lol-html's."""
+
+    def __init__(self, text: str, last: bool) -> None:
+        self.text = text
+        self.last_in_text_node = last
+        self.out = text
+
+    def replace(self, text: str, _: Any) -> None:
+        self.out = text
+
+
+class _StartTag:
+    """A tag as it stands in the page, with the methods of lol-html's elements."""
+
+    def __init__(
+        self, source: str, name: str, attributes: list[tuple[str, str, int, int]], end: int, xml: bool
+    ) -> None:
+        """Take the tag's text, its name, its attributes (name, raw value, where they stand), where the last one ends."""
+        self.source = source
+        self.tag_name = name
+        self.is_end = source[1] == "/"
+        self.is_closed = source.endswith("/>")
+        self._attributes = attributes
+        self._end = end
+        self._xml = xml
+        self._changed: dict[str, str | None] = {}
+        self._before = ""
+        self._inside = ""
+
+    @classmethod
+    def read(cls, text: str, start: int, *, xml: bool) -> "_StartTag | None":
+        """Return the tag that begins at ``start``, or None when its end is not there yet."""
+        found = (_XML_NAME if xml else _NAME).match(text, start + 2 if text[start + 1] == "/" else start + 1)
+        if found is None:
+            return None
+        name = found.group().lower()
+        if xml:
+            name = name.rpartition(":")[2]
+        attributes: list[tuple[str, str, int, int]] = []
+        place = end = found.end()
+        while (match := _ATTRIBUTE.match(text, place)) is not None:
+            if match["close"] is not None:
+                return cls(text[start : match.end()], name, attributes, end - start, xml)
+            begin, place = match.start("name"), match.end()
+            value = ""
+            equals = _EQUALS.match(text, place)
+            if equals is not None:
+                place = equals.end()
+                quote = text[place : place + 1]
+                if quote in ('"', "'") and quote:
+                    closing = text.find(quote, place + 1)
+                    if closing < 0:
+                        return None
+                    value, place = text[place + 1 : closing], closing + 1
+                else:
+                    unquoted = _UNQUOTED.match(text, place)
+                    value = unquoted.group() if unquoted is not None else ""
+                    place += len(value)
+            if place >= len(text):
+                return None
+            attributes.append((match["name"].lower(), value, begin - start, place - start))
+            end = place
+        return None
+
+    def get_attribute(self, name: str) -> str | None:
+        if name in self._changed:
+            return self._changed[name]
+        return next((value for each, value, _, _ in self._attributes if each == name), None)
+
+    def has_attribute(self, name: str) -> bool:
+        return self.get_attribute(name) is not None
+
+    def set_attribute(self, name: str, value: str) -> None:
+        self._changed[name] = value
+
+    def remove_attribute(self, name: str) -> None:
+        if self.has_attribute(name):
+            self._changed[name] = None
+
+    def before(self, content: str, _: Any) -> None:
+        self._before += content
+
+    def prepend(self, content: str, _: Any) -> None:
+        self._inside += content
+
+    def rendered(self) -> str:
+        """Return the tag with its changes spliced in, and what was put around it."""
+        out: list[str] = [self._before]
+        done = 0
+        written: set[str] = set()
+        for name, _, start, end in self._attributes:
+            if name not in self._changed:
+                continue
+            value = self._changed[name]
+            if value is None or name in written:  # every one of that name goes: a second must not come into force
+                out.append(self.source[done:start].rstrip(_BLANK))
+            else:
+                out += (self.source[done:start], self._pair(name, value))
+            written.add(name)
+            done = end
+        out.append(self.source[done : self._end])
+        out += [
+            f" {self._pair(name, value)}"
+            for name, value in self._changed.items()
+            if value is not None and name not in written
+        ]
+        out.append(self.source[self._end :])
+        if not self.is_closed:
+            out.append(self._inside)
+        return "".join(out)
+
+    def _pair(self, name: str, value: str) -> str:
+        value = value.replace('"', "&quot;")
+        return f'{name}="{value.replace("<", "&lt;") if self._xml else value}"'
