@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from optout_gate.pages.guard import GuardConfig, source
+from optout_gate.rewrite.guard import GuardConfig, source
 from support.guard_site import Site, chromium
 
 RUNS = 40

@@ -21,15 +21,20 @@ from optout_gate.policy.config import CookieConfig, Mode, PolicyConfig, SiteConf
 from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Decision, Policy
 from optout_gate.policy.load import Loaded
-from optout_gate.rewrite import coherence, request_head, response_head
-from optout_gate.rewrite.charset import Charset, charset_for
+from optout_gate.rewrite import coherence, csp, request_head, response_head
+from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
+from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
+from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge, Removals, Snippet
+from optout_gate.rewrite.lockdown import Lockdown
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
+from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.status import Status
+from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.reading import Reading, Signal, read
 
 HTML = "text/html"
@@ -40,6 +45,9 @@ _XML = frozenset({"application/xhtml+xml"})
 """Pages that a browser reads by the rules of XML."""
 
 
+_PAGE_VARIES = (b"Sec-GPC",)
+_WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
+"""What tells a worker's script from the same file loaded by a page."""
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
 
@@ -66,6 +74,7 @@ class Report:
         contradictions: pairs of signals of which one refuses what the other allows.
         removals: everything taken out (in observe mode: that would have been).
         outcome: what became of it.
+        unguarded: why a document went out without the guard, if so: ``csp``.
         error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
         bytes_in: length of the origin's body.
         bytes_out: length of the body sent on.
@@ -78,6 +87,7 @@ class Report:
     contradictions: Sequence[tuple[str, str]] = ()
     removals: Removals = field(default_factory=Removals)
     outcome: Outcome = Outcome.UNTOUCHED
+    unguarded: str | None = None
     error: str | None = None
     bytes_in: int = 0
     bytes_out: int = 0
@@ -87,10 +97,12 @@ class Report:
 class Site:
     """A website behind the gate, ready for use."""
 
-    def __init__(self, config: SiteConfig, policy: Policy, cookie: CookieConfig) -> None:
+    def __init__(self, config: SiteConfig, policy: Policy, cookie: CookieConfig, guards: Guards) -> None:
         self.config = config
         self.policy = policy
         self.wording = coherence.Wording.of(config, cookie)
+        self.guards = guards
+        self.lockdown = Lockdown(config, policy, guards.catalog)
         self.name = config.hosts[0]
         self.hosts = config.hosts
 
@@ -114,7 +126,11 @@ class Gate:
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
-        self.sites = tuple(Site(site, self.policies[site.policy], loaded.config.cookie) for site in loaded.config.sites)
+        guards = {name: Guards(policy, loaded.catalog) for name, policy in self.policies.items()}
+        self.sites = tuple(
+            Site(site, self.policies[site.policy], loaded.config.cookie, guards[site.policy])
+            for site in loaded.config.sites
+        )
 
     def site_for(self, host: str) -> Site | None:
         """Return the first site that answers to ``host``, or None."""
@@ -168,8 +184,9 @@ class Exchange:
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
-        if is_page and mode is Mode.ENFORCE:
-            headers = response_head.varying(headers)
+        is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
+        if (is_page or is_worker) and mode is Mode.ENFORCE:
+            headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
                 headers = response_head.private(
@@ -188,16 +205,21 @@ class Exchange:
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
+            kept_home(response, judge, self.visitor)
             response_head.enforced(headers, judge, self.visitor, page=is_page)
+            is_worker = False
         else:
-            headers = response_head.enforced(headers, judge, self.visitor, page=is_page)
-            if self.decision.needs_cookies and (is_page or kind.essence == CSS):
+            response = kept_home(Response(response.status, headers), judge, self.visitor)
+            headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page)
+            if self.decision.needs_cookies and (is_page or is_worker or kind.essence == CSS):
                 headers = response_head.private(headers)
             if self.decision.do_not_sell:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
         sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
-        if not (is_page or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))):
+        if not (
+            is_page or is_worker or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))
+        ):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
@@ -233,21 +255,38 @@ class Exchange:
                 return Passage(response)
             return Passage(self._contained(response, refused))
 
+        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
+        locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
+
         status = self._status()
+        guard = self.site.guards.of(self.decision)
 
         def start(first: bytes) -> tuple[Charset, Rewriter]:
-            sheet = essence == CSS
-            if sheet:
+            if essence in JAVASCRIPT:
+                return Bytes(), GuardedWorker(guard.prologue)
+            if essence == CSS:
                 return charset_for(label, first), _SheetRewriter(judge)
             xml = essence in _XML
-            rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
-            return charset_for(label, first), rewriter
+            page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
+            if not observing and not xml and may_be_guarded(head.headers):
+                page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+            return charset_for(label, first), page
+
+        def missed() -> None:
+            self.report.unguarded = "csp"
+
+        def finish(head: Response) -> Response:
+            headers = head.headers
+            if self.report.unguarded is not None:
+                headers = csp.without_denied(headers, judge)
+            return Response(
+                head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
+            )
 
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
-        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
-        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error))
+        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error), finish)
 
     def _status(self) -> Status | None:
         """Return what shows the visitor of a page that their opt-out is honoured, or None."""

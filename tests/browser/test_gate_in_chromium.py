@@ -3,36 +3,30 @@
 The demo runs as its users run it. Without the signal the trackers must be reached, or the test would prove nothing.
 """
 
-import re
-import subprocess
 from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from optout_gate.demo.manifest import hosts_to_keep, hosts_to_lose
+from optout_gate.demo.manifest import LOADED_AT_RUN_TIME, hosts_to_keep, hosts_to_lose
 from optout_gate.demo.site import PAGES
 from support.browsers import ThirdParties, chromium
-from support.processes import COMMAND
+from support.demos import Demo, running_demo
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def gate() -> Iterator[str]:
+def demo() -> Iterator[Demo]:
+    with running_demo() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gate(demo: Demo) -> str:
     """Return the address of the gate in front of the demo site."""
-    command = [*COMMAND, "demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if found := re.search(r"behind the gate\s+(http://\S+?)/\s*$", line):
-                break
-        else:
-            pytest.fail("the demo did not start")
-        yield found[1]
-        process.terminate()
-        process.wait(30)
+    return demo.url
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +41,18 @@ def browser(third_parties: ThirdParties) -> Iterator[Browser]:
         yield running
 
 
-def visit(browser: Browser, third_parties: ThirdParties, url: str, **headers: str) -> list[str]:
+def visit(
+    browser: Browser, third_parties: ThirdParties, url: str, *, quiet_ms: int = 400, signal: bool = False
+) -> list[str]:
     """Open a page with a fresh profile, wait until it is quiet, and return what its scripts threw."""
     third_parties.hits.clear()
     thrown: list[str] = []
-    context = browser.new_context(extra_http_headers=headers)
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"} if signal else {})
     page: Page = context.new_page()
     page.on("pageerror", lambda error: thrown.append(str(error)))
     page.goto(url, wait_until="load")
-    page.wait_for_timeout(400)  # bootstraps load on `load` and a little after
+    page.wait_for_timeout(quiet_ms)  # bootstraps load on `load` and a little after
+    page.goto("about:blank")  # leaves the page, at which the guard reports
     context.close()
     return thrown
 
@@ -70,10 +67,32 @@ def test_denied_vendors_are_reached_without_the_signal_and_not_with_it(
     kept_before = {host for host in kept if third_parties.reached(host)}
     assert len(before) >= min(4, len(denied)), f"only {before} of {denied} were reached without the signal"
 
-    thrown = visit(browser, third_parties, gate + path, **{"Sec-GPC": "1"})
+    thrown = visit(browser, third_parties, gate + path, signal=True)
     assert {host for host in denied if third_parties.reached(host)} == set()
     assert {host for host in kept if third_parties.reached(host)} == kept_before
     assert thrown == []
+
+
+@pytest.mark.parametrize("path", LOADED_AT_RUN_TIME)
+def test_what_scripts_load_later_is_reached_without_the_signal_and_not_with_it(
+    browser: Browser, third_parties: ThirdParties, demo: Demo, path: str
+) -> None:
+    loaded = LOADED_AT_RUN_TIME[path]
+    visit(browser, third_parties, demo.url + path)
+    assert [each.host for each in loaded if not third_parties.reached(each.host)] == []
+
+    before = demo.counted("optout_gate_blocked_in_browser_total", "vendor", "channel")
+    leaks = demo.counted("optout_gate_leaks_total", "vendor", "channel")
+    thrown = visit(browser, third_parties, demo.url + path, quiet_ms=1500, signal=True)
+    assert [each.host for each in loaded if third_parties.reached(each.host)] == []
+    assert thrown == []
+
+    def unreported() -> set[tuple[str, str]]:
+        now = demo.counted("optout_gate_blocked_in_browser_total", "vendor", "channel")
+        return {(each.vendor, each.channel) for each in loaded} - {key for key in now if now[key] > before.get(key, 0)}
+
+    assert demo.once(lambda: not unreported()), f"stopped, and not reported: {unreported()}"
+    assert demo.counted("optout_gate_leaks_total", "vendor", "channel") == leaks
 
 
 def test_the_opt_out_cookie_of_the_preference_page_keeps_them_away_too(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from optout_gate.pages.guard import GuardConfig
+from optout_gate.rewrite.guard import GuardConfig
 from support.guard_cases import CHANNELS, EVERYWHERE, FRAME, PAGE, WORKER, Channel
 from support.guard_site import GOOD, TRACKER, Site, case_id, chromium, run_cases, wait_for_calls
 from support.third_party import RAW_CALL, ThirdParty

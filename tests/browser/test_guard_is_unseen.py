@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from optout_gate.pages.guard import GuardConfig
+from optout_gate.rewrite.guard import GuardConfig
 from support.guard_site import TRACKER, Site, chromium
 from support.npm import npm_available, npm_file
 

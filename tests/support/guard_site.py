@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from optout_gate.pages.guard import GuardConfig, import_map, source, worker_prologue
+from optout_gate.rewrite.guard import GuardConfig, import_map, source, worker_prologue
 from support.guard_cases import FRAME, PAGE, WORKER, Channel
 from support.third_party import PIXEL, ThirdParty
 

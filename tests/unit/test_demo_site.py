@@ -12,6 +12,7 @@ import pytest
 
 from optout_gate.demo.manifest import (
     INERT,
+    LOADED_AT_RUN_TIME,
     ON_EVERY_PAGE,
     OPT_OUT_STRINGS,
     PLANTED,
@@ -129,6 +130,18 @@ async def test_every_third_party_that_a_page_loads_from_is_in_the_manifest(path:
     # In scripts and CSS a host follows a slash pair; what is glued together there is in the manifest by hand.
     loaded |= {host for text in in_text for host in re.findall(r"//([a-z0-9-]+(?:\.[a-z0-9-]+)+)", text)}
     assert [host for host in loaded if not any(host == k or host.endswith("." + k) for k in known)] == []
+
+
+@pytest.mark.parametrize("path", LOADED_AT_RUN_TIME)
+async def test_what_is_loaded_at_run_time_stands_nowhere_as_text(path: str) -> None:
+    served = (await get(path)).body.decode()
+    scripts = [asset for asset in (files("optout_gate.demo") / "assets").iterdir() if asset.name.endswith(".js")]
+    served += "".join(script.read_text("utf-8") for script in scripts)
+    loaded = LOADED_AT_RUN_TIME[path]
+    assert len({each.vendor for each in loaded}) >= 10
+    assert [each.host for each in loaded if each.host in served] == []
+    for each in loaded:
+        assert each.vendor in {rule.vendor.vendor for rule in builtin().on_host(each.host)}
 
 
 async def test_the_stylesheet_that_every_page_uses_carries_a_beacon() -> None:

@@ -10,7 +10,7 @@ from support.config_keys import keys
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-ROW = re.compile(r"^\| `([a-zA-Z_.\[\]]+)` \| (?:`([^`]*)`|(required)) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-zA-Z0-9_.\[\]]+)` \| (?:`([^`]*)`|(required)) \| (.+) \|$", re.MULTILINE)
 
 
 def test_every_key_is_documented_with_its_default_and_no_other_is() -> None:

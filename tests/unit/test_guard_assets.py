@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from optout_gate.pages.guard import GuardConfig, import_map, source, version, worker_prologue
+from optout_gate.rewrite.guard import GuardConfig, import_map, source, version, worker_prologue
 
 CONF = GuardConfig(
     hosts=("hotjar.com", "tracker.*", "connect.facebook.net"),

@@ -6,16 +6,17 @@
 // become a request; it never looks for elements after the fact, because an image fetches before any
 // MutationObserver hears of it.
 //
-// House rules of this file. The server folds it to one line and shortens its local names (pages/guard.py): a
+// House rules of this file. The server folds it to one line and shortens its local names (rewrite/guard.py): a
 // comment has its line to itself, a statement ends in ';' or '}', a key has its colon right behind it and a
 // conditional's ':' a space before it, a regular expression follows an operator or a bracket; no template literals,
 // no keys without values, ASCII only, no literal end tag of script.
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //
-// conf (written by pages/guard.py): h hosts, c cookies, k storage keys, each as 'vendor:item,item;vendor:item';
-// p path rules as [vendor, 'host/path']; s surrogate by vendor; u surrogate prefix; r report URL; n share of
-// pages that report; g set globalPrivacyControl; x strict.
+// conf (written by rewrite/guard.py): h hosts, c cookies, k storage keys, each as 'vendor:item,item;vendor:item';
+// p path rules as [vendor, 'host/path']; e hosts and paths that stay open below a denied one; s surrogate by vendor;
+// u surrogate prefix; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's
+// own host, where the realm's address does not say it.
 (function G(win, conf, up) {
   'use strict';
   var MARK = win.Symbol.for('optout-gate');
@@ -73,7 +74,8 @@
       var k = what + ' ' + vendor + ' ' + channel;
       if (!sampled) return;
       counts[k] = (counts[k] || 0) + 1;
-      if (!waiting) waiting = later(win, flush, 2000);
+      // A worker is not told when its page is left.
+      if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
     function table(text, each) {
       var groups = split(text, ';'), i, j, at, items;
@@ -83,7 +85,8 @@
         for (j = 0; j < items.length; j++) each(items[j], slice(groups[i], 0, at));
       }
     }
-    var o = { hosts: Obj.create(null), paths: Obj.create(null), tell: tell, flush: flush, natives: new win.WeakMap() };
+    var o = { hosts: Obj.create(null), paths: Obj.create(null), below: Obj.create(null), tell: tell, flush: flush,
+      natives: new win.WeakMap() };
     table(conf.h, function (host, vendor) {
       o.hosts[host] = vendor;
       if (indexOf(host, '.*') > 0) o.stars = true;
@@ -94,8 +97,22 @@
       if (indexOf(host, '.*') > 0) o.stars = true;
       o.mixed = true;
     });
+    // What stays open below a denied host: '-' ends the search with nobody denied.
+    conf.e.forEach(function (open) {
+      var at = indexOf(open, '/'), host = at < 0 ? open : slice(open, 0, at);
+      if (indexOf(host, '.*') > 0) o.stars = true;
+      o.below[slice(host, indexOf(host, '.') + 1)] = o.below[host] = true;
+      if (at < 0) o.hosts[host] = '-';
+      else {
+        (o.paths[host] = o.paths[host] || []).unshift([open, '-', null]);
+        o.mixed = true;
+      }
+    });
+    // The site's own host and what stands under it are never a third party.
+    o.mine = conf.o || win.location.hostname.replace(/^www\./, '');
     var script = doc && doc.currentScript;
     o.base = win.location.href;
+    o.script = script;
     o.me = script && script.src || '';
     o.nonce = script && script.nonce || '';
     return o;
@@ -107,14 +124,14 @@
   var seen = Obj.create(null), seenCount = 0;
   function pathRule(rules, target) {
     var i, r;
-    if (target === true) return rules[0][1];
+    if (target === true) return '+';
     for (i = 0; i < rules.length; i++) {
       r = rules[i];
       // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
       if (!r[2]) {
         r[2] = new win.RegExp('^' + split(slice(r[0], indexOf(r[0], '/')), '*').map(function (s) {
           return s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-        }).join('.*') + (exec(/[\w%.-]$/, r[0]) ? '(?![\\w%.-])' : ''));
+        }).join('.*') + (exec(/[a-z\d]$/i, r[0]) ? '(?![\\w-])' : ''));
       }
       if (exec(r[2], target)) return r[1];
     }
@@ -123,7 +140,7 @@
   function walk(host, end, target) {
     var v, at;
     for (;;) {
-      v = hosts[host + end] || (target && paths[host + end] ? pathRule(paths[host + end], target) : '');
+      v = (target && paths[host + end] ? pathRule(paths[host + end], target) : '') || hosts[host + end];
       if (v) return v;
       at = indexOf(host, '.');
       if (at < 0) return '';
@@ -134,13 +151,16 @@
   function vendorOf(host, target) {
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
+    if (own.mine && (host === own.mine || slice(host, -own.mine.length - 1) === '.' + own.mine)) return '';
     var v = walk(host, '', target), m;
-    if (v || !own.stars) return v;
-    // name.* is name under any public suffix: one label, or two of which the first is short (co.uk).
-    m = exec(/^(.+?)\.[^.]+$/, host);
-    v = m ? walk(m[1], '.*', target) : '';
-    m = !v && exec(/^(.+?)\.[^.]{2,3}\.[^.]+$/, host);
-    return m ? walk(m[1], '.*', target) : v;
+    if (!v && own.stars) {
+      // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
+      m = exec(/^(.+?)\.[^.]+$/, host);
+      v = m ? walk(m[1], '.*', target) : '';
+      m = !v && exec(/^(.+?)\.(?:ac|com?|edu|gob|gov|net?|org?)\.[^.]+$/, host);
+      if (m) v = walk(m[1], '.*', target);
+    }
+    return v === '-' ? '' : v;
   }
   function bad(url) {
     var v = seen[url], m, u, scheme;
@@ -246,6 +266,7 @@
     if (line) return line;
     // Blob and data realms resolve nothing against the site.
     for (k in { r: 1, u: 1 }) c[k] = new URL_(conf[k], own.base).href;
+    c.o = own.mine;
     line = '(' + own.text + ')(self,' + swap(/</g, win.JSON.stringify(c), function () { return '\\u003c'; }) + ');';
     return line;
   }
@@ -1005,10 +1026,51 @@
   if (readyState(doc) === 'complete') settle();
   else listen(win, 'load', settle);
   if (up) return;
+  listen(win, 'securitypolicyviolation', function (e) {
+    var v = e.disposition === 'enforce' && bad(e.blockedURI);
+    if (v) stop(v, 'csp');
+  });
+  // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The element says whether the
+  // page's policy lets us add one. A second map is merged since Chromium 133 (which also brought moveBefore); where the
+  // first one is the only one, the page's own comes before ours. Chromium takes some 20 us for each host of a map, so
+  // only vendors with a surrogate, which are the common ones, are in it at once; the rest follows while the page idles.
+  function denyModules(list) {
+    var el = doc.createElement('script'), imports = {}, i;
+    for (i = 0; i < list.length; i++) {
+      imports['https://' + list[i] + '/'] = DEAD + '/';
+      if (win.location.protocol === 'http:') imports['http://' + list[i] + '/'] = DEAD + '/';
+    }
+    el.type = 'importmap';
+    if (own.nonce) el.nonce = own.nonce;
+    apply(setText, el, [win.JSON.stringify({ imports: imports })]);
+    (doc.head || doc.documentElement).appendChild(el).remove();
+  }
+  function modules() {
+    var first = [], rest = [], idle = win.requestIdleCallback, host;
+    for (host in hosts) {
+      if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !own.below[host]) (conf.s[hosts[host]] ? first : rest).push(host);
+    }
+    function more() {
+      denyModules(rest.splice(0, 50));
+      if (rest.length) apply(idle, win, [more]);
+    }
+    if (win.chrome && ElementP.moveBefore) {
+      denyModules(first);
+      if (rest.length) listen(win, 'load', function () { apply(idle, win, [more]); });
+    } else {
+      listen(doc, 'readystatechange', function () {
+        if (readyState(doc) === 'interactive' && !doc.querySelector('script[type=importmap]')) denyModules(first);
+      });
+    }
+  }
+  if (own.script && own.script.hasAttribute('data-modules')) modules();
+  // Frameworks that hydrate the whole document count elements: nothing of ours stays among the page's.
+  if (own.script) own.script.remove();
   listen(win, 'pagehide', own.flush);
   listen(doc, 'visibilitychange', own.flush);
 
   // ---- Consent interfaces say what the signal says. One that loads later is wrapped, never replaced.
+  if (!conf.g) return;
   var GPP = 'DBABLA~BVQVAAAAAgA.YA';
   var NATIONAL = { Version: 1, SharingNotice: 1, SaleOptOutNotice: 1, SharingOptOutNotice: 1, TargetedAdvertisingOptOutNotice: 1,
     SensitiveDataProcessingOptOutNotice: 0, SensitiveDataLimitUseNotice: 0, SaleOptOut: 1, SharingOptOut: 1, TargetedAdvertisingOptOut: 1,

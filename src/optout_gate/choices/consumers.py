@@ -60,6 +60,7 @@ class KnownConsumers:
         """Take where choices stand, and two clocks: a steady one in seconds, and the time of day."""
         self._store = store
         self._timeout_s = config.timeout_ms / 1000
+        self._backend = config.backend
         self._cache = config.cache
         self._metrics = metrics
         self._clock = clock
@@ -94,7 +95,7 @@ class KnownConsumers:
             task = self._asked[name] = asyncio.create_task(self._ask(name))
         begun = self._clock()
         done, _ = await asyncio.wait({task}, timeout=self._timeout_s)
-        self._metrics.waited.observe(self._clock() - begun)
+        self._metrics.waited(self._backend, self._clock() - begun)
         if not done:
             self._metrics.looked_up("timeout")
             self._failed()

@@ -6,7 +6,19 @@ Exit codes, for all: 0 good, 1 the check failed, 2 usage or bad configuration.
 import click
 
 from optout_gate import __version__
-from optout_gate.cli import check, choices, demo, explain, healthcheck, lists, mitm, schema, serve, snippet, vendors
+from optout_gate.cli import (
+    check,
+    choices,
+    demo,
+    explain,
+    healthcheck,
+    lists,
+    mitm,
+    schema,
+    serve,
+    snippet,
+    vendors,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -223,9 +223,45 @@ PLANTED: Mapping[str, tuple[Planted, ...]] = {
         Planted("fullstory", _FULLSTORY_HOST, (Form.INLINE, Form.LINK_HEADER)),
         _QUANTUM_METRIC,
     ),
+    "/wellness": ON_EVERY_PAGE,  # the rest comes by script: see LOADED_AT_RUN_TIME
     "/assets/juniper.css": (Planted("comscore", ("sb.scorecardresearch.com",), (Form.STYLESHEET,)),),
 }
 """Path to the vendors on it, functional ones too. The stylesheet is used by every page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One vendor that a first-party script of a page calls at run time.
+
+    Attributes:
+        vendor: id in the catalogue.
+        host: who is called; it stands nowhere as text, the scripts join it from pieces.
+        channel: by what it is called, in the guard's word for it.
+    """
+
+    vendor: str
+    host: str
+    channel: str
+
+
+LOADED_AT_RUN_TIME: Mapping[str, tuple[Loaded, ...]] = {
+    "/wellness": (
+        # /assets/tags.js: a tag manager's container, served by the site itself
+        Loaded("meta-pixel", "connect.facebook.net", "script"),
+        Loaded("tiktok-pixel", "analytics.tiktok.com", "script"),
+        Loaded("hotjar", "static.hotjar.com", "script"),
+        Loaded("linkedin-insight", "px.ads.linkedin.com", "img"),
+        Loaded("pinterest-tag", "ct.pinterest.com", "img"),
+        Loaded("google-ads", "0000000.fls.doubleclick.net", "iframe"),
+        # /assets/sdk.js: an SDK in a bundle, and its worker
+        Loaded("segment", "api.segment.io", "fetch"),
+        Loaded("mixpanel", "api.mixpanel.com", "xhr"),
+        Loaded("amplitude", "api2.amplitude.com", "beacon"),
+        Loaded("heap", "heapanalytics.com", "fetch"),
+    ),
+}
+"""Path of a page to what its scripts load later. No markup shows it: only a browser can tell."""
+
 
 TRACKING_COOKIES: Mapping[str, str] = {
     "_ga": "google-analytics",

@@ -31,6 +31,7 @@ PAGES: Mapping[str, str] = {
     "/enroll/thanks": "thanks",
     "/login": "login",
     "/member": "member",
+    "/wellness": "wellness",
 }
 """Path of each page, and the name of its file in ``pages/``."""
 

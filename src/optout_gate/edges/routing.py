@@ -159,4 +159,5 @@ def _paths(config: Config, always: list[str]) -> Iterable[str]:
     for pattern in dict.fromkeys(always):
         stem = pattern.removesuffix("/*") or "/"
         yield ".*".join(re.escape(part) for part in stem.split("*"))
-    yield _ODD_PATH
+    if always or config.preferences.paths:
+        yield _ODD_PATH

@@ -13,11 +13,13 @@ from starlette.routing import Route
 from optout_gate.choices.consumers import SignedIn
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import request_of
-from optout_gate.pages import gpc_json, not_sent, preferences, status
+from optout_gate.pages import gpc_json, guard, not_sent, preferences, status
 from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle
 from optout_gate.pages.own_page import sent_from_here
+from optout_gate.pages.reports import Reports, Told
 from optout_gate.policy.texts import preferred
 from optout_gate.rewrite import surrogates
+from optout_gate.rewrite.guard_rules import GUARD_PATH, REPORT_PATH
 from optout_gate.rewrite.neutral import FORM, PREFIX
 from optout_gate.telemetry.choices import ChoiceMetrics
 
@@ -54,14 +56,19 @@ _BY_DESTINATION: Mapping[str, tuple[int, str, bytes]] = {
 class OwnPages:
     """The pages as an ASGI application."""
 
-    def __init__(self, gate: Callable[[], Gate], metrics: ChoiceMetrics | None = None) -> None:
-        """Take where the gate is, and what counts choices, if anything does."""
+    def __init__(
+        self, gate: Callable[[], Gate], metrics: ChoiceMetrics | None = None, told: Told | None = None
+    ) -> None:
+        """Take where the gate is, what counts choices, and who is told of browsers' reports, if anybody is."""
         self._gate = gate
         self._metrics = metrics
+        self._reports = Reports(told)
         self._app = Starlette(
             routes=[
                 Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET", "POST"]),
                 Route(FORM, self._not_sent, methods=["GET", "POST"]),
+                Route(GUARD_PATH, self._guard, methods=["GET"]),
+                Route(REPORT_PATH, self._report, methods=["POST"]),
                 Route(preferences.PATH, self._preferences, methods=["GET"]),
                 Route(preferences.OPT_OUT, self._opt_out, methods=["POST"]),
                 Route(preferences.OPT_IN, self._opt_in, methods=["POST"]),
@@ -123,6 +130,14 @@ class OwnPages:
     async def _not_sent(self, request: Request) -> Response:
         return not_sent.show()
 
+    async def _guard(self, request: Request) -> Response:
+        site = self._gate().site_for(request_of(request.scope).host)
+        return guard.serve(request, site.guards) if site is not None else Response(status_code=421)
+
+    async def _report(self, request: Request) -> Response:
+        gate = self._gate()
+        return await self._reports.take(request, gate.catalog, now=gate.clock())
+
     async def _preferences(self, request: Request) -> Response:
         gate, signed_in = self._gate(), _signed_in(request)
         exchange = _open(gate, request, signed_in)
@@ -130,8 +145,8 @@ class OwnPages:
             return Response(status_code=421)
         chosen = request.query_params.get("chosen")
         chosen = chosen if chosen in ("out", "in") else None
-        if self._metrics is not None and preferences.cookie_was_refused(exchange, chosen):
-            self._metrics.cookie_refused()
+        if self._metrics is not None and chosen and preferences.cookie_was_refused(exchange, chosen):
+            self._metrics.cookie_refused(chosen)
         page, headers = preferences.render(
             exchange,
             gate.beside,
@@ -169,7 +184,7 @@ class OwnPages:
         here = sent_from_here(head.headers, authority=head.authority, scheme=head.scheme)
         if here is False or (here is None and not out):
             if self._metrics is not None:
-                self._metrics.cross_site()
+                self._metrics.cross_site("out" if out else "in")
             return PlainTextResponse(f"{gate.beside.texts[language]['not_from_here']}\n", 403)
         if self._metrics is not None:
             self._metrics.chosen("out" if out else "in")

@@ -1,216 +1,38 @@
-"""The guard as bytes: the script of ``browser/guard.js`` with one decision written into it.
+"""The guard's script over HTTP: one address per version, kept by browsers and caches for ever."""
 
-The guard is the same function in four places (a document, a worker, a ``srcdoc`` or ``blob:`` document, a window
-that a script opened), and the last two are made in the browser by writing the function's own text in front of what
-the page made. So it has to survive on one line, inside HTML and inside a string: the source
-keeps to a few rules (its own head lists them), and :func:`source` drops comments and spaces, shortens local names and
-joins the lines. It is a fold and not a compiler: statement for statement, what stands in the repository is what runs.
+from starlette.requests import Request
+from starlette.responses import Response
 
-The configuration travels as JSON in which every ``<`` is escaped, so that neither ``</script`` nor ``<!--`` can
-occur, and everything beyond ASCII, so that U+2028 cannot end a line.
-"""
+from optout_gate.rewrite.guard_rules import Guards
 
-import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from hashlib import sha256
-from importlib.resources import files
-from itertools import pairwise, product
-from string import ascii_letters
-from types import MappingProxyType
-
-UNKNOWN_VENDOR = "unknown"
-"""What a report says of a host that :attr:`GuardConfig.vendors` does not name."""
-
-_WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-
-_USE_STRICT = re.compile(rb"""(?:\xef\xbb\xbf)?(?:\s|//[^\n]*\n|/\*.*?\*/)*(["'])use strict\1""", re.DOTALL)
-"""A directive prologue. Anything but white space and comments in front of it makes it an ordinary string."""
+_FOR_EVER = "public, max-age=31536000, immutable"
+_HEADERS = {
+    "Content-Type": "text/javascript; charset=utf-8",
+    "Vary": "Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class GuardConfig:
-    """What one guard denies: the browser's half of a decision."""
+def serve(request: Request, guards: Guards) -> Response:
+    """Return the script, in the best coding that the browser takes.
 
-    hosts: tuple[str, ...] = ()
-    """Denied whole, with every subdomain; ``name.*`` is the name under any public suffix."""
-    patterns: tuple[tuple[str, str], ...] = ()
-    """Host and path of rules on hosts that also serve other things; the path may hold ``*``, and ends on a
-    boundary. Held apart from :attr:`hosts`: the import map, for one, takes only whole hosts."""
-    cookies: tuple[str, ...] = ()
-    """Names of cookies that page scripts may not set; a final ``*`` is any ending."""
-    storage: tuple[str, ...] = ()
-    """``localStorage`` keys, likewise."""
-    vendors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Vendor id of a host, of a ``host/path`` and, where known, of a cookie or storage name; for reports."""
-    surrogates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Name of the stand-in script of a vendor that has one; its script loads get that instead of an error."""
-    surrogate_prefix: str = "/_optout/s/"
-    report_path: str = "/_optout/report"
-    gpc: bool = True
-    """Make ``navigator.globalPrivacyControl`` true."""
-    strict: bool = False
-    """Also cancel what cannot be judged: blank frames sent away by their ``location``, and moves of the whole tab."""
-    sample_rate: float = 1.0
-    """Share of pages that report, from 0 to 1."""
-
-    def __post_init__(self) -> None:
-        wrong = [id for id in (*self.vendors.values(), *self.surrogates.values()) if not _WORD.match(id)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not an id: expected lower-case words joined by '-'")
-        split = [name for name in (*self.hosts, *self.cookies, *self.storage) if re.search(r"[,;: ]", name)]
-        if split:
-            raise ValueError(f"{split[0]!r} holds a character that the guard's tables are cut at")
-
-
-def source(conf: GuardConfig) -> bytes:
-    """Return the script for a document: ``guard.js`` with its configuration, one line of ASCII.
-
-    Safe inside a ``<script>`` element as it is.
+    A version that is not this one (a page from before a reload, a worker process that has yet to reload) gets the
+    script at work as well, but kept for no time: the right one belongs under another address.
     """
-    return _folded() + b"(self," + _configuration(conf) + b");"
+    version = request.query_params.get("v", "")
+    guard = guards.named(version)
+    current = version == guard.version
+    headers = {**_HEADERS, "Cache-Control": _FOR_EVER if current else "no-store"}
+    offered = _codings(request.headers.get("accept-encoding", ""))
+    if "br" in offered:
+        return Response(guard.brotlied, headers={**headers, "Content-Encoding": "br"})
+    if "gzip" in offered:
+        return Response(guard.gzipped, headers={**headers, "Content-Encoding": "gzip"})
+    return Response(guard.script, headers=headers)
 
 
-def worker_prologue(conf: GuardConfig, head: bytes = b"") -> bytes:
-    """Return what goes in front of a worker's script: one line without an end.
-
-    Why no newline: the script's own first line goes on behind it, so that line numbers in errors and source maps
-    hold. ``head`` is the beginning of the script; when that is a ``'use strict'`` directive, the prologue opens
-    with one too, because behind the guard the script's own has no effect any more.
-    """
-    directive = b'"use strict";' if _USE_STRICT.match(head) else b""
-    return directive + source(conf)
-
-
-def import_map(hosts: Iterable[str], schemes: Iterable[str] = ("https",)) -> bytes:
-    """Return the JSON of an import map that fails every module of the hosts, with an ordinary TypeError.
-
-    Its keys are URL prefixes: a subdomain has to be listed to be stopped, and ``name.*`` cannot be written at all.
-    A page on https needs no entry for http, whose modules are mixed content there. Keep the list short: Chromium
-    takes several times as long to read the map as to install the guard (``bench/guard.py``).
-    """
-    denied = {f"{scheme}://{host}/": None for host in hosts if "*" not in host for scheme in schemes}
-    return _json({"imports": denied})
-
-
-def version(conf: GuardConfig) -> str:
-    """Return 16 hexadecimal digits that change with the script or its configuration, for an immutable URL."""
-    return sha256(source(conf)).hexdigest()[:16]
-
-
-_TOKEN = re.compile(
-    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-    # A slash after an operator or an opening bracket begins a regular expression, elsewhere it divides.
-    r"""|(?P<regex>(?<=[(\[!,=:?&|] )/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*|(?<=[(\[!])/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*)"""
-    r"""|(?P<member>\.\s?[A-Za-z_$][\w$]*|[A-Za-z_$][\w$]*(?=:)|\d[\w.]*)"""
-    r"""|(?P<name>[A-Za-z_$][\w$]*)"""
-    r"""|(?P<space>\s+)"""
-    r"""|(?P<other>.)""",
-    re.DOTALL,
-)
-_KEPT = frozenset(
-    [
-        "G",
-        "arguments",
-        "array",
-        "undefined",
-        "parseInt",
-        "Array",
-        "break",
-        "case",
-        "catch",
-        "continue",
-        "default",
-        "delete",
-        "else",
-        "false",
-        "finally",
-        "for",
-        "function",
-        "get",
-        "if",
-        "in",
-        "instanceof",
-        "new",
-        "null",
-        "return",
-        "set",
-        "switch",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typeof",
-        "var",
-        "void",
-        "while",
-        "x",
-        "globalPrivacyControl",
-    ]
-)
-"""Names that are not the guard's own: the language's, two globals, and what its accessors are called."""
-
-
-@cache
-def _folded() -> bytes:
-    """Return the function alone, on one line, its local names shortened.
-
-    Why shorten at all: a visitor pays for every byte, and blank frames and workers carry the text again. A name is
-    local when it is no member and no key; each has one short form wherever it stands, so scopes need no analysis.
-    """
-    lines = (line.strip() for line in files("optout_gate.browser").joinpath("guard.js").read_text("ascii").splitlines())
-    code = " ".join(line for line in lines if line and not line.startswith("//"))
-    tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(code)]
-    uses = Counter(text for kind, text in tokens if kind == "name" and text not in _KEPT)
-    short = dict(zip((name for name, _ in uses.most_common()), _short_names(), strict=False))
-    folded: list[str] = []
-    for (kind, text), (_, after) in pairwise([*tokens, ("other", ";")]):
-        if kind == "space":
-            between = folded[-1][-1] + after[0]
-            # A space counts between two words, and between two signs that would make one operator.
-            if re.fullmatch(r"[\w$]{2}", between) or between in ("++", "--"):
-                folded.append(" ")
-        else:
-            folded.append(short.get(text, text) if kind == "name" else text)
-    return "".join(folded).encode("ascii")
-
-
-def _short_names() -> Iterator[str]:
-    """Yield a, b, ... Z, aa, ab, ...: every name that the guard does not need as it stands."""
-    for length in (1, 2):
-        for letters in product(ascii_letters, repeat=length):
-            if (name := "".join(letters)) not in _KEPT and name not in ("do", "as", "is", "of"):
-                yield name
-
-
-def _configuration(conf: GuardConfig) -> bytes:
-    vendors = conf.vendors
-    return _json(
-        {
-            "h": _grouped(vendors, conf.hosts),
-            "p": [[vendors.get(host + path, UNKNOWN_VENDOR), host + path] for host, path in sorted(conf.patterns)],
-            "c": _grouped(vendors, conf.cookies),
-            "k": _grouped(vendors, conf.storage),
-            "s": dict(sorted(conf.surrogates.items())),
-            "u": conf.surrogate_prefix,
-            "r": conf.report_path,
-            "n": conf.sample_rate,
-            "g": int(conf.gpc),
-            "x": int(conf.strict),
-        }
-    )
-
-
-def _grouped(vendors: Mapping[str, str], items: Iterable[str]) -> str:
-    """Return ``vendor:item,item;vendor:item``, half the size of JSON; sorted, so equal decisions are equal bytes."""
-    groups: dict[str, list[str]] = {}
-    for item in sorted(items):
-        groups.setdefault(vendors.get(item, UNKNOWN_VENDOR), []).append(item)
-    return ";".join(f"{vendor}:{','.join(groups[vendor])}" for vendor in sorted(groups))
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c").encode("ascii")
+def _codings(value: str) -> frozenset[str]:
+    """Return the codings that an ``Accept-Encoding`` takes by name (RFC 9110 §12.5.3)."""
+    members = (member.strip().lower().partition(";") for member in value.split(","))
+    return frozenset(name.strip() for name, _, weight in members if weight.replace(" ", "") not in ("q=0", "q=0.0"))

@@ -145,6 +145,14 @@ class SiteConfig(Part):
     preserve_host: bool = Field(True, description="send the visitor's Host on, not the upstream's own")
     mode: Mode = Field(Mode.ENFORCE, description="enforce; observe counts and changes nothing; off does neither")
     policy: str = Field("default", description="name of the policy that holds")
+    lockdown: bool | tuple[PathPattern, ...] = Field(
+        False,
+        description="pages that reach allowed third parties only, by a response CSP: true, or path patterns; "
+        "paths in `always` are, unless this is false in so many words",
+    )
+    allow_hosts: tuple[HostPattern, ...] = Field(
+        (), description="third parties that locked-down pages may reach, beside allowed vendors that they name"
+    )
     onetrust_groups: dict[str, tuple[Use, ...]] = Field(
         default_factory=dict, description="what OneTrust categories of the site's own mean, over the usual ones"
     )

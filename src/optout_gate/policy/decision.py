@@ -10,8 +10,9 @@ each honoured signal refuses, and nothing a signal *allows* takes away from it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import unquote_to_bytes
 
 from optout_gate.policy.config import Action, InformedConsent, Mode, PolicyConfig
@@ -278,6 +279,13 @@ class Decision:
         return "; ".join(map(str, self.rules)) or "no opt-out"
 
 
+def covers(patterns: Iterable[str], path: str) -> bool:
+    """Return True when one of the path patterns covers a request's path, read as origins read it."""
+    plain = _plain_path(path)
+    return any(_glob(pattern).match(plain) for pattern in patterns)
+
+
+@cache
 def _glob(pattern: str) -> re.Pattern[str]:
     """Return a regular expression for a whole path; ``/a/*`` covers ``/a`` as well, as people expect."""
     body = ".*".join(re.escape(part) for part in pattern.split("*"))

@@ -44,7 +44,7 @@ class ProxyApp:
         self.gate = gate
         self.metrics = metrics
         self.watches = Deadlines(WATCH_AFTER_S)
-        self.pages = OwnPages(lambda: self.gate, metrics.choices)
+        self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
         self._upstreams: dict[str, Upstream] = {}
 

@@ -37,7 +37,8 @@ _STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
 _ANYWHERE = "[background],[attributionsrc]"
 _TEXTS = "script,style,noscript"
 _DELICATE = ("select", "frameset")
-_DELICATE_START = re.compile(rb"<(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
+# With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
+_DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
 _HELD_START = max(len(name) for name in _DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
@@ -74,6 +75,7 @@ class HtmlRewriter:
         self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
         self._engine = _LolHtml(self._page, judge, whole, status)
+        self._start = self._page.state()
         self._partial = b""
         self._trial: _Trial | None = None
 
@@ -83,12 +85,13 @@ class HtmlRewriter:
         Raises:
             RewriteError: the page cannot be read, or an attribute in it is longer than is held.
         """
-        if self._scanner is not None:
-            return self._scanner.feed(chunk)
         data = self._partial + chunk if self._partial else chunk
-        tail = data.rfind(b"<", -_HELD_START)
         self._partial = b""
+        if self._scanner is not None:
+            return self._scanner.feed(data)
+        tail = data.rfind(b"<", -_HELD_START)
         if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in _DELICATE):
+            tail = len(data[:tail].rstrip(b"<"))
             data, self._partial = data[:tail], data[tail:]
         if self._trial is None and not _may_hold_delicate(data):
             return self._engine.write(data) if data else b""
@@ -100,9 +103,9 @@ class HtmlRewriter:
         Raises:
             RewriteError: the page cannot be read.
         """
-        if self._scanner is not None:
-            return self._scanner.close()
-        out = self._carefully(self._partial) if self._partial else b""
+        out = b""
+        if self._partial:
+            out = self._scanner.feed(self._partial) if self._scanner is not None else self._carefully(self._partial)
         if self._scanner is not None:
             return out + self._scanner.close()
         if self._trial is None:
@@ -111,6 +114,12 @@ class HtmlRewriter:
             return out + b"".join(self._trial.out) + self._engine.end()
         except RewriteError as error:
             return out + self._scan_from_trial(error) + self._scanner_in_place().close()
+
+    def scanned_whole(self, data: bytes) -> bytes:
+        """Return a whole page as the scanner makes it, whatever was fed before."""
+        self._page.restore(self._start)
+        scanner = TagScanner(self._page)
+        return scanner.feed(data) + scanner.close()
 
     def _carefully(self, data: bytes) -> bytes:
         """Take bytes that hold a delicate element: its output waits until it is over."""
@@ -130,14 +139,22 @@ class HtmlRewriter:
                 place = end
                 continue
             trial = self._trial
-            if trial.begun and not self._page.in_delicate and (again := _DELICATE_START.match(data, place)) is not None:
-                # The one before stood inside a script or an attribute; this one may be one.
+            own = _DELICATE_START.match(data, place)
+            if (
+                own is not None
+                and trial.begun
+                and not self._page.in_delicate
+                and (any(trial.out) or self._page.in_text)
+            ):
+                # The one before stood inside a script or an attribute; this one may be one. (Where lol-html has put
+                # out nothing since then, and no text is being read, the tag that began it is not over yet.)
                 out += trial.out
-                self._trial = _Trial(again[1].lower(), self._page, self._judge)
+                self._trial = _Trial(own[1].lower(), self._page, self._judge)
                 continue
             found = trial.end.search(data, place)
             end = len(data) if found is None else found.end()
-            if not self._page.in_delicate and (again := _DELICATE_START.search(data, place + 1, end)) is not None:
+            behind = own.end() if own is not None else place
+            if not self._page.in_delicate and (again := _DELICATE_START.search(data, behind, end)) is not None:
                 found, end = None, again.start()
             trial.begun = True
             trial.raw.append(data[place:end])
@@ -175,7 +192,8 @@ class _Trial:
     """Input since a delicate element began, and what lol-html made of it, until it is certain that it can."""
 
     def __init__(self, name: bytes, page: Page, judge: Judge) -> None:
-        self.end = re.compile(rb"</" + name, re.IGNORECASE)
+        # Behind a frameset, too, lol-html refuses text: it ends with the page.
+        self.end = re.compile(rb"</select" if name == b"select" else rb"(?!)", re.IGNORECASE)
         self.raw: list[bytes] = []
         self.out: list[bytes] = []
         self.size = 0
@@ -283,4 +301,12 @@ def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: b
         raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
     inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=text, in_noscript=in_noscript)
     data = text.encode("utf-8", "surrogatepass")
-    return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")
+    mark = judge.removals.mark()
+    try:
+        out = inner.feed(data) + inner.close()
+    except RewriteError as error:
+        if error.reason != "engine":
+            raise
+        judge.removals.forget(mark)
+        out = inner.scanned_whole(data)
+    return out.decode("utf-8", "surrogatepass")

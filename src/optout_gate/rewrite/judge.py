@@ -16,6 +16,7 @@ from optout_gate.trackers import unknown
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
+from optout_gate.trackers.vendor import Vendor
 
 MAX_UNKNOWN_HOSTS = 100  # per exchange; a page has some dozen third parties
 MAX_KEPT_REMOVALS = 500  # per exchange; beyond it they are counted, and their details let go
@@ -119,6 +120,9 @@ class Judge:
         self.authority = page_url.partition("://")[2].partition("/")[0]
         self.removals = Removals() if notes is None else notes
         self.may_restrict = inline_allowed
+        self.allowed: dict[
+            str, Vendor
+        ] = {}  # by id: vendors that were recognised and may stay, in the order of the page
         self._filter_lists = filter_lists
         self._memory = None if filter_lists else memory  # lists may decide by the whole URL of the page
         # On a path where denials hold for everyone, only what is known by name loads.
@@ -180,7 +184,10 @@ class Judge:
             return None
         verdict = self.verdict(target, kind)
         if verdict is not None:
-            return verdict if self._denied(verdict) else None
+            if self._denied(verdict):
+                return verdict
+            self.allowed[verdict.vendor.vendor] = verdict.vendor
+            return None
         if self._unknown is Unknown.BLOCK:
             return self.decision.unknown(Rule(unknown.HOST, "unknown", target.host, "", 0))
         if self._unknown is Unknown.REPORT:

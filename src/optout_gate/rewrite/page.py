@@ -83,6 +83,11 @@ class Page:
         self._base, self._base_is_set, self._base_is_own, self._modes_due = state
         self._text = None
 
+    @property
+    def in_text(self) -> bool:
+        """True while the text of a script, style or noscript is being read."""
+        return self._text is not None
+
     def everything(self, element: Any) -> None:
         """Do for one element all that selectors divide up for lol-html."""
         self.element(element)
@@ -387,6 +392,7 @@ class Page:
         out = rewriter.feed(text) if text else ""
         if chunk.last_in_text_node:
             out += rewriter.close()
+            self._text = None
         if out != text:
             chunk.replace(out, lolhtml.ContentType.HTML)
 

@@ -87,12 +87,20 @@ class RewrittenPassage(Passage):
 
     untouched = False
 
-    def __init__(self, head: Response, pipeline: Pipeline, contain: Callable[[RewriteError], Response | None]) -> None:
+    def __init__(
+        self,
+        head: Response,
+        pipeline: Pipeline,
+        contain: Callable[[RewriteError], Response | None],
+        finish: Callable[[Response], Response] = lambda head: head,
+    ) -> None:
         """Take the head to send, and what gives the head to send instead when the rewriter gives up in time.
 
-        ``contain`` returns None when nothing may be sent: the error is then raised.
+        ``contain`` returns None when nothing may be sent: the error is then raised. ``finish`` is given the head when
+        the first part of the body is rewritten and about to leave, and returns it as it leaves.
         """
         super().__init__(head)
+        self._finish = finish
         self._pipeline = pipeline
         self._contain = contain
         self._raw: list[bytes] = []
@@ -140,6 +148,7 @@ class RewrittenPassage(Passage):
         self._ready.clear()
         self._raw.clear()
         self._released = True
+        self.head = self._finish(self.head)
         return out
 
     def _as_it_came(self, error: RewriteError) -> bytes:

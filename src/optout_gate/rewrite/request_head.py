@@ -8,12 +8,14 @@ from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.codings import KNOWN
 from optout_gate.signals import gpc
 
-# Sec-Fetch-Dest of requests whose answers the gate never rewrites. Everything else may bring HTML or CSS: a fragment
-# that a script fetches comes as ``empty``. (Fetch §2.2.5 lists the destinations.)
+# Sec-Fetch-Dest of requests whose answers the gate never rewrites. Everything else may bring HTML, CSS or a worker's
+# script: a fragment that a script fetches comes as ``empty``. (Fetch §2.2.5 lists the destinations.)
 _NEVER_REWRITTEN = frozenset(
-    {b"audio", b"audioworklet", b"font", b"image", b"json", b"manifest", b"paintworklet", b"script", b"serviceworker",
-     b"sharedworker", b"track", b"video", b"webidentity", b"worker"}
+    {b"audio", b"audioworklet", b"font", b"image", b"json", b"manifest", b"paintworklet", b"script", b"track",
+     b"video", b"webidentity"}
 )  # fmt: skip
+
+_WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
 # Why each goes: the page in the visitor's cache may be one from before the opt-out, and the origin, asked whether it
 # is still good, would say yes; a part of a page cannot be rewritten.
@@ -25,6 +27,16 @@ def may_be_rewritten(request: Request) -> bool:
     """Return True unless the browser said that the request is for something the gate never rewrites."""
     destination = request.headers.first(b"sec-fetch-dest")
     return destination is None or destination.lower() not in _NEVER_REWRITTEN
+
+
+def is_for_worker(request: Request) -> bool:
+    """Return True for the script of a worker, which starts a realm of its own.
+
+    ``Service-Worker: script`` is older than ``Sec-Fetch-Dest`` and sent by every browser that has service workers.
+    """
+    if request.headers.first(b"sec-fetch-dest") in _WORKERS:
+        return True
+    return request.headers.first(b"service-worker") == b"script"
 
 
 def is_for_a_document(request: Request) -> bool:

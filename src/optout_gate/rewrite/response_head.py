@@ -12,7 +12,6 @@ from optout_gate.rewrite import header_fields as fields
 from optout_gate.rewrite.cookie_expiry import expiring
 from optout_gate.rewrite.header_fields import FieldRewrite
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.neutral import stand_in
 from optout_gate.trackers.purposes import Purpose
 
 ENFORCED: Mapping[bytes, FieldRewrite] = {
@@ -52,9 +51,6 @@ WITHHELD = (b"browsing-topics", b"attribution-reporting", b"join-ad-interest-gro
 _PERMISSION = rb"\s*[a-z*][a-z0-9_.*-]*\s*(?:=\s*(?:\((?:[^()\"]|\"[^\"]*\")*\)|\*|[\w?*]+)(?:;[^,]*)?)?\s*"
 _PERMISSIONS = re.compile(rb"(?:%b)(?:,%b)*" % (_PERMISSION, _PERMISSION))
 
-# What a redirect may lead to for a person; anything else is fetched by the page (Fetch §2.2.5).
-_FOLLOWED = frozenset({b"document", b""})
-
 REWRITTEN_BODY = frozenset(
     {
         b"content-length",  # the body may change size; the server frames it anew
@@ -86,8 +82,6 @@ def enforced(headers: Headers, judge: Judge, request: Request, *, page: bool = F
     result = Headers(out) if changed else headers
     if changed and b"nel" in headers and not _reports_somewhere(result):
         result = result.replacing(b"nel", NEL_FORGET)
-    if b"location" in result:
-        result = _location(result, judge, request)
     if page:
         if Purpose.ADVERTISING in judge.decision.denied:
             result = _withholding(result)
@@ -97,24 +91,6 @@ def enforced(headers: Headers, judge: Judge, request: Request, *, page: bool = F
 
 def _reports_somewhere(headers: Headers) -> bool:
     return b"report-to" in headers or b"reporting-endpoints" in headers
-
-
-def _location(headers: Headers, judge: Judge, request: Request) -> Headers:
-    """Lead a redirect of something that a page fetches to the stand-in: a denied vendor behind the site's own address."""
-    location = (headers.first(b"location") or b"").decode("latin-1")
-    if (request.headers.first(b"sec-fetch-dest") or b"").lower() in _FOLLOWED:
-        return headers
-    verdict = judge.reference(location, judge.page, "other")
-    if verdict is None:
-        return headers
-    judge.removals.add("header", verdict, location)
-    return (
-        headers.replacing(b"location", stand_in(verdict).encode())
-        .without([b"cache-control", b"expires"])
-        .plus(
-            (b"Cache-Control", b"private, no-store")  # a kept redirect would outlive the choice, either way
-        )
-    )
 
 
 def _withholding(headers: Headers) -> Headers:
@@ -146,15 +122,18 @@ def allows_inline(headers: Headers) -> bool:
     return True
 
 
-def varying(headers: Headers) -> Headers:
-    """Return the headers with ``Vary: Sec-GPC`` merged in (RFC 9110 §12.5.5)."""
+def varying(headers: Headers, *, fields: tuple[bytes, ...] = (b"Sec-GPC",)) -> Headers:
+    """Return the headers with ``Vary: Sec-GPC`` merged in (RFC 9110 §12.5.5), or with other fields' names."""
     members = [member.lower() for member in headers.members(b"vary")]
-    if b"*" in members or b"sec-gpc" in members:
+    missing = [field for field in fields if field.lower() not in members]
+    if b"*" in members or not missing:
         return headers
-    present = headers.values(b"vary")
-    if not members:
-        return headers.replacing(b"vary", b"Sec-GPC") if present else headers.plus((b"Vary", b"Sec-GPC"))
-    return headers.replacing(b"vary", b", ".join([*present, b"Sec-GPC"]))
+    present = headers.values(b"vary") if members else []
+    return (
+        headers.replacing(b"vary", b", ".join([*present, *missing]))
+        if b"vary" in headers
+        else headers.plus((b"Vary", b", ".join(missing)))
+    )
 
 
 def private(headers: Headers) -> Headers:

@@ -31,6 +31,12 @@ def read(name: str) -> bytes:
     return _scripts()[name]
 
 
+def script(name: str) -> bytes:
+    """Return the script that answers under a name: a name that nobody knows (an older page's) gets the generic one."""
+    scripts = _scripts()
+    return scripts.get(name, scripts["generic"])
+
+
 @cache
 def version(name: str) -> str:
     """Return 12 hex digits that change whenever the script of that name does; raises KeyError for an unknown name."""

@@ -1,6 +1,7 @@
 """What the gate counts about choices: the preference page, and the standing opt-outs of known consumers.
 
 Label values are closed sets here as everywhere; there is no label by which a person could be told from another.
+Every metric has one, so that a gate without known consumers shows no series of theirs.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -18,11 +19,13 @@ class ChoiceMetrics:
         self._cookies_refused = Counter(
             "optout_gate_cookie_write_refused_total",
             "Choices whose cookie the browser did not bring back.",
+            ["choice"],
             registry=registry,
         )
         self._cross_site = Counter(
             "optout_gate_choices_refused_total",
             "Choices sent from another site's page, and refused.",
+            ["choice"],
             registry=registry,
         )
         self._looked_up = Counter(
@@ -43,9 +46,10 @@ class ChoiceMetrics:
             ["reason"],
             registry=registry,
         )
-        self.waited = Histogram(
+        self._waited = Histogram(
             "optout_gate_consumer_lookup_wait_seconds",
             "Time that requests waited for the store of choices.",
+            ["backend"],
             buckets=WAIT_BUCKETS,
             registry=registry,
         )
@@ -54,13 +58,17 @@ class ChoiceMetrics:
         """Count a choice: ``out`` or ``in``."""
         self._choices.labels(choice).inc()
 
-    def cookie_refused(self) -> None:
-        """Count a browser that did not keep the cookie."""
-        self._cookies_refused.inc()
+    def cookie_refused(self, choice: str) -> None:
+        """Count a browser that did not keep the cookie of a choice."""
+        self._cookies_refused.labels(choice).inc()
 
-    def cross_site(self) -> None:
+    def cross_site(self, choice: str) -> None:
         """Count a choice that another site's page sent."""
-        self._cross_site.inc()
+        self._cross_site.labels(choice).inc()
+
+    def waited(self, backend: str, seconds: float) -> None:
+        """Take the time for which a request waited for the store."""
+        self._waited.labels(backend).observe(seconds)
 
     def looked_up(self, result: str) -> None:
         """Count a look-up by its end: ``cached``, ``stands``, ``none``, ``timeout``, ``error``, ``paused``, ``busy``."""

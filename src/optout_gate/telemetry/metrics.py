@@ -58,6 +58,30 @@ class Metrics:
             ["vendor", "purpose", "kind"],
             registry=to,
         )
+        self.blocked_in_browser = Counter(
+            "optout_gate_blocked_in_browser_total",
+            "Requests to denied vendors that the guard or a policy stopped in visitors' browsers, as browsers report.",
+            ["vendor", "channel"],
+            registry=to,
+        )
+        self.leaks = Counter(
+            "optout_gate_leaks_total",
+            "Requests to denied vendors that got out of visitors' browsers, as browsers report.",
+            ["vendor", "channel"],
+            registry=to,
+        )
+        self.browser_reports_refused = Counter(
+            "optout_gate_browser_reports_refused_total",
+            "Reports from browsers that were not read.",
+            ["reason"],
+            registry=to,
+        )
+        self.guard_not_injected = Counter(
+            "optout_gate_guard_not_injected_total",
+            "Documents of visitors who opted out that went out without the guard.",
+            ["reason"],
+            registry=to,
+        )
         self.bytes_in = Counter("optout_gate_upstream_body_bytes_total", "Body bytes from origins.", registry=to)
         self.bytes_out = Counter("optout_gate_sent_body_bytes_total", "Body bytes sent to visitors.", registry=to)
         self.gate_seconds = Histogram(
@@ -202,6 +226,8 @@ class Metrics:
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
         self.total_seconds.observe(seconds)
+        if report.unguarded is not None:
+            self.guard_not_injected.labels(report.unguarded).inc()
         if report.error is not None:
             self.rewrite_errors.labels(report.error, report.outcome.value).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
@@ -214,6 +240,16 @@ class Metrics:
             self._met(host, count)
         if report.reading.dnt:
             self.dnt.inc()
+
+    def browser_said(self, what: str, first: str, channel: str, count: int) -> None:
+        """Count what a browser reported, or a report of one that was not read.
+
+        ``what`` is ``blocked`` or ``leaked`` with a vendor and a channel, or ``refused`` with a reason.
+        """
+        if what == "refused":
+            self.browser_reports_refused.labels(first).inc(count)
+        else:
+            (self.leaks if what == "leaked" else self.blocked_in_browser).labels(first, channel).inc(count)
 
     def refused(self, reason: str) -> None:
         """Count a request that the gate refused before any origin saw it."""

@@ -121,6 +121,13 @@ class Catalog:
             suffix = rest
         return found
 
+    def hosts(self) -> Iterator[tuple[str, Rule | None, tuple[Rule, ...]]]:
+        """Yield every host that a rule speaks of, as written, its rule for the whole of it, and those for paths."""
+        for host, entry in self._hosts.items():
+            yield host, entry.domain, tuple(rule for _, rule in entry.paths)
+        for name, entry in self._names.items():
+            yield f"{name}.*", entry.domain, tuple(rule for _, rule in entry.paths)
+
     def by_cookie(self, name: str) -> Rule | None:
         """Return the rule for a first-party cookie's name, or None."""
         rule = self._cookies.get(name)

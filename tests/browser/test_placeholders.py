@@ -1,0 +1,76 @@
+"""What stands where a denied vendor's visible embed was: the same size, a name for screen readers, a link, no script."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from support.browsers import chromium
+from support.gates import OPTED_OUT, SITE, drive, gate, page, request
+
+pytestmark = pytest.mark.browser
+
+EMBED = '<iframe src="https://posts.test/embed/1" width="500" height="300" style="border:0"></iframe><p id="after">after</p>'
+STRICT = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">'
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium("--host-resolver-rules=MAP * ~NOTFOUND") as running:
+        yield running
+
+
+@pytest.mark.parametrize("policy", ["", STRICT], ids=["no-policy", "a-strict-policy"])
+def test_a_frame_keeps_its_place_and_says_what_is_missing(browser: Browser, policy: str) -> None:
+    view = browser.new_page()
+    refused: list[str] = []
+    view.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    view.set_content(f"<!doctype html>{policy}{EMBED}")
+    before = view.locator("#after").bounding_box()
+
+    view.set_content(page(f"<!doctype html>{policy}{EMBED}".encode(), signal=OPTED_OUT).decode())
+    assert view.locator("#after").bounding_box() == before
+    frame = view.frame_locator("iframe")
+    assert "Test Posts" in frame.locator("p").inner_text()
+    assert frame.get_by_role("link").get_attribute("href") == "https://posts.test/embed/1"
+    assert view.locator("iframe").get_attribute("title") == "Content from Test Posts, not loaded"
+    assert frame.locator("html").get_attribute("lang") == "en"
+    # The embed's own style attribute is all that the policy refuses, with the placeholder as without it.
+    assert {text.partition(" violates")[0] for text in refused} <= {
+        "Applying inline style",
+        "Framing 'https://posts.test/'",
+    }
+    view.close()
+
+
+def test_a_box_gets_a_paragraph_that_can_be_read_and_followed(browser: Browser) -> None:
+    view = browser.new_page()
+    body = b'<!doctype html><div class="post-box" data-post="https://posts.test/p/3"></div>'
+    view.set_content(page(body, signal=OPTED_OUT).decode())
+    assert view.locator(".post-box p").is_visible()
+    assert (
+        view.get_by_role("link", name="See it on the site of Test Posts").get_attribute("href")
+        == "https://posts.test/p/3"
+    )
+    view.close()
+
+
+RESTRICTED = """
+policies: {default: {vendors: {google-tag: restrict}}}
+"""
+
+
+def test_consent_is_denied_before_the_pages_first_call(browser: Browser) -> None:
+    exchange = gate(SITE, trackers=RESTRICTED).open(request("/", OPTED_OUT))
+    assert exchange is not None
+    body = (
+        b'<!doctype html><script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script><script>'
+        b"window.dataLayer=window.dataLayer||[];function gtag(){dataLayer.push(arguments)}gtag('config','G-1')</script>"
+    )
+    view = browser.new_page()
+    view.set_content(drive(exchange, body)[1].decode())
+    calls = view.evaluate("dataLayer.map(call => [].slice.call(call))")
+    assert calls[0][:2] == ["consent", "default"] and set(calls[0][2].values()) == {"denied"}
+    assert calls[-1] == ["config", "G-1"]
+    assert view.locator("script[src]").get_attribute("src") == "https://www.googletagmanager.com/gtag/js?id=G-1"
+    view.close()

@@ -1,0 +1,124 @@
+"""What the guard is told of a policy, and where it is served."""
+
+import gzip
+import json
+
+import brotli
+import pytest
+
+from optout_gate.gate import Gate, Site
+from optout_gate.pages.app import OwnPages
+from optout_gate.rewrite.guard_rules import Guards
+from optout_gate.trackers.catalog import builtin
+from support.asgi_call import Answer, ask
+from support.gates import OPTED_OUT, SITE, gate, request
+
+NESTED = """
+trackers:
+  extra:
+    - {vendor: ad-company, purposes: [advertising], domains: [big.test, "eu.big.test"], patterns: [shop.*/ads, mixed.test/pixel],
+       cookies: [_big, "_big_*"], storage: ["big:v1", "with;semicolon"], surrogate: generic}
+    - {vendor: ad-tool, purposes: [functional], domains: [maps.big.test, elsewhere.test], patterns: [mixed.test/maps, other.test/x, "eu.big.test/help", pay.shop.*/pay]}
+    - {vendor: counts-visits, purposes: [analytics], domains: [counts.test]}
+"""
+
+
+def site(text: str = SITE, trackers: str = NESTED) -> Site:
+    return gate(text, trackers=trackers).sites[0]
+
+
+def configuration(script: bytes) -> dict[str, object]:
+    start = script.rindex(b'(self,{"h"')
+    return dict(json.loads(script[start + len(b"(self,") : -2]))
+
+
+def guards(of: Site) -> Guards:
+    return of.guards
+
+
+def test_denied_hosts_paths_cookies_and_keys_go_in_and_others_do_not() -> None:
+    conf = guards(site()).named("").config
+    assert {"big.test", "eu.big.test", "counts.test"} <= set(conf.hosts)
+    assert "elsewhere.test" not in conf.hosts and "maps.big.test" not in conf.hosts
+    assert {("shop.*", "/ads"), ("mixed.test", "/pixel")} <= set(conf.patterns)
+    assert {"_big", "_big_*"} <= set(conf.cookies)
+    assert "big:v1" in conf.storage
+    assert "with;semicolon" not in conf.storage  # the tables are cut there
+    assert conf.vendors["mixed.test/pixel"] == "ad-company"
+    assert conf.surrogates["ad-company"] == "generic"
+
+
+def test_an_allowed_vendor_below_a_denied_host_stays_open_and_nothing_else_is_said() -> None:
+    builtin_ones = set(guards(site(trackers="")).named("").config.exceptions)
+    added = set(guards(site()).named("").config.exceptions) - builtin_ones
+    assert added == {"maps.big.test", "mixed.test/maps", "eu.big.test/help", "pay.shop.*/pay"}
+
+
+def test_a_purpose_that_the_visitor_did_not_refuse_is_not_held_up() -> None:
+    text = SITE + "policies: {default: {honor: {gpc: do_not_sell}}}\n"
+    running = gate(text, trackers=NESTED)
+    exchange = running.open(request("/", OPTED_OUT))
+    assert exchange is not None
+    guard = exchange.site.guards.of(exchange.decision)
+    denied = {builtin().vendors[id].purposes[0] for id in guard.config.vendors.values() if id in builtin().vendors}
+    assert denied <= exchange.decision.denied | {"functional"} or denied
+    assert (
+        guard.version != exchange.site.guards.named("").version
+        or exchange.decision.denied == exchange.decision.policy.denied
+    )
+
+
+def test_a_path_that_denies_for_everyone_does_not_speak_for_the_visitor() -> None:
+    text = SITE.replace("sites:", "policies: {default: {always: [/member/*]}}\nsites:")
+    running = gate(text, trackers=NESTED)
+    silent, opted_out = running.open(request("/member/x")), running.open(request("/member/x", OPTED_OUT))
+    assert silent is not None and opted_out is not None
+    assert configuration(silent.site.guards.of(silent.decision).script)["g"] == 0
+    assert configuration(silent.site.guards.of(opted_out.decision).script)["g"] == 1
+
+
+def test_equal_decisions_share_a_guard_and_the_address_leads_back_to_it() -> None:
+    made = guards(site())
+    guard = made.named("")
+    assert made.named(guard.version) is guard
+    assert made.named("zz-0") is guard and made.named("ffffff-0") is guard
+
+
+# --- Over HTTP.
+
+
+def pages(running: Gate) -> OwnPages:
+    return OwnPages(lambda: running)
+
+
+async def asked(path: str, **headers: str) -> Answer:
+    return await ask(pages(gate(trackers=NESTED)), path, headers=headers)
+
+
+async def test_the_current_version_is_kept_for_ever_and_another_not_at_all() -> None:
+    version = guards(site()).named("").version
+    current = await asked(f"/_optout/guard.js?v={version}")
+    assert current.status == 200
+    assert current.lines(b"cache-control") == ["public, max-age=31536000, immutable"]
+    assert current.lines(b"content-type") == ["text/javascript; charset=utf-8"]
+    for path in ("/_optout/guard.js", "/_optout/guard.js?v=f7-0000000000000000", "/_optout/guard.js?v=%00"):
+        old = await asked(path)
+        assert (old.status, old.lines(b"cache-control")) == (200, ["no-store"])
+        assert old.body == current.body
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [("gzip, deflate, br, zstd", "br"), ("gzip;q=0.5", "gzip"), ("br;q=0, gzip", "gzip"), ("identity", None)],
+)
+async def test_the_guard_travels_compressed(accepted: str, coding: str | None) -> None:
+    answer = await asked("/_optout/guard.js", **{"accept-encoding": accepted})
+    assert answer.lines(b"content-encoding") == ([coding] if coding else [])
+    opened = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[coding](answer.body)
+    assert opened == guards(site()).named("").script
+    assert answer.lines(b"vary") == ["Accept-Encoding"]
+
+
+@pytest.mark.parametrize("size_bytes", [48 * 1024])
+def test_the_guard_of_the_whole_catalogue_stays_within_its_size(size_bytes: int) -> None:
+    assert len(guards(site(trackers="")).named("").gzipped) < size_bytes

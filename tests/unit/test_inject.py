@@ -1,0 +1,287 @@
+"""Where the guard goes in a page, and where it does not."""
+
+import re
+
+import pytest
+
+from optout_gate.rewrite.inject import PRESCAN_BYTES, declared_encoding
+from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
+
+GUARD = re.compile(
+    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules)?( nonce="[^"]*")?></script>'
+)
+HTML = (b"Content-Type", b"text/html; charset=utf-8")
+UNLABELLED = (b"Content-Type", b"text/html")
+
+
+def sent(page: bytes, *lines: tuple[bytes, bytes], dest: bytes | None = None, cuts: list[int] | None = None) -> bytes:
+    """Return what becomes of a page for a visitor who opted out, the guard written as ``GUARD``."""
+    asked = [OPTED_OUT] + ([(b"Sec-Fetch-Dest", dest)] if dest is not None else [])
+    exchange = gate_of_tests().open(request("/page", *asked))
+    assert exchange is not None
+    return GUARD.sub(b"GUARD", drive(exchange, page, *(lines or (HTML,)), cuts=cuts or ())[1])
+
+
+PLACES = [
+    pytest.param(b"<!doctype html><html><head>|<title>x", id="behind-the-head-tag"),
+    pytest.param(b"<!DOCTYPE html>\n<HTML lang=en>\n<HEAD data-a='>' class=\"a>b\">|<meta charset=utf-8>", id="attributes"),
+    pytest.param(b"<!doctype html><html>|<body><p>x", id="no-head"),
+    pytest.param(b"<!doctype html>|<title>x</title><p>x", id="nothing-but-a-doctype"),
+    pytest.param(b"<html>|<script>1</script>", id="no-doctype"),
+    pytest.param(b"<!doctype html><!-- <head> --><html><!-- a --> <head>|<!-- b --><script>1</script>", id="comments"),
+    pytest.param(b"<!doctype html><html><!-->|<p>x", id="a-comment-that-ends-at-once"),
+    pytest.param(b"<?xml version='1.0'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0//EN' 'x'><html><head>|<p>", id="xhtml"),
+    pytest.param(b"\xef\xbb\xbf<!doctype html><head>|<p>x", id="byte-order-mark"),
+    pytest.param(b"  \n<!doctype html>\t<html>\n|text", id="white-space-and-text"),
+    pytest.param(b"<!doctype html><html>|<header>x", id="a-header"),
+    pytest.param(b"<!doctype html><html><head>|", id="and-no-more"),
+    pytest.param(b"<!doctype html>|", id="a-doctype-alone"),
+    pytest.param(b"<!doctype html>|<html a=\"", id="an-attribute-that-never-ends"),
+    pytest.param("<!doctype html><html><head title='ü>'>|<p>é".encode("latin-1"), id="bytes-beyond-ascii"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PLACES)
+def test_the_guard_stands_first_in_the_head(page: bytes) -> None:
+    assert sent(page.replace(b"|", b"")) == page.replace(b"|", b"GUARD")
+
+
+@pytest.mark.parametrize("page", PLACES)
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_where_the_page_is_cut_does_not_show(page: bytes, size: int) -> None:
+    whole = page.replace(b"|", b"")
+    assert sent(whole, cuts=list(range(size, len(whole), size))) == page.replace(b"|", b"GUARD")
+
+
+@pytest.mark.parametrize(
+    ("page", "dest", "guarded"),
+    [
+        pytest.param(b"<p>part</p>", None, False, id="a-fragment"),
+        pytest.param(b"<p>part</p>", b"empty", False, id="a-fragment-that-a-script-asks-for"),
+        pytest.param(b"<p>part</p>", b"document", True, id="the-browser-shows-it"),
+        pytest.param(b"<p>part</p>", b"iframe", True, id="in-a-frame"),
+        pytest.param(b"<p>part</p>", b"object", True, id="as-an-object"),
+        pytest.param(b"<!doctype html><p>page", b"empty", True, id="a-page-that-a-service-worker-keeps"),
+        pytest.param(b"<!doctype html><p>page", None, True, id="a-browser-that-does-not-say"),
+        pytest.param(b"<header>part", None, False, id="a-fragment-of-a-header"),
+        pytest.param(b"<head><title>", None, False, id="a-fragment-of-a-head"),
+        pytest.param(b"", b"document", False, id="nothing"),
+        pytest.param(b"<!-- <html> --><p>", None, False, id="html-in-a-comment"),
+    ],
+)
+def test_documents_get_the_guard_and_fragments_never(page: bytes, dest: bytes | None, guarded: bool) -> None:
+    assert (b"GUARD" in sent(page, dest=dest)) is guarded
+
+
+def test_nobody_else_gets_the_guard() -> None:
+    page = b"<!doctype html><html><head><title>"
+    assert drive_plain(page) == page
+    observing = gate("version: 1\nsites: [{upstream: 'http://127.0.0.1:9', mode: observe}]\n")
+    exchange = observing.open(request("/", OPTED_OUT, (b"Sec-Fetch-Dest", b"document")))
+    assert exchange is not None
+    assert drive(exchange, page, HTML)[1] == page
+
+
+def drive_plain(page: bytes) -> bytes:
+    exchange = gate_of_tests().open(request("/", (b"Sec-Fetch-Dest", b"document")))
+    assert exchange is not None
+    return drive(exchange, page, HTML)[1]
+
+
+def test_a_page_that_another_gate_guards_is_left_alone() -> None:
+    page = b"<!doctype html><html><head><title>x</title>"
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    once = drive(exchange, page, HTML)[1]
+    again = gate_of_tests().open(request("/", OPTED_OUT))
+    assert again is not None
+    assert len(GUARD.findall(once)) == 1
+    assert drive(again, once, HTML)[1] == once
+
+
+def test_a_file_to_save_is_left_alone() -> None:
+    page = b"<!doctype html><html><head>"
+    assert sent(page, HTML, (b"Content-Disposition", b"attachment; filename=x.html")) == page
+
+
+def test_utf_16_gets_the_guard_in_its_own_encoding() -> None:
+    page = "<!doctype html><html><head><p>é".encode("utf-16")
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    out = drive(exchange, page, UNLABELLED)[1].decode("utf-16")
+    assert GUARD.sub(b"GUARD", out.encode()) == "<!doctype html><html><head>GUARD<p>é".encode()
+
+
+# --- The encoding, which browsers look for in the first 1,024 bytes.
+
+
+def page_with_meta_at(offset: int, meta: bytes = b"<meta charset=windows-1251>") -> bytes:
+    head = b"<!doctype html><html><head>"
+    filler = b"<!--" + b"x" * (offset - len(head) - 7) + b"-->"
+    return head + filler + meta + b"<p>" + b"y" * 3000
+
+
+@pytest.mark.parametrize("offset", [50, 800, 950, 990])
+@pytest.mark.parametrize("label", [UNLABELLED, HTML])
+def test_the_declared_encoding_stays_where_browsers_look_for_it(offset: int, label: tuple[bytes, bytes]) -> None:
+    page = page_with_meta_at(offset)
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    out = drive(exchange, page, label)[1]
+    assert GUARD.search(out)
+    assert label == HTML or declared_encoding(out[:PRESCAN_BYTES].decode("latin-1")) == "windows-1251"
+    # Repeated only where it would be out of sight.
+    assert out.count(b"charset") == (2 if label == UNLABELLED and offset >= 950 else 1)
+
+
+def test_an_encoding_that_browsers_never_saw_is_not_shown_to_them() -> None:
+    page = page_with_meta_at(PRESCAN_BYTES + 10)
+    assert sent(page, UNLABELLED).count(b"charset") == 1
+
+
+@pytest.mark.parametrize(
+    ("markup", "label"),
+    [
+        ("<meta charset=utf-8>", "utf-8"),
+        ("<META CHARSET = 'Shift_JIS' />", "Shift_JIS"),
+        ('<meta http-equiv="Content-Type" content="text/html; charset=iso-8859-2">', "iso-8859-2"),
+        ("<meta content='text/html;charset=koi8-r' http-equiv=content-type>", "koi8-r"),
+        ("<!-- <meta charset=utf-8> --><meta charset=big5>", "big5"),
+        ("<a title='<meta charset=utf-8>'><meta charset=big5>", "big5"),
+        ("<meta name=charset content=utf-8>", None),
+        ("<meta content='text/html;charset=koi8-r'>", None),
+        ("<metadata charset=utf-8>", None),
+        ("<meta charset='\"><script>'>", None),
+        ("", None),
+    ],
+)
+def test_a_pages_declared_encoding_is_read_as_browsers_read_it(markup: str, label: str | None) -> None:
+    assert declared_encoding(markup) == label
+
+
+def test_a_hostile_beginning_costs_no_time() -> None:
+    for page in (b"<html " + b'a="' * 20_000, b"<!--" * 15_000, b"<html" + b" a=" * 15_000, b"</ " * 20_000):
+        assert sent(page)
+
+
+# --- Content-Security-Policy.
+
+
+@pytest.mark.parametrize(
+    ("policies", "attributes"),
+    [
+        pytest.param([], b" data-modules", id="none"),
+        pytest.param([b"img-src 'none'"], b" data-modules", id="says-nothing-of-scripts"),
+        pytest.param([b"script-src 'self'"], b"", id="own-host"),
+        pytest.param([b"script-src 'self' 'unsafe-inline'"], b" data-modules", id="own-host-and-inline"),
+        pytest.param([b"script-src 'nonce-abc'"], b' data-modules nonce="abc"', id="nonce"),
+        pytest.param([b"default-src 'none'; script-src 'nonce-abc' 'strict-dynamic'"], b' data-modules nonce="abc"', id="strict"),
+        pytest.param([b"script-src 'self' 'nonce-abc'"], b' data-modules nonce="abc"', id="the-nonce-lets-the-map-in-too"),
+        pytest.param([b"script-src 'none'; script-src-elem 'self'"], b"", id="elements-have-their-own-directive"),
+        pytest.param([b"script-src 'nonce-abc'", b"script-src 'nonce-abc' 'nonce-d'"], b' data-modules nonce="abc"', id="two-policies-one-nonce"),
+        pytest.param([b"script-src 'nonce-abc', script-src 'self'"], b' nonce="abc"', id="nonce-for-one-host-for-the-other"),
+        pytest.param([b"script-src https://www.shop.test"], b"", id="own-host-by-name"),
+        pytest.param([b"script-src *.shop.test"], b"", id="own-host-by-pattern"),
+        pytest.param([b"script-src https://www.shop.test/_optout/"], b"", id="own-path"),
+        pytest.param([b"script-src https:"], b"", id="scheme"),
+    ],
+)  # fmt: skip
+def test_the_guard_gets_in_by_what_the_pages_policies_already_admit(policies: list[bytes], attributes: bytes) -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    lines = [(b"Content-Security-Policy", value) for value in policies]
+    head, out = drive(exchange, b"<!doctype html><html><head>", HTML, *lines)
+    found = GUARD.search(out)
+    assert found is not None
+    assert b"".join(part or b"" for part in found.groups()) == attributes
+    assert head.headers.values(b"content-security-policy") == policies
+    assert exchange.report.unguarded is None
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param([b"script-src 'none'"], id="none"),
+        pytest.param([b"default-src https://cdn.test"], id="another-host"),
+        pytest.param([b"script-src 'self' 'strict-dynamic' 'sha256-abc'"], id="strict-dynamic-by-hash"),
+        pytest.param([b"script-src 'nonce-abc'", b"script-src 'nonce-d'"], id="two-policies-no-nonce-in-common"),
+        pytest.param([b"script-src https://www.shop.test/js/"], id="another-path"),
+        pytest.param([b"script-src https://www.shop.test:8443"], id="another-port"),
+        pytest.param([b"script-src"], id="an-empty-list"),
+    ],
+)
+def test_a_page_that_admits_no_guard_is_counted_and_loses_denied_hosts_from_its_policy(policies: list[bytes]) -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    lines = [(b"Content-Security-Policy", value) for value in policies]
+    reached = (
+        b"Content-Security-Policy",
+        b"img-src https://ads.test *.ads.test fonts.test; connect-src wss://ads.test",
+    )
+    head, out = drive(exchange, b"<!doctype html><html><head><p>", HTML, *lines, reached)
+    assert out == b"<!doctype html><html><head><p>"
+    assert exchange.report.unguarded == "csp"
+    *kept, tightened = head.headers.values(b"content-security-policy")
+    assert kept == policies
+    assert tightened == b"img-src fonts.test; connect-src 'none'"
+
+
+def test_a_fragment_that_admits_no_guard_is_not_counted() -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    drive(exchange, b"<p>x", HTML, (b"Content-Security-Policy", b"script-src 'none'"))
+    assert exchange.report.unguarded is None
+
+
+def test_a_sandbox_without_scripts_needs_no_guard() -> None:
+    page = b"<!doctype html><html><head>"
+    assert sent(page, HTML, (b"Content-Security-Policy", b"sandbox allow-forms")) == page
+    assert b"GUARD" in sent(page, HTML, (b"Content-Security-Policy", b"sandbox allow-scripts"))
+
+
+# --- Lockdown.
+
+LOCKED = """
+version: 1
+sites:
+  - {hosts: [www.shop.test], upstream: "http://127.0.0.1:9", policy: p, LOCKDOWN}
+policies:
+  p: {always: [/member/*]}
+"""
+
+
+def csp_of(lockdown: str, path: str, *signal: tuple[bytes, bytes], page: bytes = b"<!doctype html><p>") -> list[bytes]:
+    exchange = gate(LOCKED.replace("LOCKDOWN", lockdown)).open(request(path, *signal))
+    assert exchange is not None
+    head, _ = drive(exchange, page, HTML, (b"Content-Security-Policy", b"img-src 'self'"))
+    own, *added = head.headers.values(b"content-security-policy")
+    assert own == b"img-src 'self'"
+    return added
+
+
+@pytest.mark.parametrize(
+    ("lockdown", "path", "signal", "locked"),
+    [
+        pytest.param("mode: enforce", "/", True, False, id="not-by-default"),
+        pytest.param("mode: enforce", "/member/x", False, True, id="always-paths-by-default"),
+        pytest.param("lockdown: false", "/member/x", True, False, id="said-to-be-off"),
+        pytest.param("lockdown: true", "/", True, True, id="everywhere"),
+        pytest.param("lockdown: true", "/", False, False, id="nobody-who-said-nothing"),
+        pytest.param("lockdown: [/pay/*]", "/pay/1", True, True, id="by-path"),
+        pytest.param("lockdown: [/pay/*]", "/play", True, False, id="another-path"),
+    ],
+)
+def test_pages_are_locked_down_where_the_configuration_says_so(
+    lockdown: str, path: str, signal: bool, locked: bool
+) -> None:
+    assert bool(csp_of(lockdown, path, *([OPTED_OUT] if signal else []))) is locked
+
+
+def test_a_locked_down_page_reaches_what_is_listed_and_what_it_names_and_is_allowed() -> None:
+    page = b'<!doctype html><link href="https://fonts.test/a.css"><img src="https://ads.test/i"><img src="//who.test/">'
+    [policy] = csp_of("lockdown: true, allow_hosts: [cdn.shop.test]", "/", OPTED_OUT, page=page)
+    sources = dict(part.strip().partition(b" ")[::2] for part in policy.split(b";"))[b"default-src"].split()
+    assert {b"'self'", b"www.shop.test", b"cdn.shop.test", b"fonts.test", b"*.fonts.test"} <= set(sources)
+    assert b"bots.test" in sources  # security is loaded by scripts, too
+    assert not {b"ads.test", b"who.test", b"speed.test"} & set(sources)
+    assert b"report-uri /_optout/report" in policy
