@@ -3,6 +3,7 @@
 from optout_gate.gate import Exchange, Gate, Outcome
 from optout_gate.http import Pair
 from optout_gate.rewrite import repeats
+from optout_gate.rewrite.judge import Removals
 from optout_gate.rewrite.passage import HELD_BYTES
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 
@@ -47,8 +48,8 @@ def test_whatever_an_answer_depends_on_makes_it_another_page() -> None:
         ((), {"body": PAGE + b" "}),
         ((), {"head": ((b"Content-Security-Policy", b"script-src 'nonce-abc'"),)}),
     ):
-        _, fresh = visit(gate(), *lines, **more)  # type: ignore[arg-type]
-        assert visit(running, *lines, **more)[1] == fresh  # type: ignore[arg-type]
+        _, fresh = visit(gate(), *lines, **more)
+        assert visit(running, *lines, **more)[1] == fresh
         assert remembered(running) == 1
 
 
@@ -101,7 +102,7 @@ def test_a_body_that_is_longer_than_is_waited_for_is_rewritten_as_it_comes() -> 
 
 def test_all_that_is_remembered_is_bounded() -> None:
     store = repeats.Repeats()
-    page = repeats.Remembered(b"x" * (repeats.MAX_BYTES // 4), repeats.Removals(), {}, None)
+    page = repeats.Remembered(b"x" * (repeats.MAX_BYTES // 4), Removals(), {}, None)
     for number in range(10):
         for _ in range(2):
             store.offer(b"%d" % number, lambda: page)
