@@ -1,5 +1,8 @@
 """A page that comes again is remembered, and nothing that it depends on is overlooked."""
 
+from dataclasses import replace
+from functools import partial
+
 from optout_gate.gate import Exchange, Gate, Outcome
 from optout_gate.http import Pair
 from optout_gate.rewrite import repeats
@@ -21,7 +24,7 @@ def visit(
 
 
 def remembered(running: Gate) -> int:
-    return len(running.repeats._pages)
+    return len(running.repeats)
 
 
 def test_a_page_is_remembered_when_it_is_met_the_second_time_and_then_comes_out_the_same() -> None:
@@ -102,12 +105,22 @@ def test_a_body_that_is_longer_than_is_waited_for_is_rewritten_as_it_comes() -> 
 
 def test_all_that_is_remembered_is_bounded() -> None:
     store = repeats.Repeats()
-    page = repeats.Remembered(b"x" * (repeats.MAX_BYTES // 4), Removals(), {}, None)
+    page = repeats.Remembered(b"%d", b"x" * (repeats.MAX_BYTES // 4), Removals(), {}, None)
     for number in range(10):
         for _ in range(2):
-            store.offer(b"%d" % number, lambda: page)
-    assert store.find(b"9") is page and store.find(b"0") is None
-    assert sum(len(each.body) for each in store._pages.values()) <= repeats.MAX_BYTES
+            came = b"%d" % number
+            store.offer("key", came, partial(replace, page, came=came))
+    assert store.find("key", b"9") is not None and store.find("key", b"0") is None
+    assert store.find("another", b"9") is None
+    assert len(store) == 3
+
+
+def test_pages_that_share_their_length_and_samples_are_told_apart() -> None:
+    store = repeats.Repeats()
+    one, two = (b"a" * 100 + letter + b"a" * 400 for letter in (b"x", b"y"))
+    for _ in range(2):
+        store.offer("key", one, lambda: repeats.Remembered(one, b"out", Removals(), {}, None))
+    assert store.find("key", one) is not None and store.find("key", two) is None
 
 
 def test_a_reload_begins_anew() -> None:

@@ -139,7 +139,6 @@ class Judge:
         own = {self.page.host, self.page.host.removeprefix("www.")}
         own |= {host.removeprefix("*.") for host in own_hosts if host != "*"}
         self.click_ids = catalog.click_id_pattern
-        self.containers = tuple(name for name in catalog.containers if self.container(name) is not None)
         self._own_suffixes = tuple("." + host for host in own if host)
         self._own = frozenset(own)
         # Everything besides a reference, its base and `may_restrict` that a verdict, or what takes its place, depends on.
@@ -288,6 +287,11 @@ class Judge:
             return None
         verdict = self.decision.verdict(rule)
         return verdict if self._denied(verdict) else None
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """Classes of boxes that denied vendors fill."""
+        return tuple(name for name in self.catalog.containers if self.container(name) is not None)
 
     def container(self, name: str) -> tuple[Verdict, str] | None:
         """Return who is denied that fills boxes of class ``name``, and the attribute that names the content."""

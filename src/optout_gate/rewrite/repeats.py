@@ -12,7 +12,7 @@ for, one that does not is waited for no longer than any other.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
@@ -27,6 +27,7 @@ MAX_PAGE_BYTES = (
     256 * 1024
 )  # of a body as it comes; the largest of 100 common home pages has some 500 KB, the median 80
 MAX_BYTES = 32 * 1024 * 1024  # of all that is remembered
+_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 MAX_MET = 8192  # digests of pages met once
 
 PASSING = frozenset(
@@ -36,7 +37,8 @@ PASSING = frozenset(
 )  # fmt: skip
 """Response fields on which no rewriting of a body depends, and which differ from one answer to the next."""
 
-Digest = bytes
+Address = tuple[Hashable, int, bytes]
+"""Where a page is looked for: its key, its length, and a few of its bytes. Only equal bytes are then the same page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,46 +46,66 @@ class Remembered:
     """What became of a page.
 
     Attributes:
-        body: as it left.
+        came: the body as it came.
+        left: the body as it left.
         removals: what was taken out of it.
         allowed: vendors that were recognised in it and may stay.
         unguarded: why it has no guard, if it has none.
     """
 
-    body: bytes
+    came: bytes
+    left: bytes
     removals: Removals
     allowed: dict[str, Vendor]
     unguarded: str | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+        return len(self.came) + len(self.left)
 
 
 class Repeats:
     """Pages met before, the longest unused forgotten first. Belongs to one gate: a reload begins anew."""
 
     def __init__(self) -> None:
-        self._pages: OrderedDict[Digest, Remembered] = OrderedDict()
-        self._met: OrderedDict[Digest, None] = OrderedDict()
+        self._pages: OrderedDict[Address, Remembered] = OrderedDict()
+        self._met: OrderedDict[bytes, None] = OrderedDict()
         self._bytes = 0
 
-    def find(self, digest: Digest) -> Remembered | None:
-        """Return what became of a page, or None when it is not remembered."""
-        found = self._pages.get(digest)
-        if found is not None:
-            self._pages.move_to_end(digest)
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def find(self, key: Hashable, body: bytes) -> Remembered | None:
+        """Return what became of a page, or None when it is not remembered. Comparing costs less than a digest."""
+        address = _address(key, body)
+        found = self._pages.get(address)
+        if found is None or found.came != body:
+            return None
+        self._pages.move_to_end(address)
         return found
 
-    def offer(self, digest: Digest, make: Callable[[], Remembered]) -> None:
+    def offer(self, key: Hashable, body: bytes, make: Callable[[], Remembered]) -> None:
         """Remember a page when it is met the second time."""
+        digest = blake2b(body, digest_size=16, salt=(hash(key) & _64_BITS).to_bytes(8, "big")).digest()
         if digest not in self._met:
             self._met[digest] = None
             if len(self._met) > MAX_MET:
                 self._met.popitem(last=False)
             return
-        page = make()
-        self._pages[digest] = page
-        self._bytes += len(page.body)
+        address, page = _address(key, body), make()
+        if (replaced := self._pages.pop(address, None)) is not None:
+            self._bytes -= replaced.size
+        self._pages[address] = page
+        self._bytes += page.size
         while self._bytes > MAX_BYTES:
             _, oldest = self._pages.popitem(last=False)
-            self._bytes -= len(oldest.body)
+            self._bytes -= oldest.size
+
+
+def _address(key: Hashable, body: bytes) -> Address:
+    middle = len(body) // 2
+    return key, len(body), body[:16] + body[middle : middle + 16] + body[-16:]
 
 
 def may_be_stored(request: Request, headers: Headers) -> bool:
@@ -101,17 +123,23 @@ def wait_for(headers: Headers) -> int:
     return HELD_BYTES
 
 
-def key_of(decision: Decision, request: Request, response: Response) -> bytes:
-    """Return everything besides the body that a rewritten body depends on, in bytes."""
-    parts = [
-        repr((decision.policy.name, decision.mode, sorted(decision.denied), decision.rules, decision.do_not_sell)),
+def key_of(decision: Decision, request: Request, response: Response) -> Hashable:
+    """Return everything besides the body that a rewritten body depends on."""
+    values = request.headers.values
+    return (
+        decision.policy.name,
+        decision.denied,
+        decision.rules,
+        decision.do_not_sell,
         request.scheme,
         request.authority,
         request.path,
-        repr([(name, request.headers.values(name)) for name in (b"sec-fetch-dest", b"service-worker", b"accept")]),
-        repr((response.status, [(name, value) for name, value in response.headers if name.lower() not in PASSING])),
-    ]
-    return "\n".join(parts).encode("utf-8", "backslashreplace")
+        tuple(values(b"sec-fetch-dest")),
+        tuple(values(b"service-worker")),
+        tuple(values(b"accept")),
+        response.status,
+        tuple([pair for pair in response.headers if pair[0].lower() not in PASSING]),
+    )
 
 
 class Reported(Protocol):
@@ -131,7 +159,7 @@ class RepeatedPassage(Passage):
         repeats: Repeats,
         judge: Judge,
         *,
-        key: bytes,
+        key: Hashable,
         wait_bytes: int,
         report: Reported,
     ) -> None:
@@ -169,23 +197,24 @@ class RepeatedPassage(Passage):
         if self._waiting is None:
             return self._through(self._inner.close())
         body, self._waiting = b"".join(self._waiting), None
-        digest = blake2b(body, digest_size=16, key=blake2b(self._key, digest_size=32).digest()).digest()
-        found = self._repeats.find(digest)
+        found = self._repeats.find(self._key, body)
         if found is not None:
             self._judge.removals.take(found.removals)
             self._judge.allowed |= found.allowed
             self._report.unguarded = found.unguarded
             self.head = self._inner.finished()
-            return found.body
+            return found.left
         before = self._judge.removals.mark()
         out = self._inner.feed(body) if body else b""
         out += self._inner.close()
         if not self._inner.gave_up:
-            self._repeats.offer(digest, lambda: self._remembered(out, before))
+            self._repeats.offer(self._key, body, lambda: self._remembered(body, out, before))
         return self._through(out)
 
-    def _remembered(self, out: bytes, before: Mark) -> Remembered:
-        return Remembered(out, self._judge.removals.since(before), dict(self._judge.allowed), self._report.unguarded)
+    def _remembered(self, body: bytes, out: bytes, before: Mark) -> Remembered:
+        return Remembered(
+            body, out, self._judge.removals.since(before), dict(self._judge.allowed), self._report.unguarded
+        )
 
     def _through(self, out: bytes) -> bytes:
         self.head = self._inner.head
