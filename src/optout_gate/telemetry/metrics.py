@@ -26,7 +26,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 MAX_REMOVAL_SERIES = 60  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
-MAX_REPORT_SERIES = 300  # what some hundred vendors' usual channels come to
+MAX_REPORT_SERIES = 60  # of each kind: a page's vendors by the channels they use
 OTHER = "other"  # the vendor of what comes after those; of every purpose and kind, some 110 series more
 UPSTREAM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OWN_PAGES = {"/_optout/preferences": "preferences", "/_optout/opt-out": "opt_out", "/_optout/opt-in": "opt_in"}
@@ -169,7 +169,7 @@ class Metrics:
             registry=to,
             multiprocess_mode="livemin",
         )
-        self._reports_named: set[tuple[str, str, str]] = set()
+        self._reports_named: dict[str, set[tuple[str, str]]] = {"blocked": set(), "leaked": set()}
         self._removals_named: set[tuple[str, str, str]] = set()
         self.choices = ChoiceMetrics(to)
 
@@ -233,10 +233,10 @@ class Metrics:
 
     def _reported_vendor(self, what: str, vendor: str, channel: str) -> str:
         """Return a vendor as a label: reports come from anybody, who might name every vendor by every channel."""
-        if (what, vendor, channel) not in self._reports_named:
-            if len(self._reports_named) >= MAX_REPORT_SERIES:
+        if (vendor, channel) not in self._reports_named[what]:
+            if len(self._reports_named[what]) >= MAX_REPORT_SERIES:
                 return OTHER
-            self._reports_named.add((what, vendor, channel))
+            self._reports_named[what].add((vendor, channel))
         return vendor
 
     def refused(self, reason: str) -> None:
