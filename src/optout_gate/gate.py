@@ -21,7 +21,7 @@ from optout_gate.policy.config import CookieConfig, Mode, PolicyConfig, SiteConf
 from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Decision, Policy
 from optout_gate.policy.load import Loaded
-from optout_gate.rewrite import coherence, csp, request_head, response_head
+from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
@@ -123,6 +123,7 @@ class Gate:
         self.status = _status(loaded)
         self.clock = clock
         self.memory: Memory[Snippet] = Memory()
+        self.repeats = repeats.Repeats()
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
@@ -225,7 +226,17 @@ class Exchange:
             if mode is Mode.ENFORCE:
                 headers = headers.without(response_head.REWRITTEN_BODY)
             return Passage(Response(response.status, headers))
-        return self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
+        rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
+        if not (isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)):
+            return rewritten
+        return repeats.RepeatedPassage(
+            rewritten,
+            self._gate.repeats,
+            judge,
+            key=repeats.key_of(self.decision, self.visitor, Response(response.status, headers)),
+            wait_bytes=repeats.wait_for(response.headers),
+            report=self.report,
+        )
 
     def _told_the_browser(self, headers: Headers, status: int, *, is_page: bool) -> Headers:
         """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""

@@ -38,7 +38,7 @@ listen: {gate}
 admin: {admin}
 trusted_proxies: [127.0.0.1]
 sites: [{{hosts: [shop.test], upstream: "{origin}"}}]
-policies: {{default: {{always: ["/member/*"]}}}}
+policies: {{default: {{always: ["/member/*"], sticky: false}}}}   # a page that sets a cookie is in no cache
 """
 DEADLINE_S = 20.0
 
@@ -117,6 +117,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("/order", ("Cookie: optout_gate=0; optout_gate=1",), True),
         ("/order", ("Cookie: optout_gate=0",), False),
         ("/order", ("Cookie: xoptout_gate=1",), False),
+        ("/order", ("Cookie: a=b; usprivacy=1YYN",), True),
         ("/order", ("DNT: 1",), False),
         ("/order", ("Sec-GPC: 1", "Sec-Fetch-Dest: empty"), True),
         ("/order", ("Sec-GPC: 1", "Sec-Fetch-Dest: style"), True),

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from optout_gate.http import Headers, Request
 from optout_gate.policy.decision import Verdict
 from optout_gate.policy.load import from_upstream
 from optout_gate.rewrite.judge import KINDS
+from optout_gate.signals.formats import FORMATS
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.trackers.catalog import Rule
 from support.processes import Gate, Origin, get, running_gate
@@ -106,13 +108,17 @@ def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300() -> None:
         Verdict(Rule(each, "domain", "", "", 0), gate.policies["default"].answer(each)) for each in gate.catalog
     ]
     total = 0
-    for signal in ((b"Sec-GPC", b"1"), (b"Sec-GPC", b"1, 1"), (b"Cookie", b"optout_gate=1"), (b"X-A", b"b")):
+    strings = (b"usprivacy=1YYN", b"notice_preferences=0", b"OptanonConsent=groups=C0004:0", b"__hs_opt_out=yes")
+    signals = [(b"Cookie", each) for each in (b"optout_gate=1", *strings)]
+    for signal in [(b"Sec-GPC", b"1"), (b"Sec-GPC", b"1, 1"), *signals, (b"X-A", b"b")]:
         for outcome in Outcome:
             for reason in ("engine", "coding", "charset", "oversize", "partial"):
                 request = Request("GET", "https", "shop.test", b"/", Headers([signal]))
                 exchange = gate.open(request)
                 assert exchange is not None
                 exchange.report.outcome, exchange.report.error = outcome, reason
+                exchange.report.contradictions = [("gpc", each) for each in FORMATS]
+                exchange.report.removals.unknown = Counter({f"{number}.example": 1 for number in range(50)})
                 for verdict in verdicts if reason == "engine" else ():
                     for kind in KINDS:
                         exchange.report.removals.add(kind, verdict, "x")

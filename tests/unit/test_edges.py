@@ -1,15 +1,16 @@
 """What ``optout-gate snippet`` writes: the shipped files, and every shape of configuration, in each program's checker."""
 
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from optout_gate.cli import main
-from optout_gate.edges import DIALECTS, FILES, routing_of
+from optout_gate.edges import DIALECTS, FILES, Routing, routing_of
 from optout_gate.edges.routing import Address
-from optout_gate.policy.honor import Reach
 from optout_gate.policy.load import load_file, load_text
+from optout_gate.signals.formats import COOKIES
 from optout_gate.signals.kinds import KINDS
 from support.edges import PROGRAMS, checked, program
 
@@ -53,24 +54,30 @@ def test_the_programs_own_checker_finds_nothing(dialect: str, fail_open: bool, s
         assert "[warn" not in words.lower(), words
 
 
+def routing_for(honor: str) -> Routing:
+    text = f"version: 1\nsites: [{{upstream: 'http://127.0.0.1:8000'}}]\npolicies: {{default: {{honor: {honor}}}}}\n"
+    return routing_of(load_text(text, file="site.yaml", folder=DEPLOY).config, listen=LISTEN)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS - {"account"}))
+def test_an_edge_sees_every_signal_that_a_policy_may_honour(kind: str) -> None:
+    routing = routing_for(f"[{kind}]")
+    names = [each.name for each in COOKIES if each.format == kind] + (["optout_gate"] if kind == "cookie" else [])
+    assert names or kind in ("gpc", "dnt")
+    for name in names:
+        lines = f"a=b; {name.replace('*', 'x')}=1", f"{name.replace('*', '')} =1"
+        assert all(any(re.search(each, line) for each in routing.cookies) for line in lines), name
+    assert not any(re.search(each, "session=1; xoptout_gate=1") for each in routing.cookies)
+    assert routing.dnt is (kind == "dnt") and not routing.everything
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_signal_that_an_edge_cannot_see_sends_everything_to_the_gate(dialect: str) -> None:
+def test_what_an_edge_cannot_see_sends_every_page_to_the_gate(dialect: str) -> None:
     config = load_file(DEPLOY / "site.yaml").config
-    policy = config.policies["default"].model_copy(update={"honor": ("gpc", "some-new-signal")})
-    config = config.model_copy(update={"policies": {"default": policy}})
-    routing = routing_of(config, listen=LISTEN)
-    assert routing.everything
-    seen_through = DIALECTS[dialect](routing, False)
-    assert seen_through != DIALECTS[dialect](routing_of(load_file(DEPLOY / "site.yaml").config, listen=LISTEN), False)
-
-
-def test_every_signal_that_a_policy_may_honour_is_seen_by_an_edge_or_sends_everything() -> None:
-    config = load_file(DEPLOY / "site.yaml").config
-    for kind in sorted(KINDS):
-        policy = config.policies["default"].model_copy(update={"honor": {kind: Reach.EVERYTHING}})
-        routing = routing_of(config.model_copy(update={"policies": {"default": policy}}), listen=LISTEN)
-        seen = {"gpc": True, "cookie": routing.cookie is not None, "dnt": routing.dnt}
-        assert routing.everything or seen.get(kind, False), kind
+    knowing_consumers = config.model_copy(update={"consumers": "somehow"})
+    routing, known = (routing_of(each, listen=LISTEN) for each in (config, knowing_consumers))
+    assert known.everything and not routing.everything
+    assert DIALECTS[dialect](known, False) != DIALECTS[dialect](routing, False)
 
 
 @pytest.mark.parametrize("wrong", [["--gate", "10.0.0.5:8080"], ["--gate", "x/9090"], ["--listen", "80"], []])

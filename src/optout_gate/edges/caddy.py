@@ -79,8 +79,8 @@ def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
         "asset": f"header_regexp Sec-Fetch-Dest `^(?:{'|'.join(NEVER_REWRITTEN)})$`",
         "gpc": "header Sec-GPC *",
     }
-    if routing.cookie:
-        matchers["cookie"] = f"header_regexp Cookie `{routing.cookie}`"
+    for number, each in enumerate(routing.cookies, 1):
+        matchers[f"cookie{number}"] = f"header_regexp Cookie `{each}`"
     if routing.dnt:
         matchers["dnt"] = "header DNT 1"
     bare = _to_origin(site, vary=False)

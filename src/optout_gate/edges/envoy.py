@@ -32,7 +32,14 @@ def write(routing: Routing, fail_open: bool) -> str:
         listeners.append(_listener("bypassed", {"pipe": {"path": _BYPASS}}, bypassed))
     clusters = _with_bypass(_gates(routing)) if fail_open else [_gates(routing)]
     clusters += [_origin(number, site) for number, site in _numbered(routing)]
-    resources = {"static_resources": {"listeners": listeners, "clusters": clusters}}
+    resources = {
+        # Names of consent platforms' cookies make an expression longer than Envoy allows by default; RE2 reads it in
+        # one pass all the same.
+        "layered_runtime": {
+            "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 20000}}]
+        },
+        "static_resources": {"listeners": listeners, "clusters": clusters},
+    }
     note = "# The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]\n"
     return heading("envoy", fail_open) + note + yaml.safe_dump(resources, sort_keys=False, width=110)
 
@@ -62,8 +69,8 @@ def _site(routing: Routing, numbered: tuple[int, EdgeSite]) -> Yaml:
     paths = [{"match": {"safe_regex": {"regex": f"(?:{path}).*"}}, **_TO_GATE} for path in routing.paths]
     asset = {"match": _where("sec-fetch-dest", safe_regex={"regex": "|".join(NEVER_REWRITTEN)}), **origin}
     signals = [{"match": _where("sec-gpc"), **_TO_GATE}]
-    if routing.cookie:
-        signals.append({"match": _where("cookie", safe_regex={"regex": f".*(?:{routing.cookie}).*"}), **_TO_GATE})
+    for each in routing.cookies:
+        signals.append({"match": _where("cookie", safe_regex={"regex": f".*(?:{each}).*"}), **_TO_GATE})
     if routing.dnt:
         signals.append({"match": _where("dnt", exact="1"), **_TO_GATE})
     rest = _TO_GATE if routing.everything else varying

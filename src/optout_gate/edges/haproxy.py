@@ -99,8 +99,7 @@ def write(routing: Routing, fail_open: bool) -> str:
 
 def _signals(routing: Routing) -> list[str]:
     lines = ["acl signal req.fhdr(sec-gpc) -m found"]
-    if routing.cookie:
-        lines.append(f"acl signal req.fhdr(cookie) -m reg {_quoted(routing.cookie)}")
+    lines += [f"acl signal req.fhdr(cookie) -m reg {_quoted(each)}" for each in routing.cookies]
     if routing.dnt:
         lines.append("acl signal req.fhdr(dnt) -m str 1")
     return lines

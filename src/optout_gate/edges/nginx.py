@@ -41,11 +41,10 @@ map "$optout_gate_path,$optout_gate_asset,$optout_gate_gpc$optout_gate_cookie$op
     <<unsignalled>>
 }
 
-# A visitor who is known by a cookie neither takes from the cache nor leaves anything in it.
+# A visitor who is known by anything but the signal itself neither takes from the cache nor leaves anything in it.
 map "$optout_gate_gpc$optout_gate_cookie$optout_gate_dnt" $optout_gate_uncached {
     default 1;
-    ""      0;
-    gpc     0;
+    <<cached>>
 }
 map "$optout_gate_to,$upstream_http_content_type" $optout_gate_vary {   # the gate says it itself for pages
     default "";
@@ -156,11 +155,12 @@ def write(routing: Routing, fail_open: bool) -> str:
     return fill(
         _FILE,
         heading=heading("nginx", fail_open).rstrip(),
-        cookie=f"{_quoted('~' + routing.cookie)} cookie;" if routing.cookie else "",
+        cookie="\n".join(f"{_quoted('~' + each)} cookie;" for each in routing.cookies),
         dnt='"1" dnt;' if routing.dnt else "",
         paths="\n".join(f"{_quoted('~^(?:' + path + ')')} path;" for path in routing.paths),
         assets="|".join(NEVER_REWRITTEN),
         unsignalled=unsignalled,
+        cached="" if routing.everything else '""      0;\ngpc     0;',
         varies="|".join(re.escape(each) for each in VARIES),
         open_maps=_OPEN_MAPS if fail_open else "",
         gates="\n".join(f"server {gate} max_fails=1 fail_timeout=2s;" for gate, _ in routing.gates),

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from optout_gate.policy.config import Config, PolicyConfig, SiteConfig, split_address
+from optout_gate.policy.honor import Reach
 from optout_gate.rewrite.neutral import PREFIX
-from optout_gate.signals.kinds import COOKIE, DNT, GPC, kinds_of
+from optout_gate.signals import kinds
+from optout_gate.signals.formats import COOKIES, FORMATS
 
 NEVER_REWRITTEN = ("audio", "font", "image", "manifest", "track", "video")
 """Destinations (``Sec-Fetch-Dest``) that go straight to the site for everyone. A list of what is not a page, since
 fragments that a script fetches (htmx, Turbo) come as ``empty`` and older browsers send nothing at all."""
 
-OWN_PATHS = (f"{PREFIX}/", "/.well-known/gpc.json")
-"""The gate's own pages, on every site."""
-
+GPC_JSON = "/.well-known/gpc.json"
 VARIES = ("text/html", "application/xhtml+xml", "text/css")
 """Types of which a visitor who opted out may get another body, so that caches must keep the two apart."""
 
@@ -82,9 +82,10 @@ class Routing:
         listen: where visitors come in.
         gates: the gates, with their admin addresses for health checks.
         sites: the websites, in the order in which they are matched.
-        everything: True when a policy honours a signal that an edge cannot see: every request goes to the gate.
+        everything: True when a policy honours a signal that an edge cannot see, as a consumer's standing opt-out: every
+            request that may bring a page goes to the gate.
         dnt: True when ``DNT: 1`` counts somewhere.
-        cookie: regular expression that finds the opt-out cookie in a Cookie field; None when it counts nowhere.
+        cookies: regular expressions that find, in a Cookie field, the opt-out cookie and those of consent platforms.
         paths: regular expressions of paths (anchored at the start) that go to the gate whoever asks.
     """
 
@@ -93,7 +94,7 @@ class Routing:
     sites: tuple[EdgeSite, ...]
     everything: bool
     dnt: bool
-    cookie: str | None
+    cookies: tuple[str, ...]
     paths: tuple[str, ...]
 
 
@@ -104,17 +105,26 @@ def routing_of(config: Config, *, listen: Address, gates: Iterable[tuple[Address
     """
     policies = {"default": PolicyConfig(), **config.policies}
     used = [policies[site.policy] for site in config.sites]
-    honoured = {kind for policy in used for word in policy.honor for kind in kinds_of(word)}
+    honoured = {kind for policy in used for kind in _honoured(policy)}
+    seen = {kinds.GPC, kinds.COOKIE, kinds.DNT, *FORMATS}
+    if config.consumers is None:
+        seen.add(kinds.ACCOUNT)  # nobody is known, so nobody's account says anything
     own_gate = (Address.parse(config.listen), Address.parse(config.admin))
     return Routing(
         listen=listen,
         gates=tuple(gates) or (own_gate,),
         sites=tuple(_site(site) for site in config.sites),
-        everything=not honoured <= {GPC, COOKIE, DNT},
-        dnt=DNT in honoured,
-        cookie=_cookie(config.cookie.name) if COOKIE in honoured else None,
-        paths=tuple(_paths([pattern for policy in used for pattern in policy.always])),
+        everything=not honoured <= seen,
+        dnt=kinds.DNT in honoured,
+        cookies=tuple(_cookies(config.cookie.name if kinds.COOKIE in honoured else None, honoured)),
+        paths=tuple(_paths(config, [pattern for policy in used for pattern in policy.always])),
     )
+
+
+def _honoured(policy: PolicyConfig) -> set[str]:
+    """Return every kind that a word of the policy lets count; that a narrower word takes one back is left to the gate."""
+    words = (word for word, reach in policy.honor.items() if reach not in (Reach.NOTHING, ()))
+    return {kind for word in words for kind in kinds.kinds_of(word)}
 
 
 def _site(site: SiteConfig) -> EdgeSite:
@@ -124,15 +134,30 @@ def _site(site: SiteConfig) -> EdgeSite:
     return EdgeSite(site.hosts, origin, tls, None if site.preserve_host else parts.netloc)
 
 
-def _cookie(name: str) -> str:
-    """Return an expression that finds every cookie that the gate reads as an opt-out; a comma parts folded lines."""
-    return rf'(?:^|[;,])[ \x09]*{re.escape(name)}[ \x09]*=[ \x09"]*1'
+_BEFORE = r"(?:^|[;,])[ \x09]*"  # a comma parts lines that an edge has joined
+_MAX_ALTERNATIVES = 800  # characters: HAProxy reads lines of 2,048
 
 
-def _paths(always: list[str]) -> Iterable[str]:
-    yield from (re.escape(path) for path in OWN_PATHS)
+def _cookies(own: str | None, honoured: set[str]) -> Iterable[str]:
+    """Yield expressions that find the opt-out cookie where it says *out*, and consent cookies whatever they say."""
+    if own is not None:
+        yield rf'{_BEFORE}{re.escape(own)}[ \x09]*=[ \x09"]*1'
+    names = dict.fromkeys(each.name for each in COOKIES if each.format in honoured)
+    group: list[str] = []
+    for name in names:
+        group.append(re.escape(name).replace(r"\*", "[^=;]*"))
+        if sum(map(len, group)) > _MAX_ALTERNATIVES:
+            yield rf"{_BEFORE}(?:{'|'.join(group)})[ \x09]*="
+            group = []
+    if group:
+        yield rf"{_BEFORE}(?:{'|'.join(group)})[ \x09]*="
+
+
+def _paths(config: Config, always: list[str]) -> Iterable[str]:
+    own = [f"{PREFIX}/", *config.preferences.paths, *([GPC_JSON] if config.gpc_json is not None else [])]
+    yield from (re.escape(path) for path in own)
     for pattern in dict.fromkeys(always):
         stem = pattern.removesuffix("/*") or "/"
         yield ".*".join(re.escape(part) for part in stem.split("*"))
-    if always:
+    if always or config.preferences.paths:
         yield _ODD_PATH

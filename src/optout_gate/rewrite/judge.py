@@ -43,6 +43,10 @@ class Removal:
     what: str
 
 
+Mark = tuple[int, Counter[tuple[str, str, str]], Counter[str]]
+"""Where a :class:`Removals` stands."""
+
+
 @dataclass(slots=True)
 class Removals:
     """Everything that one exchange took out. Counts are exact; details are kept up to a bound.
@@ -71,15 +75,20 @@ class Removals:
         if host in self.unknown or len(self.unknown) < MAX_UNKNOWN_HOSTS:
             self.unknown[host] += 1
 
-    def mark(self) -> tuple[int, Counter[tuple[str, str, str]], Counter[str]]:
+    def mark(self) -> Mark:
         """Return where things stand, for :meth:`forget`."""
         return len(self.kept), self.counts.copy(), self.unknown.copy()
 
-    def forget(self, mark: tuple[int, Counter[tuple[str, str, str]], Counter[str]]) -> None:
+    def forget(self, mark: Mark) -> None:
         """Forget what was noted since ``mark``: that part of the page is rewritten again from its beginning."""
         length, counts, unknown = mark
         del self.kept[length:]
         self.counts, self.unknown = counts, unknown
+
+    def since(self, mark: Mark) -> "Removals":
+        """Return what was noted since ``mark``."""
+        length, counts, unknown = mark
+        return Removals(self.kept[length:], self.counts - counts, self.unknown - unknown)
 
     def __len__(self) -> int:
         return self.counts.total()

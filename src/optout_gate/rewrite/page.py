@@ -427,3 +427,5 @@ _LISTS: Mapping[str, Callable[[Page, Any, Reference, str], None]] = {
     "srcset": Page._candidates,
     "tokens": Page._tokens,
 }
+NEEDS_NO_ATTRIBUTE = frozenset(_STARTS)
+"""Elements that matter also where they have no attribute."""

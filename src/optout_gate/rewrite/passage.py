@@ -143,6 +143,15 @@ class RewrittenPassage(Passage):
             return self._as_it_came(error)
         return self._release() + last
 
+    @property
+    def gave_up(self) -> bool:
+        """True when the page goes out contained."""
+        return self._contained
+
+    def finished(self) -> Response:
+        """Return the head as it leaves, for a body that was rewritten before."""
+        return self._finish(self.head)
+
     def _release(self) -> bytes:
         out = b"".join(self._ready)
         self._ready.clear()

@@ -3,8 +3,8 @@
 lol-html gives up where it cannot tell, without building a tree, whether text follows (``style`` in ``select``, most text
 elements in ``frameset``), and it reads no XML. This scanner follows the tokenizer of the HTML Standard (§13.2.5) where it
 matters for finding start tags: comments, CDATA, raw text elements, the escapes inside ``script``, attribute quoting. It
-keeps no tree either: in doubt it reads an element's content both as text and as markup. It is some ten times slower than
-lol-html, holds no more than one tag or text piece, and never gives up but on a tag without end.
+keeps no tree either: text elements in ``select`` are read as the standard of today reads them, as text. It is some twenty
+times slower than lol-html, holds no more than one tag or text piece, and never gives up but on a tag without end.
 
 In XML (XHTML, by its media type) there are no raw text elements, but CDATA sections and processing instructions; names
 may carry a prefix. A document type with declarations of its own could say anything, so it is refused.
@@ -15,7 +15,7 @@ import re
 from typing import Any
 
 from optout_gate.errors import RewriteError
-from optout_gate.rewrite.page import Page
+from optout_gate.rewrite.page import NEEDS_NO_ATTRIBUTE, Page
 
 MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one tag; a picture inlined in an attribute is long
 
@@ -212,7 +212,8 @@ class TagScanner:
         if foreign and tag.tag_name in _BREAKOUT:
             self._foreign.clear()
             foreign = False
-        self._page.everything(tag)
+        if tag.has_attributes or tag.tag_name in NEEDS_NO_ATTRIBUTE:
+            self._page.everything(tag)
         out.append(tag.rendered())
         if tag.is_closed and (foreign or self._xml or tag.tag_name in ("svg", "math")):
             return end
@@ -315,6 +316,7 @@ class _StartTag:
         self.is_end = source[1] == "/"
         self.is_closed = source.endswith("/>")
         self._attributes = attributes
+        self.has_attributes = bool(attributes)
         self._end = end
         self._xml = xml
         self._changed: dict[str, str | None] = {}

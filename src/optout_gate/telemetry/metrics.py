@@ -9,29 +9,35 @@ so a gauge says how the workers' values are joined. That mode cannot forget a la
 """
 
 import hashlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from optout_gate import __version__
 from optout_gate.gate import Gate, Report
-from optout_gate.signals.formats import UNREAD
+from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-MAX_REMOVAL_SERIES = 60  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
-MAX_REPORT_SERIES = 60  # of each kind: a page's vendors by the channels they use
-OTHER = "other"  # the vendor of what comes after those; of every purpose and kind, some 110 series more
+MAX_NAMED_FORMATS = 4  # consent cookies named in labels; a site has one platform or two, the gate reads dozens
+MAX_PAIRS = 15  # of signals that contradict each other
+MAX_UNKNOWN_HOSTS = 1000  # remembered to tell a new one
+MAX_REMOVAL_SERIES = 80  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
+MAX_REPORT_SERIES = 40  # of what browsers report, which anyone can
+OTHER = "other"  # the label of what comes after those; a removal keeps its purpose
 UPSTREAM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OWN_PAGES = {"/_optout/preferences": "preferences", "/_optout/opt-out": "opt_out", "/_optout/opt-in": "opt_in"}
 """The gate's own pages that a visitor's choice depends on; the rest (surrogates, the guard) count as ``asset``."""
 
+log = logging.getLogger("optout_gate")
+Labels = TypeVar("Labels", str, tuple[str, str], tuple[str, str, str])
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
@@ -169,7 +175,21 @@ class Metrics:
             registry=to,
             multiprocess_mode="livemin",
         )
-        self._reports_named: dict[str, set[tuple[str, str]]] = {"blocked": set(), "leaked": set()}
+        self._reports_named: set[tuple[str, str, str]] = set()
+        self.unknown = Counter(
+            "optout_gate_unknown_references_total",
+            "References to third parties that neither the catalogue nor a list knows, on pages of who opted out.",
+            registry=to,
+        )
+        self.unknown_hosts = Gauge(
+            "optout_gate_unknown_hosts",
+            "Hosts of such third parties since the start, up to 1000; the log names each.",
+            registry=to,
+            multiprocess_mode="max",
+        )
+        self._hosts: set[str] = set()
+        self._formats: set[str] = set()
+        self._pairs: set[tuple[str, str]] = set()
         self._removals_named: set[tuple[str, str, str]] = set()
         self.choices = ChoiceMetrics(to)
 
@@ -198,11 +218,12 @@ class Metrics:
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
-        self._of_request(report.site, report.decision.signal, report.outcome.value).inc()
+        signal = self._signal_label(report.decision.signal)
+        self._of_request(report.site, signal, report.outcome.value).inc()
         for removal, count in report.removals.counts.items():
             self._of_removal(*self._removal_labels(removal)).inc(count)
         if report.decision.because:
-            self.last_opt_out.labels(report.decision.signal).set(time.time())
+            self.last_opt_out.labels(signal).set(time.time())
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
@@ -215,8 +236,10 @@ class Metrics:
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
         if any(each.format == UNREAD for each in report.reading.cookies):
             self.anomalies.labels("cookie_unread").inc()
-        for one, other in report.contradictions:
-            self.contradictions.labels(one, other).inc()
+        for pair in report.contradictions:
+            self.contradictions.labels(*_bounded(pair, self._pairs, MAX_PAIRS, (OTHER, OTHER))).inc()
+        for host, count in report.removals.unknown.items():
+            self._met(host, count)
         if report.reading.dnt:
             self.dnt.inc()
 
@@ -233,10 +256,10 @@ class Metrics:
 
     def _reported_vendor(self, what: str, vendor: str, channel: str) -> str:
         """Return a vendor as a label: reports come from anybody, who might name every vendor by every channel."""
-        if (vendor, channel) not in self._reports_named[what]:
-            if len(self._reports_named[what]) >= MAX_REPORT_SERIES:
+        if (what, vendor, channel) not in self._reports_named:
+            if len(self._reports_named) >= MAX_REPORT_SERIES:
                 return OTHER
-            self._reports_named[what].add((vendor, channel))
+            self._reports_named.add((what, vendor, channel))
         return vendor
 
     def refused(self, reason: str) -> None:
@@ -258,11 +281,28 @@ class Metrics:
 
         return counted
 
+    def _met(self, host: str, count: int) -> None:
+        """Count references to an unknown third party, and name it in the log when it is a new one."""
+        self.unknown.inc(count)
+        if host not in self._hosts and len(self._hosts) < MAX_UNKNOWN_HOSTS:
+            self._hosts.add(host)
+            self.unknown_hosts.set(len(self._hosts))
+            log.info("a third party that nobody knows: %s", host)
+
+    def _signal_label(self, signal: str) -> str:
+        """Return the kind of signal as it is counted: of consent cookies those by name that came first."""
+        return signal if signal not in FORMATS else _bounded(signal, self._formats, MAX_NAMED_FORMATS, OTHER)
+
     def _removal_labels(self, removal: tuple[str, str, str]) -> tuple[str, str, str]:
         """Return vendor, purpose and kind as they are counted: those that came first by name, the rest together."""
-        if removal in self._removals_named:
-            return removal
-        if len(self._removals_named) < MAX_REMOVAL_SERIES:
-            self._removals_named.add(removal)
-            return removal
-        return (OTHER, *removal[1:])
+        return _bounded(removal, self._removals_named, MAX_REMOVAL_SERIES, (OTHER, removal[1], OTHER))
+
+
+def _bounded(labels: Labels, named: set[Labels], most: int, otherwise: Labels) -> Labels:
+    """Return ``labels`` when they are among the first ``most`` that were met, else ``otherwise``."""
+    if labels in named:
+        return labels
+    if len(named) < most:
+        named.add(labels)
+        return labels
+    return otherwise

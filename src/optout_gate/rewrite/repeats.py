@@ -1,0 +1,192 @@
+"""Pages that come again byte for byte: rewritten once, and then remembered.
+
+Most pages of a site are the same for everyone who has not signed in, and rewriting the same bytes under the same decision
+gives the same bytes. What that answer depends on is its key: the body, the decision, the page's address, what the browser
+said it will do with it, and every line of the response's header but those of :data:`PASSING` (a line that is new each
+time, a nonce say, only makes the page one that is never met again). A page enters when it is met the second time, so one
+that is made for a single visitor costs a digest and is never kept; and what its origin forbids to store is not stored
+(RFC 9111 §5.2.2.5 and §5.2.2.7).
+
+To know a page again, the whole of it has to be there: a body that says its length up to :data:`MAX_PAGE_BYTES` is waited
+for, one that does not is waited for no longer than any other.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Protocol
+
+from optout_gate.http import Headers, Request, Response
+from optout_gate.policy.decision import Decision
+from optout_gate.rewrite.judge import Judge, Mark, Removals
+from optout_gate.rewrite.passage import HELD_BYTES, Passage, RewrittenPassage
+from optout_gate.trackers.vendor import Vendor
+
+MAX_PAGE_BYTES = (
+    256 * 1024
+)  # of a body as it comes; the largest of 100 common home pages has some 500 KB, the median 80
+MAX_BYTES = 32 * 1024 * 1024  # of all that is remembered
+MAX_MET = 8192  # digests of pages met once
+
+PASSING = frozenset(
+    {b"age", b"cf-ray", b"content-length", b"date", b"etag", b"expires", b"last-modified", b"request-id",
+     b"server-timing", b"set-cookie", b"via", b"x-amz-cf-id", b"x-cache", b"x-cache-hits", b"x-request-id",
+     b"x-runtime", b"x-served-by", b"x-timer", b"x-trace-id"}
+)  # fmt: skip
+"""Response fields on which no rewriting of a body depends, and which differ from one answer to the next."""
+
+Digest = bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What became of a page.
+
+    Attributes:
+        body: as it left.
+        removals: what was taken out of it.
+        allowed: vendors that were recognised in it and may stay.
+        unguarded: why it has no guard, if it has none.
+    """
+
+    body: bytes
+    removals: Removals
+    allowed: dict[str, Vendor]
+    unguarded: str | None
+
+
+class Repeats:
+    """Pages met before, the longest unused forgotten first. Belongs to one gate: a reload begins anew."""
+
+    def __init__(self) -> None:
+        self._pages: OrderedDict[Digest, Remembered] = OrderedDict()
+        self._met: OrderedDict[Digest, None] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, digest: Digest) -> Remembered | None:
+        """Return what became of a page, or None when it is not remembered."""
+        found = self._pages.get(digest)
+        if found is not None:
+            self._pages.move_to_end(digest)
+        return found
+
+    def offer(self, digest: Digest, make: Callable[[], Remembered]) -> None:
+        """Remember a page when it is met the second time."""
+        if digest not in self._met:
+            self._met[digest] = None
+            if len(self._met) > MAX_MET:
+                self._met.popitem(last=False)
+            return
+        page = make()
+        self._pages[digest] = page
+        self._bytes += len(page.body)
+        while self._bytes > MAX_BYTES:
+            _, oldest = self._pages.popitem(last=False)
+            self._bytes -= len(oldest.body)
+
+
+def may_be_stored(request: Request, headers: Headers) -> bool:
+    """Return True unless the origin, or what the visitor sent, forbids to store an answer."""
+    forbidden = {b"no-store", b"private"}
+    said = {member.lower().partition(b"=")[0] for member in headers.members(b"cache-control")}
+    return not said & forbidden and b"authorization" not in request.headers
+
+
+def wait_for(headers: Headers) -> int:
+    """Return for how many bytes of a body to wait, given the origin's header."""
+    length = headers.first(b"content-length") or b""
+    if length.isdigit() and len(length) < 9 and int(length) <= MAX_PAGE_BYTES:
+        return MAX_PAGE_BYTES
+    return HELD_BYTES
+
+
+def key_of(decision: Decision, request: Request, response: Response) -> bytes:
+    """Return everything besides the body that a rewritten body depends on, in bytes."""
+    parts = [
+        repr((decision.policy.name, decision.mode, sorted(decision.denied), decision.rules, decision.do_not_sell)),
+        request.scheme,
+        request.authority,
+        request.path,
+        repr([(name, request.headers.values(name)) for name in (b"sec-fetch-dest", b"service-worker", b"accept")]),
+        repr((response.status, [(name, value) for name, value in response.headers if name.lower() not in PASSING])),
+    ]
+    return "\n".join(parts).encode("utf-8", "backslashreplace")
+
+
+class Reported(Protocol):
+    """The part of an exchange's report that a rewriter writes to besides the removals."""
+
+    unguarded: str | None
+
+
+class RepeatedPassage(Passage):
+    """A rewritten response that is looked up before it is rewritten."""
+
+    untouched = False
+
+    def __init__(
+        self,
+        inner: RewrittenPassage,
+        repeats: Repeats,
+        judge: Judge,
+        *,
+        key: bytes,
+        wait_bytes: int,
+        report: Reported,
+    ) -> None:
+        super().__init__(inner.head)
+        self._inner = inner
+        self._repeats = repeats
+        self._judge = judge
+        self._key = key
+        self._wait_bytes = wait_bytes
+        self._report = report
+        self._waiting: list[bytes] | None = []
+        self._held_bytes = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes of the origin's body, return those to send now.
+
+        Raises:
+            RewriteError: the rewriter gave up after a part had been sent; cut the connection.
+        """
+        if self._waiting is None:
+            return self._through(self._inner.feed(chunk))
+        self._waiting.append(chunk)
+        self._held_bytes += len(chunk)
+        if self._held_bytes <= self._wait_bytes:
+            return b""
+        held, self._waiting = b"".join(self._waiting), None
+        return self._through(self._inner.feed(held))
+
+    def close(self) -> bytes:
+        """Say that the origin's body is over, return the last bytes to send.
+
+        Raises:
+            RewriteError: the rewriter gave up after a part had been sent; cut the connection.
+        """
+        if self._waiting is None:
+            return self._through(self._inner.close())
+        body, self._waiting = b"".join(self._waiting), None
+        digest = blake2b(body, digest_size=16, key=blake2b(self._key, digest_size=32).digest()).digest()
+        found = self._repeats.find(digest)
+        if found is not None:
+            self._judge.removals.take(found.removals)
+            self._judge.allowed |= found.allowed
+            self._report.unguarded = found.unguarded
+            self.head = self._inner.finished()
+            return found.body
+        before = self._judge.removals.mark()
+        out = self._inner.feed(body) if body else b""
+        out += self._inner.close()
+        if not self._inner.gave_up:
+            self._repeats.offer(digest, lambda: self._remembered(out, before))
+        return self._through(out)
+
+    def _remembered(self, out: bytes, before: Mark) -> Remembered:
+        return Remembered(out, self._judge.removals.since(before), dict(self._judge.allowed), self._report.unguarded)
+
+    def _through(self, out: bytes) -> bytes:
+        self.head = self._inner.head
+        return out
