@@ -285,3 +285,11 @@ def test_a_locked_down_page_reaches_what_is_listed_and_what_it_names_and_is_allo
     assert b"bots.test" in sources  # security is loaded by scripts, too
     assert not {b"ads.test", b"who.test", b"speed.test"} & set(sources)
     assert b"report-uri /_optout/report" in policy
+
+
+def test_a_page_in_xml_goes_without_the_guard_and_is_counted() -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    page = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head></html>'
+    assert drive(exchange, page, (b"Content-Type", b"application/xhtml+xml"))[1] == page
+    assert exchange.report.unguarded == "xhtml"
