@@ -42,13 +42,10 @@ bench: $(READY) .venv-mitmproxy/.ready ## requests per second beside nginx and m
 	@scripts/debian-packages bench
 	$(PY) bench/run.py $(ARGS)
 
-.venv-mitmproxy/.ready: pyproject.toml scripts/setup-mitmproxy $(READY)
-	@scripts/setup-mitmproxy
-
 clean:          ## forget the virtual environments
 	rm -rf .venv .venv-mitmproxy .cache
 
-.venv-mitmproxy/.ready: scripts/setup-mitmproxy | $(READY)
+.venv-mitmproxy/.ready: pyproject.toml scripts/setup-mitmproxy | $(READY)
 	@scripts/setup-mitmproxy .venv-mitmproxy
 
 $(READY): pyproject.toml scripts/setup
