@@ -74,7 +74,7 @@ class Report:
         contradictions: pairs of signals of which one refuses what the other allows.
         removals: everything taken out (in observe mode: that would have been).
         outcome: what became of it.
-        unguarded: why a document went out without the guard, if so: ``csp``.
+        unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
         error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
         bytes_in: length of the origin's body.
         bytes_out: length of the body sent on.
@@ -279,7 +279,9 @@ class Exchange:
                 return charset_for(label, first), _SheetRewriter(judge)
             xml = essence in _XML
             page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
-            if not observing and not xml and may_be_guarded(head.headers):
+            if xml and not observing:
+                self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
+            elif not observing and may_be_guarded(head.headers):
                 page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
             return charset_for(label, first), page
 

@@ -5,6 +5,7 @@ comment in the page says what the case is about. ``NAME.css`` cases go through a
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ def opened(*headers: tuple[bytes, bytes]) -> Exchange:
     return exchange
 
 
+def unversioned(page: bytes) -> bytes:
+    """Return a page without the versions in the gate's own addresses, which change with the guard and the catalogue."""
+    return re.sub(rb"(?<=/_optout/)(guard\.js|s/[a-z0-9-]+\.js)\?v=[0-9a-f-]+", rb"\1?v=VERSION", page)
+
+
 def report_of(exchange: Exchange) -> dict[str, object]:
     return {
         "outcome": exchange.report.outcome.value,
@@ -37,7 +43,7 @@ def report_of(exchange: Exchange) -> dict[str, object]:
 def test_a_page_comes_out_as_expected(case: Path, request: pytest.FixtureRequest) -> None:
     expected, report = case.with_suffix(".expected" + case.suffix), case.with_suffix(".report.json")
     exchange = opened(OPTED_OUT)
-    _, out = drive(exchange, case.read_bytes(), (b"Content-Type", TYPES[case.suffix]))
+    out = unversioned(drive(exchange, case.read_bytes(), (b"Content-Type", TYPES[case.suffix]))[1])
     told = json.dumps(report_of(exchange), indent=2, ensure_ascii=False) + "\n"
     if request.config.getoption("--regenerate"):
         expected.write_bytes(out)
@@ -57,7 +63,7 @@ def test_a_page_is_untouched_without_a_signal(case: Path) -> None:
 def test_where_a_page_is_cut_does_not_show(case: Path, size: int) -> None:
     body = case.read_bytes()
     _, out = drive(opened(OPTED_OUT), body, (b"Content-Type", TYPES[case.suffix]), cuts=range(size, len(body), size))
-    assert out == case.with_suffix(".expected" + case.suffix).read_bytes()
+    assert unversioned(out) == case.with_suffix(".expected" + case.suffix).read_bytes()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.relative_to(HERE)))

@@ -55,6 +55,12 @@ def test_an_allowed_vendor_below_a_denied_host_stays_open_and_nothing_else_is_sa
     assert added == {"maps.big.test", "mixed.test/maps", "eu.big.test/help", "pay.shop.*/pay"}
 
 
+def test_a_host_that_the_policy_allows_by_name_stays_open_with_what_is_under_it() -> None:
+    conf = guards(site(SITE.replace("sites:", "policies: {default: {allow: [eu.big.test]}}\nsites:"))).named("").config
+    assert "eu.big.test" in conf.exceptions
+    assert "eu.big.test" not in conf.hosts and "big.test" in conf.hosts
+
+
 def test_a_purpose_that_the_visitor_did_not_refuse_is_not_held_up() -> None:
     exchange = gate(trackers=NESTED).open(request("/", OPTED_OUT))
     assert exchange is not None

@@ -278,10 +278,18 @@ def test_pages_are_locked_down_where_the_configuration_says_so(
 
 
 def test_a_locked_down_page_reaches_what_is_listed_and_what_it_names_and_is_allowed() -> None:
-    page = b'<!doctype html><link href="https://fonts.test/a.css"><img src="https://ads.test/i"><img src="//who.test/">'
+    page = b'<!doctype html><link rel=stylesheet href="https://fonts.test/a.css"><img src="https://ads.test/i"><img src="//who.test/">'
     [policy] = csp_of("lockdown: true, allow_hosts: [cdn.shop.test]", "/", OPTED_OUT, page=page)
     sources = dict(part.strip().partition(b" ")[::2] for part in policy.split(b";"))[b"default-src"].split()
     assert {b"'self'", b"www.shop.test", b"cdn.shop.test", b"fonts.test", b"*.fonts.test"} <= set(sources)
     assert b"bots.test" in sources  # security is loaded by scripts, too
     assert not {b"ads.test", b"who.test", b"speed.test"} & set(sources)
     assert b"report-uri /_optout/report" in policy
+
+
+def test_a_page_in_xml_goes_without_the_guard_and_is_counted() -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    page = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head></html>'
+    assert drive(exchange, page, (b"Content-Type", b"application/xhtml+xml"))[1] == page
+    assert exchange.report.unguarded == "xhtml"

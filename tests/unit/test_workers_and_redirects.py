@@ -82,7 +82,9 @@ def test_a_redirect_to_a_denied_vendor_ends_at_the_stand_in(status: int, destina
     head, _ = drive(
         exchange, b"", (b"Location", b"https://ads.test/p?u=1"), (b"Cache-Control", b"max-age=99"), status=status
     )
-    assert (head.status, head.headers.values(b"location")) == (303, [b"/_optout/s/generic.js"])
+    assert head.status == 303
+    [location] = head.headers.values(b"location")
+    assert location.partition(b"?")[0] == b"/_optout/s/generic.js"
     assert head.headers.values(b"cache-control") == [b"private, no-store"]
     assert exchange.report.removals.counts == {("test-ads", "advertising", "header"): 1}
 

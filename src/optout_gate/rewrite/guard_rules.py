@@ -115,6 +115,8 @@ def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> G
     vendors: dict[str, str] = {}
     concerned: set[str] = set()
     for host, whole, paths in catalog.hosts():
+        if policy.allows(host) is not None:
+            continue
         if whole is not None and denied(whole):
             hosts.append(host)
             vendors[host] = whole.vendor.vendor
@@ -124,8 +126,10 @@ def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> G
             patterns.append((name, f"/{path}"))
             vendors[rule.text] = rule.vendor.vendor
             concerned.add(host)
-    exceptions: list[str] = []
+    exceptions: list[str] = sorted(policy.allows_hosts)  # by name, over whatever is known of them
     for host, whole, paths in catalog.hosts():
+        if host in policy.allows_hosts:
+            continue
         if whole is not None and not denied(whole) and _is_below(host, concerned):
             exceptions.append(host)
         if host in concerned or _is_below(host, concerned):

@@ -28,6 +28,7 @@ class Lockdown:
         self._pages = config.lockdown
         self._on_always_paths = "lockdown" not in config.model_fields_set
         self._hosts = tuple(dict.fromkeys(host for host in (*config.hosts, *config.allow_hosts) if host != "*"))
+        self._hosts += tuple(source for host in sorted(policy.allows_hosts) for source in (host, f"*.{host}"))
         self._open = "*" in config.allow_hosts
         self._security = tuple(
             vendor
