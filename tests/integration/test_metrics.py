@@ -124,6 +124,10 @@ def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300() -> None:
                         exchange.report.removals.add(kind, verdict, "x")
                         total += 1
                 metrics.record(exchange.report, seconds=0.1)
+    for vendor in gate.catalog.vendors:
+        for channel in ("beacon", "fetch", "img", "script", "frame"):
+            metrics.browser_said("leaked", vendor, channel, 1)
+            metrics.browser_said("blocked", vendor, channel, 1)
     text = generate_latest(metrics.registry).decode()
     assert sum(not line.startswith("#") for line in text.splitlines()) < 300
     counted = re.findall(r"^optout_gate_removals_total\{.*\} (\S+)$", text, re.MULTILINE)

@@ -27,10 +27,10 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 MAX_NAMED_FORMATS = 4  # consent cookies named in labels; a site has one platform or two, the gate reads dozens
+MAX_BROWSER_PAIRS = 15  # of vendor and channel; anybody can send such reports
 MAX_PAIRS = 15  # of signals that contradict each other
 MAX_UNKNOWN_HOSTS = 1000  # remembered to tell a new one
-MAX_REMOVAL_SERIES = 80  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
-MAX_REPORT_SERIES = 40  # of what browsers report, which anyone can
+MAX_REMOVAL_SERIES = 50  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
 OTHER = "other"  # the label of what comes after those; a removal keeps its purpose
 UPSTREAM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OWN_PAGES = {"/_optout/preferences": "preferences", "/_optout/opt-out": "opt_out", "/_optout/opt-in": "opt_in"}
@@ -175,7 +175,6 @@ class Metrics:
             registry=to,
             multiprocess_mode="livemin",
         )
-        self._reports_named: set[tuple[str, str, str]] = set()
         self.unknown = Counter(
             "optout_gate_unknown_references_total",
             "References to third parties that neither the catalogue nor a list knows, on pages of who opted out.",
@@ -189,6 +188,7 @@ class Metrics:
         )
         self._hosts: set[str] = set()
         self._formats: set[str] = set()
+        self._in_browser: set[tuple[str, str]] = set()
         self._pairs: set[tuple[str, str]] = set()
         self._removals_named: set[tuple[str, str, str]] = set()
         self.choices = ChoiceMetrics(to)
@@ -251,16 +251,8 @@ class Metrics:
         if what == "refused":
             self.browser_reports_refused.labels(first).inc(count)
         else:
-            counter = self.leaks if what == "leaked" else self.blocked_in_browser
-            counter.labels(self._reported_vendor(what, first, channel), channel).inc(count)
-
-    def _reported_vendor(self, what: str, vendor: str, channel: str) -> str:
-        """Return a vendor as a label: reports come from anybody, who might name every vendor by every channel."""
-        if (what, vendor, channel) not in self._reports_named:
-            if len(self._reports_named) >= MAX_REPORT_SERIES:
-                return OTHER
-            self._reports_named.add((what, vendor, channel))
-        return vendor
+            pair = _bounded((first, channel), self._in_browser, MAX_BROWSER_PAIRS, (OTHER, OTHER))
+            (self.leaks if what == "leaked" else self.blocked_in_browser).labels(*pair).inc(count)
 
     def refused(self, reason: str) -> None:
         """Count a request that the gate refused before any origin saw it."""
