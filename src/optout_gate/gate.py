@@ -186,7 +186,7 @@ class Exchange:
         is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
         is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
-        if (is_page or is_worker) and mode is Mode.ENFORCE:
+        if (is_page or is_worker or kind.essence == CSS) and mode is Mode.ENFORCE:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
