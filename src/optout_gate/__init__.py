@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from optout_gate.errors import RewriteError as RewriteError
     from optout_gate.gate import Exchange as Exchange
     from optout_gate.gate import Gate as Gate
-    from optout_gate.gate import Outcome as Outcome
-    from optout_gate.gate import Report as Report
     from optout_gate.http import Headers as Headers
     from optout_gate.http import Request as Request
     from optout_gate.http import Response as Response
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from optout_gate.policy.choice import VisitorChoice as VisitorChoice
     from optout_gate.policy.choice import choice_of as choice_of
     from optout_gate.policy.load import load_file as load_file
+    from optout_gate.report import Outcome as Outcome
+    from optout_gate.report import Report as Report
     from optout_gate.rewrite.passage import Passage as Passage
 
 __version__ = "0.1.0"
@@ -34,9 +34,9 @@ _PLACES = {
     "GateError": "errors",
     "Headers": "http",
     "OptOutGateMiddleware": "middleware",
-    "Outcome": "gate",
+    "Outcome": "report",
     "Passage": "rewrite.passage",
-    "Report": "gate",
+    "Report": "report",
     "Request": "http",
     "Response": "http",
     "RewriteError": "errors",

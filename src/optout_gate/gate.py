@@ -10,17 +10,16 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
     record(exchange.report)                # what was removed, and what it cost
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable
 from ipaddress import ip_network
 
 from optout_gate.errors import RewriteError
 from optout_gate.http import Headers, Request, Response, media_type
-from optout_gate.policy.config import CookieConfig, Mode, PolicyConfig, SiteConfig
+from optout_gate.policy.config import Mode, PolicyConfig
 from optout_gate.policy.config_visitor import StatusPlace
-from optout_gate.policy.decision import Decision, Policy
+from optout_gate.policy.decision import Policy
 from optout_gate.policy.load import Loaded
+from optout_gate.report import Outcome, Report
 from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
@@ -28,14 +27,14 @@ from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
-from optout_gate.rewrite.judge import Judge, Removals, Snippet
-from optout_gate.rewrite.lockdown import Lockdown
+from optout_gate.rewrite.judge import Judge, Snippet
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.reading import Reading, Signal, read
+from optout_gate.site import Site
 
 HTML = "text/html"
 CSS = "text/css"
@@ -50,65 +49,6 @@ _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
-
-
-class Outcome(StrEnum):
-    """What became of one exchange."""
-
-    UNTOUCHED = "untouched"  # nobody opted out, or the site is off
-    ENFORCED = "enforced"  # something was taken out
-    NOTHING_TO_DO = "nothing_to_do"  # opted out, and nothing denied was there
-    CONTAINED = "contained"  # could not be rewritten; sent under a Content-Security-Policy
-    BLOCKED = "blocked"  # could not be rewritten; not sent, or cut off
-    OBSERVED = "observed"  # opted out on a site in observe mode
-
-
-@dataclass(slots=True)
-class Report:
-    """What happened in one exchange. Filled as it goes; complete when the body is through.
-
-    Attributes:
-        site: the site's name, its first host pattern; for metrics.
-        decision: what held, and on whose word.
-        reading: what the request said.
-        contradictions: pairs of signals of which one refuses what the other allows.
-        removals: everything taken out (in observe mode: that would have been).
-        outcome: what became of it.
-        unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
-        error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
-        bytes_in: length of the origin's body.
-        bytes_out: length of the body sent on.
-        gate_seconds: time spent in the core.
-    """
-
-    site: str
-    decision: Decision
-    reading: Reading
-    contradictions: Sequence[tuple[str, str]] = ()
-    removals: Removals = field(default_factory=Removals)
-    outcome: Outcome = Outcome.UNTOUCHED
-    unguarded: str | None = None
-    error: str | None = None
-    bytes_in: int = 0
-    bytes_out: int = 0
-    gate_seconds: float = 0.0
-
-
-class Site:
-    """A website behind the gate, ready for use."""
-
-    def __init__(self, config: SiteConfig, policy: Policy, cookie: CookieConfig, guards: Guards) -> None:
-        self.config = config
-        self.policy = policy
-        self.wording = coherence.Wording.of(config, cookie)
-        self.guards = guards
-        self.lockdown = Lockdown(config, policy, guards.catalog)
-        self.name = config.hosts[0]
-        self.hosts = config.hosts
-
-    def answers_to(self, host: str) -> bool:
-        """Return True when ``host`` (lower case, no port) is one of the site's."""
-        return any(host_matches(pattern, host) for pattern in self.hosts)
 
 
 class Gate:
@@ -380,12 +320,3 @@ def _status(loaded: Loaded) -> Status | None:
         return None
     words = {language: texts["status_honored"] for language, texts in loaded.beside.texts.items()}
     return Status(words, at_end=place is StatusPlace.END_OF_BODY)
-
-
-def host_matches(pattern: str, host: str) -> bool:
-    """Return True when ``host`` (lower case, no port) is what a host pattern of the configuration means."""
-    if pattern == "*":
-        return True
-    if pattern.startswith("*."):
-        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
-    return host == pattern

@@ -20,11 +20,12 @@ from typing import BinaryIO
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from optout_gate.errors import RewriteError
-from optout_gate.gate import Exchange, Gate, Report
+from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import OwnPages
 from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
+from optout_gate.report import Report
 from optout_gate.rewrite.passage import Passage
 
 READ_BYTES = 64 * 1024  # of a file at a time, as servers read them

@@ -9,10 +9,10 @@ import pytest
 from prometheus_client import generate_latest
 
 from optout_gate.gate import Gate as make_gate
-from optout_gate.gate import Outcome
 from optout_gate.http import Headers, Request
 from optout_gate.policy.decision import Verdict
 from optout_gate.policy.load import from_upstream
+from optout_gate.report import Outcome
 from optout_gate.rewrite.judge import KINDS
 from optout_gate.signals.formats import FORMATS
 from optout_gate.telemetry.metrics import Metrics

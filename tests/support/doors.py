@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from optout_gate.errors import RewriteError
-from optout_gate.gate import Gate, Report
+from optout_gate.gate import Gate
 from optout_gate.http import Headers
 from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.load import Loaded, load_file
 from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import ServerLimits, gate_protocol
 from optout_gate.proxy.server import bind, running_server
+from optout_gate.report import Report
 from optout_gate.telemetry.metrics import Metrics
 from support.asgi_server import exchange
 from support.exchanges import SITE, Case

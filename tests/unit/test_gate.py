@@ -5,8 +5,9 @@ import zlib
 import pytest
 
 from optout_gate.errors import RewriteError
-from optout_gate.gate import Exchange, Outcome
+from optout_gate.gate import Exchange
 from optout_gate.http import Headers, Response
+from optout_gate.report import Outcome
 from optout_gate.rewrite.passage import HELD_BYTES
 from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import brotli
 import pytest
 
-from optout_gate.gate import Gate, Site
+from optout_gate.gate import Gate
 from optout_gate.pages.app import OwnPages
 from optout_gate.rewrite.guard_rules import Guards
+from optout_gate.site import Site
 from optout_gate.trackers.purposes import Purpose
 from support.asgi_call import Answer, ask
 from support.gates import OPTED_OUT, SITE, gate, request

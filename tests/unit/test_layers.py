@@ -10,7 +10,7 @@ FLOORS = (
     "errors http documents",
     "signals trackers",
     "policy rewrite",
-    "gate",
+    "report site gate",
     "pages telemetry proxy middleware mitm browser choices edges",
     "demo",
     "cli",

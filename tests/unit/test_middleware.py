@@ -15,10 +15,10 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from optout_gate.errors import ConfigError
-from optout_gate.gate import Outcome, Report
 from optout_gate.http import Headers
 from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.choice import choice_of
+from optout_gate.report import Outcome, Report
 from support.asgi_server import Exchanged, answering, body, exchange, scope_of, start
 from support.gates import OPTED_OUT, SITE, gate
 

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
-from optout_gate.gate import Exchange, Gate, Outcome
+from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Pair
+from optout_gate.report import Outcome
 from optout_gate.rewrite import repeats
 from optout_gate.rewrite.judge import Removals
 from optout_gate.rewrite.passage import HELD_BYTES

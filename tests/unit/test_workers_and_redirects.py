@@ -4,7 +4,8 @@ import zlib
 
 import pytest
 
-from optout_gate.gate import Exchange, Outcome
+from optout_gate.gate import Exchange
+from optout_gate.report import Outcome
 from support.gates import OPTED_OUT, drive, gate_of_tests, request
 
 SCRIPT = b"'use strict';\nself.onmessage = 1;\n"

@@ -7,7 +7,6 @@ import click
 from rich.table import Table
 
 from optout_gate.cli.output import config_errors_told, console, emit_json, fail
-from optout_gate.gate import host_matches
 from optout_gate.http import Headers, Pair, host_of
 from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig
 from optout_gate.policy.decision import Decision, Policy
@@ -16,6 +15,7 @@ from optout_gate.policy.trace import Trace, trace
 from optout_gate.rewrite.judge import Judge
 from optout_gate.signals import gpc, onetrust
 from optout_gate.signals.reading import read
+from optout_gate.site import host_matches
 from optout_gate.trackers.lists import RESOURCE_TYPES
 from optout_gate.trackers.urls import base_of, resolve
 

@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from optout_gate.demo.manifest import INERT, PLANTED, TRACKING_COOKIES, hosts_to_keep, hosts_to_lose
-from optout_gate.gate import Report
 from optout_gate.http import Headers
 from optout_gate.proxy.upstream import Upstream
+from optout_gate.report import Report
 
 _LINK = re.compile(rb"<a\s[^>]*?\bhref=\"[^\"]*\"")
 _PING = re.compile(rb"\sping=\"[^\"]*\"")

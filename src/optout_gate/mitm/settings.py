@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from optout_gate.errors import ConfigError, Problem
-from optout_gate.gate import Gate, host_matches
+from optout_gate.gate import Gate
 from optout_gate.policy.config import HostPattern, Mode
 from optout_gate.policy.load import Loaded, everywhere, load_file
+from optout_gate.site import host_matches
 
 # Name, type, default, help: what --set, config.yaml and the option editors of mitmproxy and mitmweb show.
 OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from optout_gate.gate import Outcome, Report
 from optout_gate.policy.decision import Decision
+from optout_gate.report import Outcome, Report
 
 METADATA = "optout_gate"
 """Key of ``flow.metadata``. ``~meta`` filters look into it."""

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from optout_gate import __version__
-from optout_gate.gate import Gate, Report
+from optout_gate.gate import Gate
+from optout_gate.report import Report
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
