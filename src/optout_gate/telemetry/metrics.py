@@ -138,6 +138,7 @@ class Metrics:
         self.vendors = Gauge(
             "optout_gate_catalogue_vendors", "Vendors the gate knows.", registry=to, multiprocess_mode="max"
         )
+        self._own_pages = OWN_PAGES
         self.own_pages = Counter(
             "optout_gate_own_page_responses_total",
             "Answers of the gate's own pages: the preference page, the forms on it, scripts.",
@@ -211,6 +212,7 @@ class Metrics:
         self.reload_time.set(time.time())
         for name, changed in (lists or {}).items():
             self.list_time.labels(name).set(changed)
+        self._own_pages = OWN_PAGES | dict.fromkeys(gate.config.preferences.paths, "preferences")
         for page in OWN_PAGES.values():
             self.own_pages.labels(page, "ok")
         for site in gate.sites:
@@ -269,7 +271,7 @@ class Metrics:
         async def counted(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 result = "ok" if message["status"] < 400 else "error"
-                self.own_pages.labels(OWN_PAGES.get(path, "asset"), result).inc()
+                self.own_pages.labels(self._own_pages.get(path, "asset"), result).inc()
             await send(message)
 
         return counted
