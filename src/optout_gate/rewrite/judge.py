@@ -252,13 +252,11 @@ class Judge:
         target = resolve(text, base)
         if target is None or self.own(target.host):
             return None
-        verdict = self.target(target, "other")
-        if verdict is not None:
-            return verdict
-        if self.decision.policy.allows_hosts and self.decision.allowed(target.host) is not None:
-            return None
-        verdicts = [self.decision.verdict(rule) for rule in self.catalog.on_host(target.host)]
-        return verdicts[0] if verdicts and all(map(self._denied, verdicts)) else None
+        allowed = self.decision.policy.allows_hosts and self.decision.allowed(target.host) is not None
+        verdicts = [] if allowed else [self.decision.verdict(rule) for rule in self.catalog.on_host(target.host)]
+        if verdicts and all(map(self._denied, verdicts)):
+            return verdicts[0]
+        return self.target(target, "other")
 
     def own(self, host: str) -> bool:
         """Return True for the site's own hosts and what stands under them: never a third party."""
