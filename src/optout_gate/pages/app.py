@@ -13,7 +13,7 @@ from starlette.routing import Route
 from optout_gate.choices.consumers import SignedIn
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import request_of
-from optout_gate.pages import gpc_json, guard, not_sent, preferences, status
+from optout_gate.pages import gpc_json, guard, mirror, not_sent, preferences, status
 from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle
 from optout_gate.pages.own_page import sent_from_here
 from optout_gate.pages.reports import Reports, Told
@@ -68,6 +68,7 @@ class OwnPages:
                 Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET", "POST"]),
                 Route(FORM, self._not_sent, methods=["GET", "POST"]),
                 Route(GUARD_PATH, self._guard, methods=["GET"]),
+                Route(mirror.PATH, self._mirror, methods=["GET"]),
                 Route(REPORT_PATH, self._report, methods=["POST"]),
                 Route(preferences.PATH, self._preferences, methods=["GET"]),
                 Route(preferences.OPT_OUT, self._opt_out, methods=["POST"]),
@@ -133,6 +134,9 @@ class OwnPages:
     async def _guard(self, request: Request) -> Response:
         site = self._gate().site_for(request_of(request.scope).host)
         return guard.serve(request, site.guards) if site is not None else Response(status_code=421)
+
+    async def _mirror(self, request: Request) -> Response:
+        return mirror.serve()
 
     async def _report(self, request: Request) -> Response:
         gate = self._gate()
