@@ -1105,6 +1105,8 @@
       o[key] = data;
       return stricter(o)[key];
     }
+    // For the mirror alone: what the platform itself says, and nothing until it is there.
+    put(face, 'o', { get: function () { return inner || function () {}; } });
     put(win, name, { get: function () { return face; }, set: function (f) { if (f !== face) inner = f; }, enumerable: true, configurable: true });
   }
   var listeners = [];
