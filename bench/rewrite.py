@@ -81,7 +81,7 @@ def _through(make: Any, handlers: tuple[tuple[str, object], ...], page: bytes) -
 _REQUEST = Request(
     "GET", "https", "www.example.com", b"/", Headers([(b"Host", b"www.example.com"), (b"Sec-GPC", b"1")])
 )
-_RESPONSE = Response(200, Headers([(b"Content-Type", b"text/html; charset=utf-8")]))
+_RESPONSE = Response(200, Headers([(b"Content-Type", b"text/html; charset=utf-8"), (b"Cache-Control", b"no-store")]))
 
 
 def gate(loaded: Loaded) -> Rewrite:
