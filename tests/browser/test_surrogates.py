@@ -10,6 +10,7 @@ from typing import cast, get_args
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from support.browsers import ARGUMENTS
 from support.surrogate_cases import Case, read_cases
 from support.surrogate_site import Mode, Site, serving
 
@@ -18,13 +19,7 @@ pytestmark = pytest.mark.browser
 CASES = read_cases()
 FLAGS = [
     "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *ARGUMENTS,
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # a leak fails by name instead of leaving
 ]
 

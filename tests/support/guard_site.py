@@ -13,18 +13,12 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from optout_gate.rewrite.guard import GuardConfig, import_map, source, worker_prologue
+from support.browsers import ARGUMENTS, CHROMIUM
 from support.guard_cases import FRAME, PAGE, WORKER, Channel
 from support.third_party import PIXEL, ThirdParty
 
-CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *ARGUMENTS,
     # Every name but the site's own is played on loopback; nothing else resolves.
     "--host-resolver-rules=MAP *.test 127.0.0.1, MAP *.test. 127.0.0.1, MAP *.invalid ~NOTFOUND",
     "--autoplay-policy=no-user-gesture-required",

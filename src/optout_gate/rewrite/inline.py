@@ -12,7 +12,8 @@ names no denied vendor is not changed by a byte. A script that bears a vendor's 
 address was found, carries a whole agent or loads one from an address that is not in it as text; its content goes.
 
 Data are not scripts: JSON, templates and the state that frameworks print into the page are left alone, also where
-the whole (``window.__NUXT__ = {...}``) or as React's rows, whose lengths are counted.
+a script does no more than assign a JSON value (``window.__STATE__ = {...}``) or push a row of React's, whose bytes are
+counted.
 """
 
 import json

@@ -5,7 +5,7 @@ A kind is what reports, metrics and ``optout-gate explain`` call a signal; for a
 
 from collections.abc import Mapping
 
-from optout_gate.signals.formats import FORMATS, UNREAD
+from optout_gate.signals.formats import FORMATS
 
 GPC = "gpc"
 COOKIE = "cookie"  # the gate's own
@@ -26,9 +26,6 @@ FAMILIES: Mapping[str, frozenset[str]] = {
 
 KINDS: frozenset[str] = WHOLESALE | FORMATS
 """Every kind that a configuration may name."""
-
-COUNTED: frozenset[str] = KINDS | {UNREAD}
-"""Every kind that a report may name."""
 
 
 def kinds_of(word: str) -> frozenset[str]:

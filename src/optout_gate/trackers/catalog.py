@@ -6,7 +6,7 @@ how many vendors there are.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -230,11 +230,3 @@ def builtin_documents() -> tuple[tuple[Document, tuple[str | int, ...], tuple[Ve
 def builtin() -> Catalog:
     """Return the project's own catalogue."""
     return Catalog(builtin_documents())
-
-
-def vendors_by_purpose(catalog: Catalog) -> Mapping[str, list[Vendor]]:
-    """Return the vendors of each chief purpose, by name."""
-    found: dict[str, list[Vendor]] = {}
-    for vendor in sorted(catalog, key=lambda each: each.name.lower()):
-        found.setdefault(vendor.purposes[0], []).append(vendor)
-    return found
