@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from optout_gate.rewrite.guard import GuardConfig, import_map, source, worker_prologue
+from optout_gate.rewrite.guard import GuardConfig, denied_modules, source, worker_prologue
 from support.browsers import ARGUMENTS, CHROMIUM
 from support.guard_cases import FRAME, PAGE, WORKER, Channel
 from support.third_party import PIXEL, ThirdParty
@@ -69,7 +69,8 @@ class Site:
         head = b""
         if guard is not None:
             head = b"<script src=/guard.js></script>" if external else b"<script>" + source(guard) + b"</script>"
-            head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts, ("http",)) + b"</script>"
+            modules = modules_denied or guard.hosts
+            head += b"<script>" + denied_modules(modules, len(modules)) + b"</script>"
         self.head = head
         self.reports: list[str] = []
         self.pages: dict[str, tuple[str, bytes]] = {
@@ -87,7 +88,7 @@ class Site:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                kind, body = site.pages.get(self.path.split("?")[0], ("", b""))
+                kind, body = site.pages.get(self.path) or site.pages.get(self.path.split("?")[0], ("", b""))
                 self.send_response(200 if kind else 404)
                 self.send_header("Content-Type", kind or "text/plain")
                 self.send_header("Content-Length", str(len(body)))
