@@ -76,31 +76,36 @@
       // A worker is not told when its page is left.
       if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
-    var o = { stars: conf.w, paths: Obj.create(null), tell: tell, flush: flush, natives: new win.WeakMap() };
-    var known;
-    split(conf.p, ' ').forEach(function (word) {
-      var host = word, open = word[0] === '!';
-      if (!exec(/^!?\//, word)) {
-        known = o.paths[host] = [host];
-        if (indexOf(host, '.*') > 0) o.stars = true;
-      } else known.push([open ? slice(word, 1) : word, open ? '-' : known[0] + word, null]);
-    });
-    // The table of hashes is read when the first address of another host is met: gaps, their high digits first and
-    // then two low ones for each, a digit from 0 to 63 as a character from '=' on, with '}' for the backslash.
+    var o = { tell: tell, flush: flush, natives: new win.WeakMap() };
     function digit(i) {
       var c = charCode(conf.t, i);
       return (c === 125 ? 92 : c) - 61;
     }
-    o.denied = function (name) {
-      var n = conf.m[0], h = conf.m[2], i = 0, j = conf.t.length - 2 * n, k, v = 0, high, d;
-      if (!o.table) {
-        o.table = new win.Uint32Array(n);
-        for (k = 0; k < n; k++) {
-          high = 0;
-          do { d = digit(i++); high += d; } while (d === 63);
-          o.table[k] = v += high * 4096 + digit(j++) * 64 + digit(j++);
-        }
+    // Read when the first address of another host is met. The table holds the gaps between sorted hashes, their high
+    // digits first and then two low ones for each; a digit from 0 to 63 is a character from '=' on, or '}' for the backslash.
+    o.read = function () {
+      var n = conf.m[0], i = 0, j = conf.t.length - 2 * n, k, v = 0, d, rules;
+      o.paths = Obj.create(null);
+      o.stars = conf.w;
+      split(conf.p, ' ').forEach(function (word) {
+        var open = word[0] === '!';
+        if (word[0] !== '/' && !open) {
+          rules = o.paths[word] = [word];
+          if (indexOf(word, '.*') > 0) o.stars = 1;
+        } else rules.push([open ? slice(word, 1) : word, open ? '-' : rules[0] + word, null]);
+      });
+      o.table = new win.Uint32Array(n);
+      for (k = 0; k < n; k++) {
+        do {
+          d = digit(i++);
+          v += d * 4096;
+        } while (d === 63);
+        o.table[k] = v += digit(j++) * 64 + digit(j++);
       }
+    };
+    o.denied = function (name) {
+      var n = conf.m[0], h = conf.m[2], i, k;
+      if (!o.table) o.read();
       for (i = 0; i < name.length; i++) h = imul(h ^ charCode(name, i), 16777619);
       h = imul(h ^ h >>> 15, 739982445);
       h = ((h ^ h >>> 13) >>> 0) % conf.m[1];
@@ -121,7 +126,7 @@
     o.modules = o.me && script.hasAttribute('data-modules');
     return o;
   })();
-  var paths = own.paths, natives = own.natives, denied = own.denied;
+  var natives = own.natives, denied = own.denied;
   function stop(rule, channel) { own.tell('blocked', rule, channel); return rule; }
 
   // ---- bad(url): the rule that denies it, or ''. Whose rule that is, the gate knows.
@@ -142,10 +147,11 @@
     return '';
   }
   function walk(host, end, target) {
-    var v, at;
+    var v, at, rules;
     for (;;) {
       at = indexOf(host, '.');
-      v = paths[host + end] ? pathRule(paths[host + end], target) : '';
+      rules = own.paths[host + end];
+      v = rules ? pathRule(rules, target) : '';
       // No host of the table has one label alone, and most have no '.*'.
       if (!v && (end ? conf.w : at > 0) && denied(host + end)) v = host + end;
       if (v || at < 0) return v;
@@ -157,6 +163,7 @@
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
     if (own.mine && (host === own.mine || slice(host, -own.mine.length - 1) === '.' + own.mine)) return '';
+    if (!own.table) own.read();
     var v = walk(host, '', target), m;
     if (!v && own.stars) {
       // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
@@ -902,16 +909,14 @@
     'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
     '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
     if (!(dashed in doc.documentElement.style) && dashed !== 'src') return;
-    var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); });
+    var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); }), found = desc({
+      get x() { return apply(getProperty, this, [dashed]); },
+      set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
+    }, 'x');
+    // for-in does not show the dashed names in browsers.
+    found.enumerable = false;
     [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
-      if (desc(StyleP, name)) return;
-      var d = desc({
-        get x() { return apply(getProperty, this, [dashed]); },
-        set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
-      }, 'x');
-      // for-in does not show the dashed names in browsers.
-      d.enumerable = false;
-      speak(StyleP, name, d);
+      if (!desc(StyleP, name)) speak(StyleP, name, found);
     });
   });
 
