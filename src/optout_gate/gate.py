@@ -144,6 +144,7 @@ class Exchange:
             own_hosts=self.site.hosts,
             inline_allowed=response_head.allows_inline(headers),
         )
+        self.report.allowed = judge.allowed
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
             kept_home(response, judge, self.visitor)

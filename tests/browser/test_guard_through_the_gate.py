@@ -86,6 +86,10 @@ async def away(request: Request) -> Response:
     return RedirectResponse(f"http://tracker.test:{port}/hit/{id}/x.gif", 302)
 
 
+async def said(request: Request) -> Response:
+    return Response(request.headers.get("sec-fetch-dest", "nothing"), media_type="text/plain")
+
+
 async def locked(request: Request) -> Response:
     port = request.query_params["port"]
     unknown = f'<img src="http://unknown.test:{port}/hit/unknown/x.gif"><img src="http://good.tracker.test:{port}/hit/good/x.gif">'
@@ -95,7 +99,13 @@ async def locked(request: Request) -> Response:
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """Return the address of the site behind the gate."""
-    routes = [Route("/page", page), Route("/page.js", page_script), Route("/worker.js", worker), Route("/away", away)]
+    routes = [
+        Route("/page", page),
+        Route("/page.js", page_script),
+        Route("/worker.js", worker),
+        Route("/away", away),
+        Route("/said", said),
+    ]
     gate = Gate(load_text(CONFIG, file="test.yaml", folder=Path()), clock=lambda: 0.0)
     app = OptOutGateMiddleware(Starlette(routes=[*routes, Route("/locked", locked)]), gate)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -118,7 +128,10 @@ def tracker() -> Iterator[ThirdParty]:
 @pytest.fixture(scope="module")
 def browser(tracker: ThirdParty) -> Iterator[Browser]:
     # On its scheme's own port, as trackers are: the keys of an import map hold no other.
-    with chromium(f"--host-resolver-rules=MAP *.test:80 127.0.0.1:{tracker.port}, MAP *.test ~NOTFOUND") as running:
+    # Not trustworthy, as plain.example is not by plain http, an origin gets no Sec-Fetch-* from browsers.
+    with chromium(
+        f"--host-resolver-rules=MAP *.test:80 127.0.0.1:{tracker.port}, MAP *.test ~NOTFOUND, MAP plain.example 127.0.0.1"
+    ) as running:
         yield running
 
 
@@ -157,6 +170,25 @@ def test_the_tracker_is_reached_without_the_signal_and_not_with_it(
     assert not still_reached
     assert (thrown_too, thrown) == ([], [])
     assert same_order == order  # a framework that hydrates the document counts the elements it left
+
+
+@pytest.mark.parametrize("script", ["fetch", "worker", "shared-worker", "module-worker"])
+def test_a_browser_that_does_not_say_what_it_asks_for_is_covered(
+    browser: Browser, tracker: ThirdParty, site: str, script: str
+) -> None:
+    address = site.replace("site.localhost", "plain.example")
+    with_header, without = (f"{each}/said?{script}" for each in (site, address))
+    url = f"{address}/page?script={script}&port=80"
+    assert visited(browser, tracker, url, signal=False, wanted=script)[0]
+    still_reached, _, thrown = visited(browser, tracker, url, signal=True, wanted=script)
+    assert not still_reached and thrown == []
+    opened = browser.new_page()
+    said = []
+    for each in (with_header, without):
+        opened.goto(each)
+        said.append(opened.text_content("body"))
+    opened.close()
+    assert said == ["document", "nothing"]
 
 
 def test_a_locked_down_page_reaches_allowed_vendors_that_it_names_and_nobody_unknown(

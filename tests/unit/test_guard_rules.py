@@ -81,6 +81,14 @@ def test_a_path_that_denies_for_everyone_does_not_speak_for_the_visitor() -> Non
     assert configuration(silent.site.guards.of(opted_out.decision).script)["g"] == 1
 
 
+def test_strictness_and_the_share_of_pages_that_report_are_the_policys() -> None:
+    conf = configuration(guards(site()).named("").script)
+    assert (conf["x"], conf["n"]) == (0, 1.0)
+    told = SITE.replace("sites:", "policies: {default: {strict: true, sample_rate: 0.25}}\nsites:")
+    conf = configuration(guards(site(told)).named("").script)
+    assert (conf["x"], conf["n"]) == (1, 0.25)
+
+
 def test_equal_decisions_share_a_guard_and_the_address_leads_back_to_it() -> None:
     made = guards(site())
     guard = made.named("")

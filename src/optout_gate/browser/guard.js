@@ -24,7 +24,7 @@
   // A blank frame's window is reused by its first document: the prototypes stay, the document's listeners go.
   if (win[MARK]) { win[MARK](); return; }
 
-  var DEAD = 'about:invalid';
+  var DEAD = 'about:invalid', MARKED = '_optout=worker';
   var doc = win.document;
   var Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct;
   var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, isArray = win.Array.isArray;
@@ -123,6 +123,7 @@
     o.script = script;
     o.me = script && script.src || '';
     o.nonce = script && script.nonce || '';
+    o.marks = script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0;
     o.modules = o.me && script.hasAttribute('data-modules');
     return o;
   })();
@@ -326,7 +327,11 @@
     var v = bad(url);
     // Another host's script is refused with an exception anyway, whoever that host is; a server that is down is not.
     if (v) stop(v, 'worker');
-    return exec(/^[\0- ]*data:/i, url) ? guardedData(url, false) : guardedBlob(url, false);
+    if (exec(/^[\0- ]*data:/i, url)) return guardedData(url, false);
+    if (!own.marks || exec(/^[\0- ]*blob:/i, url)) return guardedBlob(url, false);
+    // The browser will not say that it asks for a worker, so the address does.
+    v = exec(/^([^#]*)([^]*)$/, url);
+    return v[1] + (indexOf(v[1], '?') < 0 ? '?' : '&') + MARKED + v[2];
   }
 
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.

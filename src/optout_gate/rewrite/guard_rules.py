@@ -163,6 +163,8 @@ def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> G
         common=frozenset(common),
         stand_in=f"{PREFIX}/s/{BY_RULE}.js?rule=",
         report_path=REPORT_PATH,
+        strict=policy.strict,
+        sample_rate=policy.sample_rate,
     )
 
 

@@ -23,6 +23,7 @@ from optout_gate.report import Report
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
+from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
@@ -189,6 +190,7 @@ class Metrics:
             multiprocess_mode="max",
         )
         self._hosts: set[str] = set()
+        self._allowed: set[str] = set()
         self._formats: set[str] = set()
         self._in_browser: set[tuple[str, str]] = set()
         self._pairs: set[tuple[str, str]] = set()
@@ -243,6 +245,10 @@ class Metrics:
             self.contradictions.labels(*_bounded(pair, self._pairs, MAX_PAIRS, (OTHER, OTHER))).inc()
         for host, count in report.removals.unknown.items():
             self._met(host, count)
+        for vendor in report.allowed:
+            if vendor not in self._allowed:
+                self._allowed.add(vendor)
+                log.info("%s %s", ALLOWED, vendor)
         if report.reading.dnt:
             self.dnt.inc()
 
@@ -282,7 +288,7 @@ class Metrics:
         if host not in self._hosts and len(self._hosts) < MAX_UNKNOWN_HOSTS:
             self._hosts.add(host)
             self.unknown_hosts.set(len(self._hosts))
-            log.info("a third party that nobody knows: %s", host)
+            log.info("%s %s", UNKNOWN, host)
 
     def _signal_label(self, signal: str) -> str:
         """Return the kind of signal as it is counted: of consent cookies those by name that came first."""
