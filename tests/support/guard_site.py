@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from optout_gate.rewrite.guard import GuardConfig, denied_modules, source, worker_prologue
 from support.browsers import ARGUMENTS, CHROMIUM
@@ -60,6 +60,13 @@ IN = {
         w.postMessage(c);
     })""",
 }
+
+
+class Window(Protocol):
+    """What runs cases: a page of Playwright's, or :class:`support.firefox.Firefox`."""
+
+    def evaluate(self, expression: str, arg: Any = None) -> Any: ...
+    def wait_for_timeout(self, timeout: float) -> None: ...
 
 
 class Site:
@@ -141,7 +148,7 @@ def case_id(channel: Channel, realm: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in f"{realm} {channel.name}")
 
 
-def run_cases(page: Page, channels: Iterable[Channel], realm: str, host: str, port: int) -> list[str]:
+def run_cases(page: Window, channels: Iterable[Channel], realm: str, host: str, port: int) -> list[str]:
     """Run every channel that the realm has, at once; the answer is what was thrown into the callers."""
     cases = [{"id": case_id(c, realm), "js": c.js, "host": host, "port": port} for c in channels if realm in c.realms]
     where = {"prelude": IN_REALM, "cases": cases}
@@ -149,7 +156,7 @@ def run_cases(page: Page, channels: Iterable[Channel], realm: str, host: str, po
 
 
 def wait_for_calls(
-    page: Page, parties: Iterable[ThirdParty], wanted: int, *, patience_s: float, quiet_s: float
+    page: Window, parties: Iterable[ThirdParty], wanted: int, *, patience_s: float, quiet_s: float
 ) -> None:
     """Return when ``wanted`` calls have come in or, after ``patience_s``, none came for ``quiet_s``."""
     parties = tuple(parties)

@@ -43,8 +43,12 @@ def config(tmp_path: Path) -> str:
 def records() -> Iterator[list[logging.LogRecord]]:
     """Give what a gate in observe mode logs of a visit, twice over."""
     logged: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.INFO)
-    handler.emit = logged.append  # type: ignore[method-assign]
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.append(record)
+
+    handler = Keeping(logging.INFO)
     log = logging.getLogger("optout_gate")
     level = log.level
     log.addHandler(handler)

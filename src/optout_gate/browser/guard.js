@@ -583,7 +583,8 @@
     return apply(f, self, list.length ? [list] : args);
   });
   method(proto('Worklet'), 'addModule', refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); }));
-  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', DEAD); }));
+  // Not about:invalid, on which a synchronous request in a worker never ends in Firefox.
+  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', 'blob:invalid'); }));
   method(proto('Navigator'), 'sendBeacon', function (f, self, args) {
     var v = args.length && bad(args[0] = '' + args[0]);
     if (!v) return apply(f, self, args);
@@ -880,7 +881,8 @@
     });
   });
 
-  // ---- Style sheets. CSSStyleDeclaration has no accessors for its properties, but one that we define wins.
+  // ---- Style sheets. Where a declaration has no accessors for its properties, one that we define wins; else it is wrapped.
+  var OwnStyleP = proto('CSSStyleProperties') || proto('CSS2Properties');
   var StyleP = proto('CSSStyleDeclaration'), setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
   [
     'CSSStyleSheet insertRule replace replaceSync', 'CSSGroupingRule insertRule', 'CSSStyleRule insertRule', 'CSSKeyframesRule appendRule'
@@ -921,7 +923,8 @@
     // for-in does not show the dashed names in browsers.
     found.enumerable = false;
     [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
-      if (!desc(StyleP, name)) speak(StyleP, name, found);
+      if (OwnStyleP && desc(OwnStyleP, name)) setter(OwnStyleP, name, styled);
+      else if (!desc(StyleP, name)) speak(StyleP, name, found);
     });
   });
 
