@@ -35,7 +35,7 @@
   var URL_ = win.URL, Promise_ = win.Promise, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
   var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_);
   var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify;
-  var charCode = un(StringP.charCodeAt), imul = win.Math.imul;
+  var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromCode = win.String.fromCharCode;
   var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
   var listen = un(win.EventTarget.prototype.addEventListener);
   var nothing = function () {};
@@ -77,14 +77,10 @@
       if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
     var o = { tell: tell, flush: flush, natives: new win.WeakMap() };
-    function digit(i) {
-      var c = charCode(conf.t, i);
-      return (c === 125 ? 92 : c) - 61;
-    }
     // Read when the first address of another host is met. The table holds the gaps between sorted hashes, their high
     // digits first and then two low ones for each; a digit from 0 to 63 is a character from '=' on, or '}' for the backslash.
     o.read = function () {
-      var n = conf.m[0], i = 0, j = conf.t.length - 2 * n, k, v = 0, d, rules;
+      var t = conf.t, n = conf.m[0], i = 0, j = t.length - 2 * n, k, v = 0, d, rules, digit = Obj.create(null);
       o.paths = Obj.create(null);
       o.stars = conf.w;
       split(conf.p, ' ').forEach(function (word) {
@@ -94,13 +90,14 @@
           if (indexOf(word, '.*') > 0) o.stars = 1;
         } else rules.push([open ? slice(word, 1) : word, open ? '-' : rules[0] + word, null]);
       });
+      for (k = 0; k < 64; k++) digit[fromCode(k === 31 ? 125 : k + 61)] = k;
       o.table = new win.Uint32Array(n);
       for (k = 0; k < n; k++) {
         do {
-          d = digit(i++);
+          d = digit[t[i++]];
           v += d * 4096;
         } while (d === 63);
-        o.table[k] = v += digit(j++) * 64 + digit(j++);
+        o.table[k] = v += digit[t[j++]] * 64 + digit[t[j++]];
       }
     };
     o.denied = function (name) {
@@ -882,8 +879,7 @@
   });
 
   // ---- Style sheets. Where a declaration has no accessors for its properties, one that we define wins; else it is wrapped.
-  var OwnStyleP = proto('CSSStyleProperties') || proto('CSS2Properties');
-  var StyleP = proto('CSSStyleDeclaration'), setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
+  var StyleP = proto('CSSStyleDeclaration'), OwnStyleP = proto('CSSStyleProperties') || proto('CSS2Properties') || StyleP, setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
   [
     'CSSStyleSheet insertRule replace replaceSync', 'CSSGroupingRule insertRule', 'CSSStyleRule insertRule', 'CSSKeyframesRule appendRule'
   ].forEach(function (row) {
@@ -915,7 +911,7 @@
     'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
     'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
     '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
-    if (!(dashed in doc.documentElement.style) && dashed !== 'src') return;
+    if (dashed !== 'src' && !win.CSS.supports(dashed, 'inherit')) return;
     var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); }), found = desc({
       get x() { return apply(getProperty, this, [dashed]); },
       set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
@@ -923,8 +919,8 @@
     // for-in does not show the dashed names in browsers.
     found.enumerable = false;
     [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
-      if (OwnStyleP && desc(OwnStyleP, name)) setter(OwnStyleP, name, styled);
-      else if (!desc(StyleP, name)) speak(StyleP, name, found);
+      if (!desc(OwnStyleP, name)) speak(OwnStyleP, name, found);
+      else if (desc(OwnStyleP, name).get !== found.get) setter(OwnStyleP, name, styled);
     });
   });
 
