@@ -161,8 +161,6 @@ def test_the_tracker_is_reached_without_the_signal_and_not_with_it(
 ) -> None:
     if policy and script not in ("image", "import", "worker"):
         pytest.skip("a policy changes how the guard gets in, which three ways show")
-    if policy == "self" and script == "import":
-        pytest.skip("a policy that admits no inline script admits no import map: docs/guard.md")
     url = f"{site}/page?script={script}&policy={policy}&port=80"
     reached, order, thrown = visited(browser, tracker, url, signal=False, wanted=script)
     assert reached

@@ -206,6 +206,27 @@ def test_the_guard_gets_in_by_what_the_pages_policies_already_admit(policies: li
 
 
 @pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        pytest.param(
+            b"script-src 'self' https://ads.test fonts.test", b"script-src 'self' fonts.test", id="no-import-map"
+        ),
+        pytest.param(
+            b"script-src 'nonce-abc' https://ads.test", b"script-src 'nonce-abc' https://ads.test", id="a-nonce"
+        ),
+    ],
+)
+def test_a_page_that_admits_the_guard_and_no_import_map_loses_denied_hosts_from_its_policy(
+    policy: bytes, left: bytes
+) -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    head, out = drive(exchange, b"<!doctype html><html><head><p>", HTML, (b"Content-Security-Policy", policy))
+    assert GUARD.search(out)
+    assert [b" ".join(each.split()) for each in head.headers.values(b"content-security-policy")] == [left]
+
+
+@pytest.mark.parametrize(
     "policies",
     [
         pytest.param([b"script-src 'none'"], id="none"),
