@@ -6,7 +6,7 @@
 // become a request; it never looks for elements after the fact, because an image fetches before any
 // MutationObserver hears of it.
 //
-// House rules of this file. The server folds it to one line and shortens its local names (rewrite/guard.py): a
+// House rules of this file. The server folds it to one line and shortens its local names (rewrite/fold.py): a
 // comment has its line to itself, a statement ends in ';' or '}', a key has its colon right behind it and a
 // conditional's ':' a space before it, a regular expression follows an operator or a bracket; no template literals,
 // no keys without values, ASCII only, no literal end tag of script.

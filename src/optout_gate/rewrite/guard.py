@@ -3,8 +3,7 @@
 The guard is the same function in four places (a document, a worker, a ``srcdoc`` or ``blob:`` document, a window
 that a script opened), and the last two are made in the browser by writing the function's own text in front of what
 the page made. So it has to survive on one line, inside HTML and inside a string: the source
-keeps to a few rules (its own head lists them), and :func:`source` drops comments and spaces, shortens local names and
-joins the lines. It is a fold and not a compiler: statement for statement, what stands in the repository is what runs.
+keeps to a few rules (its own head lists them), and :mod:`optout_gate.rewrite.fold` makes one line of it.
 
 The configuration travels as JSON in which every ``<`` is escaped, so that neither ``</script`` nor ``<!--`` can
 occur, and everything beyond ASCII, so that U+2028 cannot end a line.
@@ -12,15 +11,13 @@ occur, and everything beyond ASCII, so that U+2028 cannot end a line.
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from itertools import pairwise, product
-from string import ascii_letters
 
+from optout_gate.rewrite.fold import fold
 from optout_gate.rewrite.hashed import hashed
 
 UNKNOWN_VENDOR = "unknown"
@@ -99,90 +96,10 @@ def version(conf: GuardConfig) -> str:
     return sha256(source(conf)).hexdigest()[:16]
 
 
-_TOKEN = re.compile(
-    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-    # A slash after an operator or an opening bracket begins a regular expression, elsewhere it divides.
-    r"""|(?P<regex>(?<=[(\[!,=:?&|] )/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*|(?<=[(\[!])/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*)"""
-    r"""|(?P<member>\.\s?[A-Za-z_$][\w$]*|[A-Za-z_$][\w$]*(?=:)|\d[\w.]*)"""
-    r"""|(?P<name>[A-Za-z_$][\w$]*)"""
-    r"""|(?P<space>\s+)"""
-    r"""|(?P<other>.)""",
-    re.DOTALL,
-)
-_KEPT = frozenset(
-    [
-        "G",
-        "arguments",
-        "array",
-        "undefined",
-        "parseInt",
-        "Array",
-        "break",
-        "case",
-        "catch",
-        "continue",
-        "default",
-        "delete",
-        "do",
-        "else",
-        "false",
-        "finally",
-        "for",
-        "function",
-        "get",
-        "if",
-        "in",
-        "instanceof",
-        "new",
-        "null",
-        "return",
-        "set",
-        "switch",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typeof",
-        "var",
-        "void",
-        "while",
-        "x",
-        "globalPrivacyControl",
-    ]
-)
-"""Names that are not the guard's own: the language's, two globals, and what its accessors are called."""
-
-
 @cache
 def _folded() -> bytes:
-    """Return the function alone, on one line, its local names shortened.
-
-    Why shorten at all: a visitor pays for every byte, and blank frames and workers carry the text again. A name is
-    local when it is no member and no key; each has one short form wherever it stands, so scopes need no analysis.
-    """
-    lines = (line.strip() for line in files("optout_gate.browser").joinpath("guard.js").read_text("ascii").splitlines())
-    code = " ".join(line for line in lines if line and not line.startswith("//"))
-    tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(code)]
-    uses = Counter(text for kind, text in tokens if kind == "name" and text not in _KEPT)
-    short = dict(zip((name for name, _ in uses.most_common()), _short_names(), strict=False))
-    folded: list[str] = []
-    for (kind, text), (_, after) in pairwise([*tokens, ("other", ";")]):
-        if kind == "space":
-            between = folded[-1][-1] + after[0]
-            # A space counts between two words, and between two signs that would make one operator.
-            if re.fullmatch(r"[\w$]{2}", between) or between in ("++", "--"):
-                folded.append(" ")
-        else:
-            folded.append(short.get(text, text) if kind == "name" else text)
-    return "".join(folded).encode("ascii")
-
-
-def _short_names() -> Iterator[str]:
-    """Yield a, b, ... Z, aa, ab, ...: every name that the guard does not need as it stands."""
-    for length in (1, 2):
-        for letters in product(ascii_letters, repeat=length):
-            if (name := "".join(letters)) not in _KEPT and name not in ("do", "as", "is", "of"):
-                yield name
+    """Return the function alone, on one line."""
+    return fold(files("optout_gate.browser").joinpath("guard.js").read_text("ascii"), keep="G").encode("ascii")
 
 
 def _configuration(conf: GuardConfig) -> bytes:
