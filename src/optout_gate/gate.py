@@ -11,16 +11,19 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from ipaddress import ip_network
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.http import Headers, Request, Response, media_type
 from optout_gate.policy.config import Mode, PolicyConfig
+from optout_gate.policy.config_failures import INSTEAD_OF_TRANSFORMING, Instead, NoTransform
 from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
+from optout_gate.policy.fingerprint import fingerprint
 from optout_gate.policy.load import Loaded
-from optout_gate.report import Outcome, Report
-from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head
+from optout_gate.report import OUTCOME_FIELD, Outcome, Report
+from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head, validators
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
@@ -29,15 +32,25 @@ from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge, Snippet
 from optout_gate.rewrite.memory import Memory
-from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
+from optout_gate.rewrite.passage import (
+    BlockedPassage,
+    ObservedPassage,
+    Passage,
+    Pipeline,
+    Rewriter,
+    RewrittenPassage,
+    mistake,
+)
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
+from optout_gate.signals.kinds import ACCOUNT
 from optout_gate.signals.reading import Reading, Signal, read
 from optout_gate.site import Site
 
 HTML = "text/html"
 CSS = "text/css"
+SIGNED_EXCHANGE = request_head.SIGNED_EXCHANGE.decode()
 _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
 _XML = frozenset({"application/xhtml+xml"})
@@ -47,6 +60,19 @@ _XML = frozenset({"application/xhtml+xml"})
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
+_NOT_WHOLE = frozenset({SIGNED_EXCHANGE, "multipart/byteranges"})
+"""What may hold a page, and cannot be rewritten."""
+_NOT_SHOWN = b"This page cannot be shown with your privacy choice honoured. Please try again later.\n"
+_NOT_SHOWN_HEAD = Headers(
+    [
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Content-Length", str(len(_NOT_SHOWN)).encode()),
+        (b"Cache-Control", b"no-store"),
+        (b"Retry-After", b"5"),
+    ]
+)
+_OUTCOME = (OUTCOME_FIELD.lower(),)
+UNTOLD = Signal(ACCOUNT, "whether the account has opted out cannot be told")
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
 
@@ -56,6 +82,7 @@ class Gate:
 
     def __init__(self, loaded: Loaded, *, clock: Callable[[], float]) -> None:
         """Take a loaded configuration, and a clock in seconds by which work is measured."""
+        self._loaded = loaded
         self.config = loaded.config
         self.catalog = loaded.catalog
         self.filter_lists = loaded.filter_lists
@@ -77,21 +104,29 @@ class Gate:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
 
-    def open(self, request: Request, known: Signal | None = None) -> "Exchange | None":
+    @cached_property
+    def policy_hash(self) -> bytes:
+        """A hash of everything but a request and its response that a page depends on."""
+        return fingerprint(self._loaded)
+
+    def open(self, request: Request, known: Signal | None = None, *, untold: bool = False) -> "Exchange | None":
         """Return the exchange that ``request`` begins, or None when no site answers to its host (421).
 
         Args:
             request: the head as the visitor sent it.
             known: the standing opt-out of the consumer who has signed in, which the door looked up.
+            untold: a consumer has signed in, and the store of choices does not say what stands for them.
         """
         site = self.site_for(request.host)
-        return Exchange(self, site, request, known) if site is not None else None
+        return Exchange(self, site, request, known, untold=untold) if site is not None else None
 
 
 class Exchange:
     """The gate's view of one request and its response."""
 
-    def __init__(self, gate: Gate, site: Site, request: Request, known: Signal | None = None) -> None:
+    def __init__(
+        self, gate: Gate, site: Site, request: Request, known: Signal | None = None, *, untold: bool = False
+    ) -> None:
         begun = gate.clock()
         self._gate = gate
         self.site = site
@@ -100,33 +135,66 @@ class Exchange:
             request.headers, cookie_name=gate.config.cookie.name, onetrust_groups=site.wording.onetrust_groups
         )
         self.decision = site.policy.decide(site.config.mode, reading, request.path, known)
+        self._presumed = False
+        if untold and not self.decision.opted_out:
+            self.decision = site.policy.decide(site.config.mode, reading, request.path, UNTOLD)
+            self._presumed = self.decision.enforced
         self.request = Request(
             request.method, request.scheme, request.authority, request.target, self._toward_origin(reading)
         )
         self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
+        self.report.begin()
         self._spend(begun)
 
     def _toward_origin(self, reading: Reading) -> Headers:
-        headers = request_head.toward_origin(self.visitor, self.decision)
+        if not self.decision.enforced:
+            return self.visitor.headers
+        headers = request_head.toward_origin(
+            self.visitor, self.decision, self._gate.policy_hash, presumed=self._presumed
+        )
         wording = self.site.wording
-        if (reading.cookies or wording.absent) and self.decision.enforced and self.decision.do_not_sell:
+        if (reading.cookies or wording.absent) and self.decision.do_not_sell and not self._presumed:
             headers = coherence.toward_origin(headers, wording)
         return headers
 
     def respond(self, response: Response) -> Passage:
         """Return the head to send on and what to put the body through."""
         begun = self._gate.clock()
-        passage = self._passage(response)
+        try:
+            passage = self._passage(response)
+        except Exception as error:  # a mistake of the gate's own; what it would have done to this response is not known
+            passage = self._given_up(response, error)
         self._spend(begun)
-        return passage if passage.untouched else _Measured(passage, self)
+        if not passage.untouched:
+            return _Measured(passage, self)
+        passage.head = self.marked(passage.head)
+        return passage
+
+    def marked(self, response: Response, *, is_over: bool = True) -> Response:
+        """Return a response with ``Optout-Gate``: what became of it, for whom opted out.
+
+        Doors call it for answers of their own; ``is_over`` is False for a head that leaves before its body is through.
+        """
+        if not (self.decision.enforced and self.site.config.outcome_header):
+            return response
+        value = self.report.field(self._gate.policy_hash, is_over=is_over)
+        return Response(response.status, response.headers.without(_OUTCOME).plus((OUTCOME_FIELD, value)), response.body)
+
+    def _given_up(self, response: Response, error: Exception) -> Passage:
+        if not self.decision.enforced:
+            self._failed(RewriteError(Failure.REWRITER, mistake(error)))
+            return Passage(response)
+        return BlockedPassage(response, RewriteError(Failure.REWRITER, mistake(error)))
 
     def _passage(self, response: Response) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
+        sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
+        sniffed = sniffed and request_head.may_be_rewritten(self.visitor)  # also a 304, which has no type of its own
         is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
-        if (is_page or is_worker or kind.essence == CSS) and mode is Mode.ENFORCE:
+        if (is_page or is_worker or sniffed or kind.essence == CSS) and mode is Mode.ENFORCE:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
@@ -134,6 +202,8 @@ class Exchange:
                     headers
                 )  # the signal is there, and a cookie alone tells why it has no effect
             return Passage(Response(response.status, headers))
+        if response.status == 304 and self.decision.enforced and request_head.may_be_rewritten(self.visitor):
+            return self._not_modified(headers)
         judge = Judge(
             self.decision,
             self._gate.catalog,
@@ -151,20 +221,18 @@ class Exchange:
             is_worker = False
         else:
             response = kept_home(Response(response.status, headers), judge, self.visitor)
-            headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page)
+            headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page and not self._presumed)
             if self.decision.needs_cookies and (is_page or is_worker or kind.essence == CSS):
                 headers = response_head.private(headers)
-            if self.decision.do_not_sell:
+            if self.decision.do_not_sell and not self._presumed:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
-        sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
-        if not (
-            is_page or is_worker or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))
-        ):
+        sealed = kind.essence in _NOT_WHOLE and request_head.may_be_rewritten(self.visitor)
+        if not (is_page or is_worker or sniffed or sealed or kind.essence == CSS):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
-                headers = headers.without(response_head.REWRITTEN_BODY)
+                headers = self._validated(headers.without(response_head.REWRITTEN_BODY), response.headers)
             return Passage(Response(response.status, headers))
         rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
         if not (isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)):
@@ -193,20 +261,19 @@ class Exchange:
 
     def _rewritten(self, response: Response, essence: str, label: str | None, judge: Judge) -> Passage:
         observing = self.site.config.mode is Mode.OBSERVE
+        self._before_body = self.report.removals.mark()
         coding = coding_of(response.headers.members(b"content-encoding"))
-        refused = None
-        if coding is None:
-            refused = RewriteError("coding", "a content coding that the gate cannot open")
-        elif response.status == 206:
-            refused = RewriteError("partial", "a part of a page")
+        refused = self._refused(response, essence, coding)
         if refused is not None or coding is None:
             assert refused is not None
             if observing:
-                self.report.error = refused.reason
+                self._failed(refused)
                 return Passage(response)
-            return Passage(self._contained(response, refused))
+            instead = self._instead(response, refused)
+            return BlockedPassage(response, refused) if instead is None else Passage(instead)
 
-        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
+        headers = self._validated(response.headers.without(response_head.REWRITTEN_BODY), response.headers)
+        head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
         locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
 
         status = self._status()
@@ -239,7 +306,7 @@ class Exchange:
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
-        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error), finish)
+        return RewrittenPassage(head, pipeline, lambda error: self._instead(response, error), finish)
 
     def _status(self) -> Status | None:
         """Return what shows the visitor of a page that their opt-out is honoured, or None."""
@@ -247,26 +314,72 @@ class Exchange:
             return None
         return self._gate.status if request_head.is_for_a_document(self.visitor) else None
 
-    def _contained(self, response: Response, error: RewriteError) -> Response:
+    def _refused(self, response: Response, essence: str, coding: bytes | None) -> RewriteError | None:
+        """Return why a response is not even begun with, or None."""
+        if self._presumed:
+            return RewriteError(Failure.CHOICE_STORE, "whether this consumer has opted out cannot be told")
+        if essence == SIGNED_EXCHANGE:
+            return RewriteError(Failure.DECODING, "a page sealed by a signature")
+        if response.status == 206:
+            return RewriteError(Failure.PARTIAL_CONTENT, "a part of a page")
+        if coding is None:
+            return RewriteError(Failure.DECODING, "a content coding that the gate cannot open")
+        if self.site.config.no_transform is not NoTransform.ENFORCE and b"no-transform" in [
+            member.lower() for member in response.headers.members(b"cache-control")
+        ]:
+            return RewriteError(Failure.NO_TRANSFORM, "the origin forbids to change it")
+        return None
+
+    def _not_modified(self, headers: Headers) -> Passage:
+        """Return a 304: good for the page that this very configuration made, and for no other."""
+        conditions = validators.CONDITIONS.intersection
+        if conditions(self.visitor.headers.names) and not conditions(self.request.headers.names):
+            error = RewriteError(Failure.PARTIAL_CONTENT, "a 304, and the origin had been asked for the whole page")
+            return BlockedPassage(Response(304, headers), error)
+        kept = response_head.not_modified(headers)
+        return Passage(Response(304, self._validated(kept.without(response_head.REWRITTEN_BODY), headers)))
+
+    def _validated(self, headers: Headers, came: Headers) -> Headers:
+        """Return a rewritten response's headers with an ETag of its own, where its origin gave it one."""
+        if b"etag" not in came or not self.decision.enforced:
+            return headers
+        stamp = validators.stamp(self._gate.policy_hash, self.decision, self.visitor)
+        return validators.toward_browser(headers, came, stamp)
+
+    def _instead(self, response: Response, error: RewriteError) -> Response | None:
+        """Return the head with which a page that cannot be rewritten goes out as it came, or None where it may not."""
         self._failed(error)
+        self.report.removals.forget(
+            self._before_body
+        )  # the body goes out with what had been taken out of it, or not at all
+        config = self.site.config
+        if error.reason is Failure.NO_TRANSFORM:
+            instead = INSTEAD_OF_TRANSFORMING[config.no_transform]
+        else:
+            instead = config.on_failure.instead(error.reason)
+        if instead is Instead.BLOCK or media_type(response.headers).essence == SIGNED_EXCHANGE:
+            return None  # a policy in a signed exchange's own header says nothing about the page inside
+        if instead is Instead.PASS:
+            self.report.outcome = Outcome.PASSED_UNENFORCED
+            return Response(response.status, response_head.passed(response.headers))
         self.report.outcome = Outcome.CONTAINED
-        return Response(response.status, response_head.contained(response.headers, self.site.hosts))
+        return Response(response.status, response_head.contained(response.headers, self.site.lockdown.first_party))
 
     def _failed(self, error: RewriteError) -> None:
-        self.report.error = error.reason
+        self.report.error, self.report.problem = error.reason, str(error)
 
-    def cut(self, error: RewriteError) -> None:
-        """Say that the body could not go on: the door answers 503, or cuts the connection."""
+    def cut(self, error: RewriteError) -> Response:
+        """Say that the body could not go on; return what the door answers, unless a part of it has left.
+
+        Then the door cuts the connection, so that the visitor's browser sees that a part is missing.
+        """
         self._failed(error)
         self.report.outcome = Outcome.BLOCKED
+        return self.marked(Response(503, _NOT_SHOWN_HEAD, _NOT_SHOWN))
 
     def note(self) -> None:
         """Bring the report's outcome up to date with what was removed so far."""
-        if (
-            self.report.outcome in (Outcome.UNTOUCHED, Outcome.NOTHING_TO_DO, Outcome.ENFORCED)
-            and self.decision.enforced
-        ):
-            self.report.outcome = Outcome.ENFORCED if self.report.removals else Outcome.NOTHING_TO_DO
+        self.report.note()
 
     def _spend(self, begun: float) -> None:
         self.report.gate_seconds += self._gate.clock() - begun
@@ -280,10 +393,15 @@ class _Measured(Passage):
     def __init__(self, inner: Passage, exchange: Exchange) -> None:
         self._inner = inner
         self._exchange = exchange
+        self._is_over = False
+
+    @property
+    def blocked(self) -> bool:  # type: ignore[override]
+        return self._inner.blocked
 
     @property
     def head(self) -> Response:  # type: ignore[override]
-        return self._inner.head
+        return self._exchange.marked(self._inner.head, is_over=self._is_over)
 
     def feed(self, chunk: bytes) -> bytes:
         begun = self._exchange._gate.clock()
@@ -292,6 +410,7 @@ class _Measured(Passage):
 
     def close(self) -> bytes:
         begun = self._exchange._gate.clock()
+        self._is_over = True
         return self._done(self._inner.close(), begun)
 
     def _done(self, out: bytes, begun: float) -> bytes:

@@ -10,7 +10,7 @@ hold a reference is ever split.
 
 import re
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import CSS_URL
 from optout_gate.trackers.urls import Base
@@ -55,7 +55,7 @@ class CssRewriter:
             out, done = self._rewritten(self._held, whole=False)
             self._held = self._held[done:]
         if len(self._held) > MAX_HELD_CHARACTERS:
-            raise RewriteError("oversize", f"a CSS statement is longer than {MAX_HELD_CHARACTERS:,} characters")
+            raise RewriteError(Failure.OVERSIZE, f"a CSS statement is longer than {MAX_HELD_CHARACTERS:,} characters")
         return out
 
     def close(self) -> str:
