@@ -253,6 +253,9 @@ class Exchange:
         if not is_page or status in _NO_PAGE or not request_head.is_for_a_document(self.visitor):
             return headers
         lines = coherence.remembering(self.decision, reading, self._gate.config.cookie, secure=secure)
+        if lines and secure and b"cookie" in self.visitor.headers:
+            # Once: the next request brings the cookie. A browser that brings none may keep none, and would clear for ever.
+            lines.append(response_head.FORGET_PAGES)
         if reading.cookies or site.wording.absent:
             lines += coherence.standing(
                 self.visitor.headers, headers, site.wording, host=self.visitor.host, secure=secure

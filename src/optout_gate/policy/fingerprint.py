@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from typing import Any
 
 import optout_gate
 from optout_gate import trackers
 from optout_gate.policy.load import Loaded
 
-_NO_PART_IN_PAGES = {"listen", "admin", "trusted_proxies", "consumers", "choices"}
-"""Keys that no page depends on; two of them hold secrets."""
+_NO_PART_IN_PAGES: dict[str, Any] = {
+    **dict.fromkeys(("listen", "admin", "trusted_proxies", "consumers", "choices"), True),
+    "sites": {"__all__": {"upstream", "preserve_host"}},
+}
+"""Keys that no page depends on: they differ between machines that serve the same site, and some hold secrets."""
 
 
 def fingerprint(loaded: Loaded) -> bytes:

@@ -122,7 +122,7 @@ class ProxyApp:
         gate = self.gate
         request = request_of(scope)
         known = await self.reception.signed_in(gate, scope, request)
-        exchange = gate.open(request, known.signal if known is not None else None)
+        exchange = gate.open(request) if known is None else gate.open(request, known.signal, untold=known.untold)
         if exchange is None:
             self.metrics.refused("unknown_host")
             await send_whole(send, plain(421, "No site behind this gate answers to that host."))

@@ -44,6 +44,9 @@ of a page (a link that a person followed) pass through untouched.
 NEL_FORGET = b'{"max_age":0}'
 """Has a browser forget an error-reporting policy that it keeps (Network Error Logging §4.1)."""
 
+FORGET_PAGES = (b"Clear-Site-Data", b'"cache"')
+"""Has a browser forget pages from before the opt-out (Clear Site Data §3.1), which it could show without asking."""
+
 WITHHELD = (b"browsing-topics", b"attribution-reporting", b"join-ad-interest-group", b"run-ad-auction")
 """Features of advertising that a page gets with no Permissions-Policy, and that scripts and frames would use."""
 
