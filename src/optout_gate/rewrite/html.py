@@ -39,6 +39,7 @@ _TEXTS = "script,style,noscript"
 _DELICATE = ("select", "frameset")
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
+_IN_HANDLER = re.compile(r"(Content handler error: \w+).*", re.DOTALL)
 _HELD_START = max(len(name) for name in _DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
@@ -226,7 +227,7 @@ class _LolHtml:
         try:
             self._rewriter.write(chunk)
         except RuntimeError as error:
-            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {error}") from None
+            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
         out = self._taken()
         self._silent_bytes = 0 if out else self._silent_bytes + len(chunk)
         if self._silent_bytes > MAX_SILENT_BYTES:
@@ -239,7 +240,7 @@ class _LolHtml:
         try:
             self._rewriter.end()
         except RuntimeError as error:
-            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {error}") from None
+            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
         return self._taken()
 
     def _taken(self) -> bytes:
@@ -296,6 +297,11 @@ _CLICKED = 'a[href*="?"],area[href*="?"]'
 def _may_hold_delicate(data: bytes) -> bool:
     lower = data.lower()
     return b"<select" in lower or b"<frameset" in lower
+
+
+def _words(error: RuntimeError) -> str:
+    """Return what lol-html says; of an error in a handler its kind alone, as the rest may hold some of the page."""
+    return _IN_HANDLER.sub(r"\1", str(error))
 
 
 def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool) -> str:

@@ -67,4 +67,4 @@ def toward_browser(headers: Headers, came: Headers, stamp: bytes) -> Headers:
     if tag is None:
         return headers
     kind = b"ogw" if tag["weak"] else b"og"
-    return headers.replacing(b"etag", b'W/"%b+%b.%b"' % (tag["opaque"], kind, stamp))
+    return headers.without([b"etag"]).plus((b"ETag", b'W/"%b+%b.%b"' % (tag["opaque"], kind, stamp)))
