@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import brotli
@@ -37,8 +38,8 @@ GIVEN_UP = b"<select><script>'</select>'</script><xmp>"
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 PIECE = 64 * 1024
 LONG = b"<p>0123456789</p>\n" * 20_000  # more than the gate holds back
-BOMB_BYTES = 128 * 1024 * 1024
-MEMORY_BYTES = 96 * 1024 * 1024  # that all of this may cost the gate, none of it lasting
+BOMB_BYTES = 256 * 1024 * 1024
+MEMORY_BYTES = BOMB_BYTES * 5 // 8  # that all of this may cost the gate together, so that no bomb was ever opened whole
 
 
 def labelled(*lines: bytes, status: bytes = b"200 OK", kind: bytes = b"text/html") -> bytes:
@@ -64,12 +65,13 @@ def long_run(start: bytes, filling: bytes, size: int, end: bytes = b"") -> Calla
 
 
 def bomb(encode: Callable[[Iterator[bytes]], bytes], begin: bytes = PAGE) -> Callable[[], Iterable[bytes]]:
-    """Return the pieces of a small body that grows to more than 128 MiB when it is opened."""
+    """Return the pieces of a small body that grows to 256 MiB when it is opened."""
 
     def plain() -> Iterator[bytes]:
         yield begin
         yield from [bytes(1024 * 1024)] * (BOMB_BYTES // (1024 * 1024))
 
+    @cache
     def pieces() -> list[bytes]:
         coded = encode(plain())
         return [coded[at : at + 4096] for at in range(0, len(coded), 4096)]
@@ -78,7 +80,7 @@ def bomb(encode: Callable[[Iterator[bytes]], bytes], begin: bytes = PAGE) -> Cal
 
 
 def by_gzip(plain: Iterator[bytes]) -> bytes:
-    writer = zlib.compressobj(9, wbits=31)
+    writer = zlib.compressobj(6, wbits=31)
     return b"".join([*map(writer.compress, plain), writer.flush()])
 
 
