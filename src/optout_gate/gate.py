@@ -10,6 +10,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
     record(exchange.report)                # what was removed, and what it cost
 """
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from ipaddress import ip_network
@@ -22,15 +23,15 @@ from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.fingerprint import fingerprint
 from optout_gate.policy.load import Loaded
-from optout_gate.report import OUTCOME_FIELD, Outcome, Report
-from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head, validators
+from optout_gate.report import FINAL, OUTCOME_FIELD, Outcome, Report
+from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, response_head, validators
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
-from optout_gate.rewrite.judge import Judge, Snippet
+from optout_gate.rewrite.judge import Judge, Mark, Snippet
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import (
     BlockedPassage,
@@ -73,6 +74,7 @@ _NOT_SHOWN_HEAD = Headers(
 )
 _OUTCOME = (OUTCOME_FIELD.lower(),)
 UNTOLD = Signal(ACCOUNT, "whether the account has opted out cannot be told")
+_REMEMBERED = frozenset({HTML, CSS, *_XML})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
 
@@ -136,6 +138,7 @@ class Exchange:
         )
         self.decision = site.policy.decide(site.config.mode, reading, request.path, known)
         self._presumed = False
+        self._before_body: Mark | None = None
         if untold and not self.decision.opted_out:
             self.decision = site.policy.decide(site.config.mode, reading, request.path, UNTOLD)
             self._presumed = self.decision.enforced
@@ -160,13 +163,10 @@ class Exchange:
     def respond(self, response: Response) -> Passage:
         """Return the head to send on and what to put the body through."""
         begun = self._gate.clock()
-        try:
-            passage = self._passage(response)
-        except Exception as error:  # a mistake of the gate's own; what it would have done to this response is not known
-            passage = self._given_up(response, error)
+        passage = self._remembered(response) or self._worked_out(response)
         self._spend(begun)
         if not passage.untouched:
-            return _Measured(passage, self)
+            return _Measured(passage, self, response.headers)
         passage.head = self.marked(passage.head)
         return passage
 
@@ -180,13 +180,34 @@ class Exchange:
         value = self.report.field(self._gate.policy_hash, is_over=is_over)
         return Response(response.status, response.headers.without(_OUTCOME).plus((OUTCOME_FIELD, value)), response.body)
 
+    def _worked_out(self, response: Response, *, whole: bool = False) -> Passage:
+        """Return what the response goes through; ``whole`` says that head and body are remembered as one already."""
+        try:
+            return self._passage(response, whole=whole)
+        except Exception as error:  # a mistake of the gate's own; what it would have done to this response is not known
+            return self._given_up(response, error)
+
     def _given_up(self, response: Response, error: Exception) -> Passage:
         if not self.decision.enforced:
             self._failed(RewriteError(Failure.REWRITER, mistake(error)))
             return Passage(response)
         return BlockedPassage(response, RewriteError(Failure.REWRITER, mistake(error)))
 
-    def _passage(self, response: Response) -> Passage:
+    def _remembered(self, response: Response) -> Passage | None:
+        """Return what looks the answer up first, or None for one that cannot be the same for the next visitor."""
+        if not self.decision.enforced or self.site.wording.absent:  # strings that are made where none stand have a date
+            return None
+        if media_type(response.headers).essence not in _REMEMBERED:
+            return None
+        if not answers.may_come_again(self.visitor, response):
+            return None
+        key = answers.key_of(self.decision, self.visitor, response)
+        return answers.RepeatedAnswer(response, self._made_whole, self._gate.repeats, key=key, report=self.report)
+
+    def _made_whole(self, response: Response) -> Passage:
+        return self._worked_out(response, whole=True)
+
+    def _passage(self, response: Response, *, whole: bool) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
@@ -232,10 +253,12 @@ class Exchange:
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
-                headers = self._validated(headers.without(response_head.REWRITTEN_BODY), response.headers)
+                headers = self.validated(headers.without(response_head.REWRITTEN_BODY), response.headers)
             return Passage(Response(response.status, headers))
         rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
-        if not (isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)):
+        if whole or not (
+            isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)
+        ):
             return rewritten
         return repeats.RepeatedPassage(
             rewritten,
@@ -264,7 +287,7 @@ class Exchange:
 
     def _rewritten(self, response: Response, essence: str, label: str | None, judge: Judge) -> Passage:
         observing = self.site.config.mode is Mode.OBSERVE
-        self._before_body = self.report.removals.mark()
+        self._before_body = self.report.removals.mark() if self.report.removals else None
         coding = coding_of(response.headers.members(b"content-encoding"))
         refused = self._refused(response, essence, coding)
         if refused is not None or coding is None:
@@ -275,7 +298,7 @@ class Exchange:
             instead = self._instead(response, refused)
             return BlockedPassage(response, refused) if instead is None else Passage(instead)
 
-        headers = self._validated(response.headers.without(response_head.REWRITTEN_BODY), response.headers)
+        headers = response.headers.without(response_head.REWRITTEN_BODY)
         head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
         locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
 
@@ -340,9 +363,9 @@ class Exchange:
             error = RewriteError(Failure.PARTIAL_CONTENT, "a 304, and the origin had been asked for the whole page")
             return BlockedPassage(Response(304, headers), error)
         kept = response_head.not_modified(headers)
-        return Passage(Response(304, self._validated(kept.without(response_head.REWRITTEN_BODY), headers)))
+        return Passage(Response(304, self.validated(kept.without(response_head.REWRITTEN_BODY), headers)))
 
-    def _validated(self, headers: Headers, came: Headers) -> Headers:
+    def validated(self, headers: Headers, came: Headers) -> Headers:
         """Return a rewritten response's headers with an ETag of its own, where its origin gave it one."""
         if b"etag" not in came or not self.decision.enforced:
             return headers
@@ -352,9 +375,8 @@ class Exchange:
     def _instead(self, response: Response, error: RewriteError) -> Response | None:
         """Return the head with which a page that cannot be rewritten goes out as it came, or None where it may not."""
         self._failed(error)
-        self.report.removals.forget(
-            self._before_body
-        )  # the body goes out with what had been taken out of it, or not at all
+        # The body goes out with what had been taken out of it, or not at all.
+        self.report.removals.forget(self._before_body or (0, Counter(), Counter()))
         config = self.site.config
         if error.reason is Failure.NO_TRANSFORM:
             instead = INSTEAD_OF_TRANSFORMING[config.no_transform]
@@ -389,14 +411,16 @@ class Exchange:
 
 
 class _Measured(Passage):
-    """A passage that keeps the report's time, sizes and outcome."""
+    """A passage that keeps the report's time, sizes and outcome, and puts on the head what differs with each answer."""
 
     untouched = False
 
-    def __init__(self, inner: Passage, exchange: Exchange) -> None:
+    def __init__(self, inner: Passage, exchange: Exchange, came: Headers) -> None:
         self._inner = inner
         self._exchange = exchange
+        self._came = came
         self._is_over = False
+        self._told: tuple[Response, bool, Response] | None = None
 
     @property
     def blocked(self) -> bool:  # type: ignore[override]
@@ -404,17 +428,35 @@ class _Measured(Passage):
 
     @property
     def head(self) -> Response:  # type: ignore[override]
-        return self._exchange.marked(self._inner.head, is_over=self._is_over)
+        inner = self._inner.head
+        if self._told is None or self._told[0] is not inner or self._told[1] is not self._is_over:
+            head = inner
+            if self._exchange.report.outcome not in FINAL:
+                head = Response(inner.status, self._exchange.validated(inner.headers, self._came))
+            self._told = (inner, self._is_over, self._exchange.marked(head, is_over=self._is_over))
+        return self._told[2]
 
     def feed(self, chunk: bytes) -> bytes:
         begun = self._exchange._gate.clock()
         self._exchange.report.bytes_in += len(chunk)
-        return self._done(self._inner.feed(chunk), begun)
+        try:
+            out = self._inner.feed(chunk)
+        except RewriteError:
+            raise
+        except Exception as error:
+            raise RewriteError(Failure.REWRITER, mistake(error)) from error
+        return self._done(out, begun)
 
     def close(self) -> bytes:
         begun = self._exchange._gate.clock()
         self._is_over = True
-        return self._done(self._inner.close(), begun)
+        try:
+            out = self._inner.close()
+        except RewriteError:
+            raise
+        except Exception as error:
+            raise RewriteError(Failure.REWRITER, mistake(error)) from error
+        return self._done(out, begun)
 
     def _done(self, out: bytes, begun: float) -> bytes:
         self._exchange.note()

@@ -53,7 +53,7 @@ class Crossing:
             messages.set_headers(response, passage.head.headers)
             return
         self._passage = passage
-        if passage.blocked and must_stream and flow.killable:
+        if must_stream and passage.blocked and flow.killable:
             flow.kill()
         elif stream and not passage.blocked:
             headers = passage.head.headers

@@ -16,10 +16,13 @@ response and the condition off the request.
 """
 
 import re
+from collections.abc import Hashable
+from functools import lru_cache
 from hashlib import blake2b
 
 from optout_gate.http import Headers, Request
 from optout_gate.policy.decision import Decision
+from optout_gate.trackers.purposes import Purpose
 
 STAMP_BYTES = 6  # 48 bits: the stamps of one page's versions are told apart, and the field stays short
 _ETAG = re.compile(rb'(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"')  # RFC 9110 §8.8.3
@@ -35,17 +38,21 @@ def stamp(policy_hash: bytes, decision: Decision, request: Request) -> bytes:
     by, less what the address and the origin's bytes say already.
     """
     values = request.headers.values
-    told = (
+    return _stamp(
         policy_hash,
         decision.policy.name,
-        sorted(decision.denied),
-        [rule.pattern for rule in decision.rules],
+        decision.denied,
+        decision.rules and tuple([rule.pattern for rule in decision.rules]),
         decision.do_not_sell,
-        values(b"sec-fetch-dest"),
-        values(b"service-worker"),
-        values(b"accept"),
+        tuple(values(b"sec-fetch-dest") + values(b"service-worker")),
+        tuple(values(b"accept")),
     )
-    return blake2b(repr(told).encode(), digest_size=STAMP_BYTES).hexdigest().encode()
+
+
+@lru_cache(maxsize=1024)  # what visitors say differs little; what they may say does not end
+def _stamp(policy_hash: bytes, policy: str, denied: frozenset[Purpose], *rest: Hashable) -> bytes:
+    told = repr((policy_hash, policy, sorted(denied), rest)).encode()
+    return blake2b(told, digest_size=STAMP_BYTES).hexdigest().encode()
 
 
 def toward_origin(headers: Headers, stamp: bytes) -> Headers:
