@@ -18,7 +18,7 @@ from ipaddress import ip_network
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.http import Headers, Request, Response, media_type
 from optout_gate.policy.config import Mode, PolicyConfig
-from optout_gate.policy.config_failures import INSTEAD_OF_TRANSFORMING, Instead, NoTransform
+from optout_gate.policy.config_failures import Instead
 from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.fingerprint import fingerprint
@@ -27,7 +27,7 @@ from optout_gate.report import FINAL, OUTCOME_FIELD, Outcome, Report
 from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, response_head, validators
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
-from optout_gate.rewrite.css import CssRewriter
+from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
@@ -43,6 +43,7 @@ from optout_gate.rewrite.passage import (
     mistake,
 )
 from optout_gate.rewrite.redirects import kept_home
+from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, instead_of, refusal
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.kinds import ACCOUNT
@@ -51,7 +52,6 @@ from optout_gate.site import Site
 
 HTML = "text/html"
 CSS = "text/css"
-SIGNED_EXCHANGE = request_head.SIGNED_EXCHANGE.decode()
 _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
 _XML = frozenset({"application/xhtml+xml"})
@@ -61,17 +61,6 @@ _XML = frozenset({"application/xhtml+xml"})
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
-_NOT_WHOLE = frozenset({SIGNED_EXCHANGE, "multipart/byteranges"})
-"""What may hold a page, and cannot be rewritten."""
-_NOT_SHOWN = b"This page cannot be shown with your privacy choice honoured. Please try again later.\n"
-_NOT_SHOWN_HEAD = Headers(
-    [
-        (b"Content-Type", b"text/plain; charset=utf-8"),
-        (b"Content-Length", str(len(_NOT_SHOWN)).encode()),
-        (b"Cache-Control", b"no-store"),
-        (b"Retry-After", b"5"),
-    ]
-)
 _OUTCOME = (OUTCOME_FIELD.lower(),)
 UNTOLD = Signal(ACCOUNT, "whether the account has opted out cannot be told")
 _REMEMBERED = frozenset({HTML, CSS, *_XML})
@@ -248,7 +237,7 @@ class Exchange:
             if self.decision.do_not_sell and not self._presumed:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
-        sealed = kind.essence in _NOT_WHOLE and request_head.may_be_rewritten(self.visitor)
+        sealed = kind.essence in NOT_WHOLE and request_head.may_be_rewritten(self.visitor)
         if not (is_page or is_worker or sniffed or sealed or kind.essence == CSS):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
@@ -289,14 +278,12 @@ class Exchange:
         observing = self.site.config.mode is Mode.OBSERVE
         self._before_body = self.report.removals.mark() if self.report.removals else None
         coding = coding_of(response.headers.members(b"content-encoding"))
-        refused = self._refused(response, essence, coding)
+        refused = refusal(response, essence, coding, self.site.config)
+        if self._presumed:
+            refused = RewriteError(Failure.CHOICE_STORE, "whether this consumer has opted out cannot be told")
         if refused is not None or coding is None:
             assert refused is not None
-            if observing:
-                self._failed(refused)
-                return Passage(response)
-            instead = self._instead(response, refused)
-            return BlockedPassage(response, refused) if instead is None else Passage(instead)
+            return self._unbegun(response, refused)
 
         headers = response.headers.without(response_head.REWRITTEN_BODY)
         head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
@@ -309,7 +296,7 @@ class Exchange:
             if essence in JAVASCRIPT:
                 return Bytes(), GuardedWorker(guard.prologue)
             if essence == CSS:
-                return charset_for(label, first), _SheetRewriter(judge)
+                return charset_for(label, first), SheetRewriter(judge)
             xml = essence in _XML
             page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
             if xml and not observing:
@@ -340,30 +327,22 @@ class Exchange:
             return None
         return self._gate.status if request_head.is_for_a_document(self.visitor) else None
 
-    def _refused(self, response: Response, essence: str, coding: bytes | None) -> RewriteError | None:
-        """Return why a response is not even begun with, or None."""
-        if self._presumed:
-            return RewriteError(Failure.CHOICE_STORE, "whether this consumer has opted out cannot be told")
-        if essence == SIGNED_EXCHANGE:
-            return RewriteError(Failure.DECODING, "a page sealed by a signature")
-        if response.status == 206:
-            return RewriteError(Failure.PARTIAL_CONTENT, "a part of a page")
-        if coding is None:
-            return RewriteError(Failure.DECODING, "a content coding that the gate cannot open")
-        if self.site.config.no_transform is not NoTransform.ENFORCE and b"no-transform" in [
-            member.lower() for member in response.headers.members(b"cache-control")
-        ]:
-            return RewriteError(Failure.NO_TRANSFORM, "the origin forbids to change it")
-        return None
-
     def _not_modified(self, headers: Headers) -> Passage:
         """Return a 304: good for the page that this very configuration made, and for no other."""
         conditions = validators.CONDITIONS.intersection
         if conditions(self.visitor.headers.names) and not conditions(self.request.headers.names):
             error = RewriteError(Failure.PARTIAL_CONTENT, "a 304, and the origin had been asked for the whole page")
-            return BlockedPassage(Response(304, headers), error)
+            return self._unbegun(Response(304, headers), error)
         kept = response_head.not_modified(headers)
         return Passage(Response(304, self.validated(kept.without(response_head.REWRITTEN_BODY), headers)))
+
+    def _unbegun(self, response: Response, error: RewriteError) -> Passage:
+        """Return what becomes of a response that is not even begun with."""
+        if not self.decision.enforced:
+            self._failed(error)
+            return Passage(response)
+        instead = self._instead(response, error)
+        return BlockedPassage(response, error) if instead is None else Passage(instead)
 
     def validated(self, headers: Headers, came: Headers) -> Headers:
         """Return a rewritten response's headers with an ETag of its own, where its origin gave it one."""
@@ -377,13 +356,9 @@ class Exchange:
         self._failed(error)
         # The body goes out with what had been taken out of it, or not at all.
         self.report.removals.forget(self._before_body or (0, Counter(), Counter()))
-        config = self.site.config
-        if error.reason is Failure.NO_TRANSFORM:
-            instead = INSTEAD_OF_TRANSFORMING[config.no_transform]
-        else:
-            instead = config.on_failure.instead(error.reason)
-        if instead is Instead.BLOCK or media_type(response.headers).essence == SIGNED_EXCHANGE:
-            return None  # a policy in a signed exchange's own header says nothing about the page inside
+        instead = instead_of(response, error.reason, self.site.config)
+        if instead is Instead.BLOCK:
+            return None
         if instead is Instead.PASS:
             self.report.outcome = Outcome.PASSED_UNENFORCED
             return Response(response.status, response_head.passed(response.headers))
@@ -400,7 +375,7 @@ class Exchange:
         """
         self._failed(error)
         self.report.outcome = Outcome.BLOCKED
-        return self.marked(Response(503, _NOT_SHOWN_HEAD, _NOT_SHOWN))
+        return self.marked(NOT_SHOWN)
 
     def note(self) -> None:
         """Bring the report's outcome up to date with what was removed so far."""
@@ -463,19 +438,6 @@ class _Measured(Passage):
         self._exchange.report.bytes_out += len(out)
         self._exchange._spend(begun)
         return out
-
-
-class _SheetRewriter:
-    """A style sheet as a body: the rewriter of CSS, between bytes."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._inner = CssRewriter(judge, judge.page)
-
-    def feed(self, chunk: bytes) -> bytes:
-        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
-
-    def close(self) -> bytes:
-        return self._inner.close().encode("utf-8", "surrogatepass")
 
 
 def _status(loaded: Loaded) -> Status | None:

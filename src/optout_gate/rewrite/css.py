@@ -107,6 +107,21 @@ class CssRewriter:
         return [(*match.span(kind), f"{quote}{CSS_URL}{quote}")]
 
 
+class SheetRewriter:
+    """A style sheet as a body: the rewriter of CSS, between bytes."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._inner = CssRewriter(judge, judge.page)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, return those that are final."""
+        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
+
+    def close(self) -> bytes:
+        """Return what was held back."""
+        return self._inner.close().encode("utf-8", "surrogatepass")
+
+
 def rewrite_css(text: str, judge: Judge, base: Base) -> str:
     """Return a whole style sheet, or the value of a ``style`` attribute, without its denied references."""
     if "(" not in text and "@" not in text:
