@@ -237,7 +237,11 @@ class Exchange:
             if self.decision.do_not_sell and not self._presumed:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
-        sealed = kind.essence in NOT_WHOLE and request_head.may_be_rewritten(self.visitor)
+        sealed = (
+            kind.essence in NOT_WHOLE
+            and request_head.may_be_rewritten(self.visitor)
+            and b"range" not in self.request.headers  # a player's, of what is no page
+        )
         if not (is_page or is_worker or sniffed or sealed or kind.essence == CSS):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
