@@ -16,7 +16,7 @@ from functools import cached_property
 from ipaddress import ip_network
 
 from optout_gate.errors import Failure, RewriteError
-from optout_gate.http import Headers, Request, Response, media_type
+from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.policy.config import Mode, PolicyConfig
 from optout_gate.policy.config_failures import Instead
 from optout_gate.policy.config_visitor import StatusPlace
@@ -61,7 +61,7 @@ _XML = frozenset({"application/xhtml+xml"})
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
-_OUTCOME = (OUTCOME_FIELD.lower(),)
+_OUTCOME = OUTCOME_FIELD.lower()
 UNTOLD = Signal(ACCOUNT, "whether the account has opted out cannot be told")
 _REMEMBERED = frozenset({HTML, CSS, *_XML})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
@@ -159,15 +159,17 @@ class Exchange:
         passage.head = self.marked(passage.head)
         return passage
 
-    def marked(self, response: Response, *, is_over: bool = True) -> Response:
-        """Return a response with ``Optout-Gate``: what became of it, for whom opted out.
+    def marked(self, response: Response, *further: Pair, is_over: bool = True) -> Response:
+        """Return a response with ``further`` lines and ``Optout-Gate``: what became of it, for whom opted out.
 
         Doors call it for answers of their own; ``is_over`` is False for a head that leaves before its body is through.
         """
-        if not (self.decision.enforced and self.site.config.outcome_header):
-            return response
-        value = self.report.field(self._gate.policy_hash, is_over=is_over)
-        return Response(response.status, response.headers.without(_OUTCOME).plus((OUTCOME_FIELD, value)), response.body)
+        headers = response.headers
+        if self.decision.enforced and self.site.config.outcome_header:
+            if _OUTCOME in headers:  # of a gate before this one
+                headers = headers.without((_OUTCOME,))
+            further += ((OUTCOME_FIELD, self.report.field(self._gate.policy_hash, is_over=is_over)),)
+        return Response(response.status, headers.plus(*further), response.body) if further else response
 
     def _worked_out(self, response: Response, *, whole: bool = False) -> Passage:
         """Return what the response goes through; ``whole`` says that head and body are remembered as one already."""
@@ -246,7 +248,7 @@ class Exchange:
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
-                headers = self.validated(headers.without(response_head.REWRITTEN_BODY), response.headers)
+                headers = headers.without(response_head.REWRITTEN_BODY).plus(*self.etag(response.headers))
             return Passage(Response(response.status, headers))
         rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
         if whole or not (
@@ -338,7 +340,7 @@ class Exchange:
             error = RewriteError(Failure.PARTIAL_CONTENT, "a 304, and the origin had been asked for the whole page")
             return self._unbegun(Response(304, headers), error)
         kept = response_head.not_modified(headers)
-        return Passage(Response(304, self.validated(kept.without(response_head.REWRITTEN_BODY), headers)))
+        return Passage(Response(304, kept.without(response_head.REWRITTEN_BODY).plus(*self.etag(headers))))
 
     def _unbegun(self, response: Response, error: RewriteError) -> Passage:
         """Return what becomes of a response that is not even begun with."""
@@ -348,12 +350,11 @@ class Exchange:
         instead = self._instead(response, error)
         return BlockedPassage(response, error) if instead is None else Passage(instead)
 
-    def validated(self, headers: Headers, came: Headers) -> Headers:
-        """Return a rewritten response's headers with an ETag of its own, where its origin gave it one."""
+    def etag(self, came: Headers) -> tuple[Pair, ...]:
+        """Return the ETag line of a rewritten response, given the header lines that came; none where they have no ETag."""
         if b"etag" not in came or not self.decision.enforced:
-            return headers
-        stamp = validators.stamp(self._gate.policy_hash, self.decision, self.visitor)
-        return validators.toward_browser(headers, came, stamp)
+            return ()
+        return validators.toward_browser(came, validators.stamp(self._gate.policy_hash, self.decision, self.visitor))
 
     def _instead(self, response: Response, error: RewriteError) -> Response | None:
         """Return the head with which a page that cannot be rewritten goes out as it came, or None where it may not."""
@@ -409,10 +410,8 @@ class _Measured(Passage):
     def head(self) -> Response:  # type: ignore[override]
         inner = self._inner.head
         if self._told is None or self._told[0] is not inner or self._told[1] is not self._is_over:
-            head = inner
-            if self._exchange.report.outcome not in FINAL:
-                head = Response(inner.status, self._exchange.validated(inner.headers, self._came))
-            self._told = (inner, self._is_over, self._exchange.marked(head, is_over=self._is_over))
+            etag = self._exchange.etag(self._came) if self._exchange.report.outcome not in FINAL else ()
+            self._told = (inner, self._is_over, self._exchange.marked(inner, *etag, is_over=self._is_over))
         return self._told[2]
 
     def feed(self, chunk: bytes) -> bytes:

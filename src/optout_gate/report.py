@@ -75,7 +75,7 @@ class Report:
         ``enforced;removed=3;policy="1a2b3c4d"``. With ``is_over`` false the head leaves before the body is through, and
         ``so-far`` says that more may yet be removed, or the connection cut.
         """
-        value = f"{self.outcome.value}"
+        value: str = self.outcome.value
         if self.removals:
             value += f";removed={len(self.removals)}"
         if self.error is not None:

@@ -97,10 +97,10 @@ def _decodable(headers: Headers) -> Headers:
 
 def _openable(headers: Headers) -> Headers:
     """Return the headers without a wish for signed exchanges: a page sealed by its signature cannot be rewritten."""
-    accept = headers.first(b"accept")
-    if accept is None or SIGNED_EXCHANGE not in accept:
+    accept = b", ".join(headers.values(b"accept"))
+    if SIGNED_EXCHANGE not in accept:
         return headers
-    return headers.replacing(b"accept", _without_signed_exchanges(b", ".join(headers.values(b"accept"))))
+    return headers.replacing(b"accept", _without_signed_exchanges(accept))
 
 
 @lru_cache(maxsize=256)  # browsers send one of a few values

@@ -20,7 +20,7 @@ from collections.abc import Hashable
 from functools import lru_cache
 from hashlib import blake2b
 
-from optout_gate.http import Headers, Request
+from optout_gate.http import Headers, Pair, Request
 from optout_gate.policy.decision import Decision
 from optout_gate.trackers.purposes import Purpose
 
@@ -68,10 +68,9 @@ def toward_origin(headers: Headers, stamp: bytes) -> Headers:
     return headers.without([b"if-modified-since"]).replacing(b"if-none-match", b", ".join(kept))
 
 
-def toward_browser(headers: Headers, came: Headers, stamp: bytes) -> Headers:
-    """Return a rewritten response's header lines with the ETag of the response that came, stamped; without one, as it is."""
+def toward_browser(came: Headers, stamp: bytes) -> tuple[Pair, ...]:
+    """Return the ETag line of a rewritten response, given the header lines that came; none where they have no ETag."""
     tag = _ETAG.fullmatch(came.first(b"etag") or b"")
     if tag is None:
-        return headers
-    kind = b"ogw" if tag["weak"] else b"og"
-    return headers.without([b"etag"]).plus((b"ETag", b'W/"%b+%b.%b"' % (tag["opaque"], kind, stamp)))
+        return ()
+    return ((b"ETag", b'W/"%b+%b.%b"' % (tag["opaque"], b"ogw" if tag["weak"] else b"og", stamp)),)
