@@ -20,15 +20,21 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.protocol_cycle import GateCycle
 from optout_gate.proxy.protocol_head import Meaning, Refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
-from optout_gate.proxy.server_limits import ServerLimits
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
 
-REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 417: b"Expectation Failed"}
+REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    414: b"URI Too Long",
+    417: b"Expectation Failed",
+}
 REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
 
 
@@ -162,6 +168,7 @@ class GateProtocol(GuardedParsing):
         """Keep a piece of body for the application; nobody wants what comes after its answer."""
         self._overhead = 0
         cycle = self.cycle
+        self._check_body(len(body))
         if not cycle.response_complete:
             cycle.body += body
             if len(cycle.body) > HIGH_WATER_LIMIT:
