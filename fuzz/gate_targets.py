@@ -4,9 +4,12 @@ A page is made of the bytes below 128 as they are and of :data:`WORDS` for those
 moves a whole tag. What is left in the page that leaves is looked for by another parser than the gate's own (html5lib).
 """
 
-from collections.abc import Iterator
-from urllib.parse import urlsplit
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import can_ada
 import html5lib
 
 from optout_gate.errors import RewriteError
@@ -29,13 +32,31 @@ WORDS = (
     "<meta charset=utf-8>", "<meta http-equiv=refresh content='0;url=https://ads.test/m'>", "é", "\x00", "\r\n", "<p a=b c='d' e>",
     "https://ads.test/n", "https:\\\\ads.test\\n", "&#104;ttps://ads.test/x", " src=", " href=", " SRC = '", "'", '"', "=", "//ads.test/q",
 )  # fmt: skip
-LOADS = {
-    "src": None, "data": {"object"}, "poster": None, "background": None,
-    "href": {"link", "image", "use", "feimage"},
-}  # fmt: skip
-"""Attributes that make a browser load, on which elements (None: any that is known to load)."""
-LOADERS = frozenset("audio embed frame iframe img input script source track video image link object".split())
-LOADING_LINKS = frozenset("stylesheet preload icon prefetch prerender preconnect dns-prefetch modulepreload manifest".split())
+LOADS: Mapping[str, frozenset[str]] = {
+    "src": frozenset(("audio", "embed", "frame", "iframe", "img", "input", "script", "source", "track", "video")),
+    "href": frozenset(("link", "image", "use", "feimage")),
+    "data": frozenset(("object",)),
+    "poster": frozenset(("video",)),
+    "background": frozenset(("body", "table", "td", "th")),
+}
+"""Attributes that make a browser load without a script, and on which elements."""
+LOADING_LINKS = frozenset(
+    [
+        "stylesheet",
+        "preload",
+        "icon",
+        "prefetch",
+        "prerender",
+        "preconnect",
+        "dns-prefetch",
+        "modulepreload",
+        "manifest",
+    ]
+)
+PAGE = "https://www.shop.test/page"
+Element = tuple[str, Mapping[str, str], bool]
+"""Tag, attributes, and whether it stands in a noscript."""
+DELICATE = re.compile(rb"(?i)<(select|frameset)")
 MOST_GROWTH = 24  # times: the shortest reference there is becomes a stand-in's with its vendor's name
 FREE_BYTES = 64 * 1024  # the guard and its configuration
 
@@ -76,41 +97,71 @@ def _sound(body: bytes, kind: bytes) -> bytes | None:
     return out
 
 
-def references(page: bytes, *, scripting: bool) -> Iterator[str]:
-    """Yield the hosts that a browser with or without scripts would ask for a page's static markup."""
+def elements(page: bytes, *, scripting: bool) -> list[Element]:
+    """Return the elements of a page as a browser with or without scripts reads it, each with its attributes."""
     parser = html5lib.HTMLParser(html5lib.getTreeBuilder("etree"))
-    for element in parser.parse(page, transport_encoding="utf-8", scripting=scripting).iter():
-        if isinstance(element.tag, str):
-            tag = element.tag.rpartition("}")[2].lower()
-            if tag == "link" and LOADING_LINKS.isdisjoint(element.attrib.get("rel", "").lower().split()):
-                continue
-            for name, value in element.attrib.items():
-                on = LOADS.get(name if isinstance(name, str) else "", frozenset())
-                if tag in LOADERS and (on is None or tag in on):
-                    yield host(value)
+    read = parser.parse(page, transport_encoding="utf-8", scripting=scripting)
+    return list(_flat(read, inside=False))
 
 
-def host(url: str) -> str:
-    cleaned = url.strip(" \t\r\n\f").replace("\\", "/").replace("\t", "").replace("\n", "").replace("\r", "")
-    if cleaned.lower().startswith(("data:", "javascript:", "about:")) or not ("//" in cleaned[:8]):
-        return ""
+def _flat(node: Any, *, inside: bool) -> Iterator[Element]:
+    if isinstance(node.tag, str):
+        tag = node.tag.rpartition("}")[2].lower()
+        yield tag, node.attrib, inside
+        for child in node:
+            yield from _flat(child, inside=inside or tag == "noscript")
+
+
+def references(elements: list[Element]) -> Iterator[str]:
+    """Yield the hosts that a browser asks for a page's static markup."""
+    base: str | None = None  # the first holds, for what comes after it: a browser loads while it reads
+    for tag, attributes, _ in elements:
+        if tag == "base" and base is None:
+            base = attributes.get("href")
+        if tag == "input" and attributes.get("type", "").lower() != "image":
+            continue
+        if tag == "link" and LOADING_LINKS.isdisjoint(attributes.get("rel", "").lower().split()):
+            continue
+        for name, value in attributes.items():
+            if value and tag in LOADS.get(name, ()):
+                yield host(value, base or "")
+
+
+def host(url: str, base: str) -> str:
+    """Return the host that a browser asks for ``url``; empty where none is asked."""
+    start = can_ada.parse(PAGE)
+    with contextlib.suppress(ValueError):
+        start = start + base
     try:
-        return (urlsplit(cleaned).hostname or "").rstrip(".").lower()
+        read = start + url
     except ValueError:
         return ""
+    return read.hostname.rstrip(".") if read.protocol in ("http:", "https:") else ""
 
 
 def page(data: bytes) -> None:
-    """A site answers with a page for a visitor who opted out."""
+    """Answer with a page for a visitor who opted out."""
     out = _sound(page_of(data[:512]), b"text/html; charset=utf-8")
-    if out is not None:
-        for scripting in (True, False):
-            left = set(references(out, scripting=scripting))
-            assert "ads.test" not in left, f"left in {out!r}"
+    # An unclosed style or title in a select or frameset is a text to some browsers and nothing to others, and html5lib is
+    # of the others; tests/property/test_readers.py has those pages.
+    if out is not None and not DELICATE.search(out):
+        assert "ads.test" not in references(elements(out, scripting=True)), f"left in {out!r}"
+        if _reads_alike(out):
+            assert "ads.test" not in references(elements(out, scripting=False)), f"left without scripts in {out!r}"
+
+
+def _reads_alike(page: bytes) -> bool:
+    """Return whether every noscript ends at the same place for a browser without scripts.
+
+    ``<noscript><p title="</noscript>">`` makes two pages of one, from there on; the gate reads the one with scripts.
+    """
+    marked = re.sub(rb"(?i)(</noscript[\t\n\f\r ]*>)", rb"\1<hr>", page)
+    outside = [[each for each in elements(marked, scripting=on) if not each[2]] for on in (True, False)]
+    return outside[0] == outside[1]
 
 
 def sheet(data: bytes) -> None:
-    """A site answers with a style sheet for a visitor who opted out."""
+    """Answer with a style sheet for a visitor who opted out."""
     _sound(data[:2048].replace(b"~", b"url(//ads.test/a)"), b"text/css")
 
 
@@ -119,8 +170,10 @@ UNSOUND = bytes(set(range(32)) - {9}) + b"\x7f"  # the gate's protocol refuses t
 
 
 def signals(data: bytes) -> None:
-    """A visitor sends any lines, and then the signal: nothing raises, and the signal holds."""
-    lines = [(NAMES[line[0] % len(NAMES)], line[1:].translate(None, UNSOUND)) for line in data[:4096].split(b"\n") if line]
+    """Send any lines, and then the signal: nothing raises, and the signal holds."""
+    lines = [
+        (NAMES[line[0] % len(NAMES)], line[1:].translate(None, UNSOUND)) for line in data[:4096].split(b"\n") if line
+    ]
     sent = sum(len(name) + len(value) for name, value in lines)
     exchange = _exchange(*lines)
     assert sum(len(name) + len(value) for name, value in exchange.request.headers) <= 2 * sent + 1024

@@ -116,7 +116,7 @@ def _cut(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def request(data: bytes) -> None:
-    """A client sends ``data``."""
+    """Send ``data`` as a client."""
     data = data[:2048]
     whole = _loop.run_until_complete(_served(iter([data])))
     for size in CUTS:
@@ -145,7 +145,7 @@ def _read(method: str, pieces: Iterator[bytes]) -> tuple[Any, ...]:
 
 
 def response(data: bytes) -> None:
-    """An origin answers ``data``."""
+    """Answer ``data`` as an origin."""
     data = data[:4096]
     for method in ("GET", "HEAD"):
         whole = _read(method, iter([data]))
@@ -169,6 +169,6 @@ RESPONSES = (
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n",
     b"HTTP/1.0 200\r\n\r\nuntil the end",
-    b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\nETag: \"a\"\r\n\r\n",
+    b'HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\nETag: "a"\r\n\r\n',
     b"HTTP/1.1 999 \xe9\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nConnection: close\r\nContent-Length: 0\r\n\r\nsurplus",
 )

@@ -23,7 +23,9 @@ Example:
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML)."
 )
-@click.option("--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT.")
+@click.option(
+    "--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT or unix:/PATH."
+)
 @click.option(
     "--listen",
     metavar="HOST:PORT",
@@ -56,6 +58,18 @@ Example:
     envvar="OPTOUT_GATE_DRAIN_DELAY",
     help="How long SIGTERM leaves the gate listening, not ready, until an edge has noticed.",
 )
+@click.option(
+    "--tls-cert",
+    metavar="FILE",
+    envvar="OPTOUT_GATE_TLS_CERT",
+    help="Serve visitors over TLS: PEM file of the certificate chain. SIGHUP reads it anew.",
+)
+@click.option(
+    "--tls-key",
+    metavar="FILE",
+    envvar="OPTOUT_GATE_TLS_KEY",
+    help="PEM file of its key.  [default: in the same file]",
+)
 @config_errors_told
 def serve(
     config: Path | None,
@@ -65,18 +79,23 @@ def serve(
     workers: int,
     log_format: Form,
     drain_delay: float,
+    tls_cert: str | None,
+    tls_key: str | None,
 ) -> None:
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_DRAIN_DELAY.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_DRAIN_DELAY, OPTOUT_GATE_TLS_CERT,
+    OPTOUT_GATE_TLS_KEY.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
+    if tls_key is not None and tls_cert is None:
+        raise click.UsageError("--tls-key is the key of a certificate, and there is no --tls-cert")
     configure_logging(log_format)
     try:
         addresses = _address(listen, "--listen"), _address(admin, "--admin")
-        code = run(Settings(config, upstream, *addresses, workers, log_format, drain_delay))
+        code = run(Settings(config, upstream, *addresses, workers, log_format, drain_delay, tls_cert, tls_key))
     except AddressInUse as error:
         fail(str(error))
     sys.exit(code)

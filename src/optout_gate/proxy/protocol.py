@@ -40,8 +40,11 @@ REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Sup
 
 def gate_protocol(limits: ServerLimits) -> type["GateProtocol"]:
     """Return the class to give uvicorn as ``http=``."""
-    times = (limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s)
-    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*times)})
+    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*_times(limits))})
+
+
+def _times(limits: ServerLimits) -> tuple[float, ...]:
+    return limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s
 
 
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
@@ -61,6 +64,12 @@ class GateProtocol(GuardedParsing):
         self.deadline = inf
         self._active: GateCycle | None = None  # the one that the client is being answered by
         self._unsent = 0
+
+    @classmethod
+    def keep_within(cls, limits: ServerLimits) -> None:
+        """Hold other limits from now on, for connections that are open as well."""
+        cls.limits = limits
+        cls.deadlines.look_for(*_times(limits))
 
     # What the transport calls
 
@@ -155,7 +164,8 @@ class GateProtocol(GuardedParsing):
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
-        busy = self.limit_concurrency is not None and len(self.tasks) >= self.limit_concurrency
+        most = self.limits.requests or self.limit_concurrency
+        busy = most is not None and len(self.tasks) >= most
         app: Any = _busy if busy else self.app
         if self._active is None:
             self._active = cycle

@@ -116,7 +116,8 @@ class Service(ABC):
     def _ready(self) -> None:
         visitors, operators = map(_shown, self._addresses)
         service_manager.tell(service_manager.READY, f"STATUS=visitors on {visitors}")
-        log.info("ready: visitors on http://%s, operators on http://%s", visitors, operators)
+        scheme = "https" if self.loaded().beside.tls is not None else "http"
+        log.info("ready: visitors on %s://%s, operators on http://%s", scheme, visitors, operators)
 
     async def serve(self) -> int:
         """Serve until told to stop; return the exit code."""

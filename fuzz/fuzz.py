@@ -1,4 +1,4 @@
-"""Fuzz one target, or all in turn, for as long as one likes: ``python fuzz/run.py [TARGET ...] [--seconds N]``.
+"""Fuzz one target, or all in turn, for as long as one likes: ``python fuzz/fuzz.py [TARGET ...] [--seconds N]``.
 
 With atheris (a coverage-guided fuzzer; Linux and macOS, ``pip install atheris``) where it is installed. Without it the
 same targets get mutations of the same seeds without guidance, and that is said. The seeds are the golden cases. An
@@ -30,7 +30,9 @@ def seeds(name: str) -> Iterator[bytes]:
     elif name == "response":
         yield from http_targets.RESPONSES
     elif name == "signals":
-        yield from (b"\0OptanonConsent=isGpcEnabled=1&groups=C0001:1,C0004:0\n\2" + value for value in (b"1", b"0", b"1, 1"))
+        yield from (
+            b"\0OptanonConsent=isGpcEnabled=1&groups=C0001:1,C0004:0\n\2" + value for value in (b"1", b"0", b"1, 1")
+        )
         yield b"\0usprivacy=1YYN; __gpp=DBABzw~1YYN~BVQVAAAAAgA.YA; CookieConsent={marketing:false}; optout_gate=1"
     else:
         suffix = ".html" if name == "page" else ".css"
@@ -57,7 +59,13 @@ def guided(name: str, seconds: int) -> int:
     corpus.mkdir(parents=True, exist_ok=True)
     for data in seeds(name):
         (corpus / f"seed-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
-    options = [f"-max_total_time={seconds}", "-max_len=2048", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]
+    options = [
+        f"-max_total_time={seconds}",
+        "-max_len=2048",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+    ]
     atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}/", str(corpus)], run)
     atheris.Fuzz()
     return 0
