@@ -73,8 +73,11 @@ class _Wire(asyncio.Transport):
 Seen = tuple[str, bytes, tuple[tuple[bytes, bytes], ...], bytes]
 
 
-async def _served(pieces: Iterator[bytes]) -> tuple[list[Seen], list[bytes]]:
-    """Return the requests that reached the application whole, and the statuses that the client read."""
+async def _served(pieces: Iterator[bytes]) -> tuple[list[Seen], list[bool]]:
+    """Return the requests that reached the application whole, and for each answer whether it was a refusal.
+
+    Of two reasons to refuse a request, the one that is seen first depends on where it was cut.
+    """
     seen: list[Seen] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -108,7 +111,7 @@ async def _served(pieces: Iterator[bytes]) -> tuple[list[Seen], list[bytes]]:
     protocol.connection_lost(None)
     while state.tasks:
         await asyncio.sleep(0)
-    return seen, STATUS.findall(bytes(wire.sent))
+    return seen, [status >= b"400" for status in STATUS.findall(bytes(wire.sent))]
 
 
 def _cut(data: bytes, size: int) -> Iterator[bytes]:

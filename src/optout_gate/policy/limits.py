@@ -58,7 +58,10 @@ class UpstreamLimits(Part):
         "An event stream that is silent for longer is cut: its server sends comments, as the standard advises",
     )
     keepalive_s: Seconds = Field(15.0, description="an idle connection is kept this long, less when the origin says so")
-    max_connections: Count = Field(100, description="to one origin at the same time, in each worker")
+    max_connections: Count = Field(
+        1000,  # a slow visitor holds one for as long as it is slow; nginx has no limit
+        description="to one origin at the same time, in each worker. More requests wait",
+    )
     header_bytes: Annotated[int, Field(ge=1024)] = Field(64 * 1024, description="of a response head; then 502")
     header_fields: Count = Field(500, description="of a response head; then 502")
     breaker_failures: Count = Field(5, description="failed connects in a row after which none is tried for a while")

@@ -1,5 +1,6 @@
 """What ``serve`` was asked for, and the listening sockets that it asks for. Plain values: they cross into workers."""
 
+import contextlib
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,6 +58,18 @@ class Settings:
         loaded = replace(loaded, config=loaded.config.model_copy(update=changes), beside=beside)
         check_files(loaded)
         return loaded
+
+
+def open_many_files() -> None:
+    """Let this process, and those it starts, have as many connections as the system allows it.
+
+    The usual limit of 1,024 is there for programs that call select(2); the one above it is what the operator means.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class AddressInUse(Exception):
