@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
-from optout_gate.http import Headers, Response, request_of
+from optout_gate.http import Headers, Pair, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.deadlines import Deadlines
@@ -95,7 +95,7 @@ class ProxyApp:
         gate, request = self.gate, request_of(scope)
         known = await self.reception.signed_in(gate, scope, request, fresh=True)
         scheme = signed_in.scheme_of(gate, scope, request)
-        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, send)
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, _dated(send))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -269,7 +269,7 @@ class _Forwarding:
         self.started = True
         headers = list(head.headers)
         if b"date" not in head.headers:
-            headers.append((b"Date", formatdate(usegmt=True).encode()))
+            headers.append(_date())
         await self.send({"type": "http.response.start", "status": head.status, "headers": headers, "reason": reason})
 
     async def _fail(self, status: int, words: str) -> None:
@@ -300,6 +300,21 @@ def _has_body(headers: Headers) -> bool:
     return (headers.first(b"content-length") or b"0") != b"0"
 
 
+def _dated(send: Send) -> Send:
+    """Return ``send`` for an answer that the gate is the origin of: such a one has a Date (RFC 9110 §6.6.1)."""
+
+    async def with_date(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), _date()]}
+        await send(message)
+
+    return with_date
+
+
+def _date() -> Pair:
+    return b"Date", formatdate(usegmt=True).encode()
+
+
 async def reply(send: Send, status: int, words: str) -> None:
     """Send a short plain answer of the gate's own."""
     body = f"{words}\n".encode()
@@ -307,7 +322,7 @@ async def reply(send: Send, status: int, words: str) -> None:
         (b"Content-Type", b"text/plain; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
         (b"Cache-Control", b"no-store"),
-        (b"Date", formatdate(usegmt=True).encode()),
+        _date(),
     ]
     if status == 503:
         headers.append((b"Retry-After", b"5"))

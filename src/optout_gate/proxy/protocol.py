@@ -15,6 +15,7 @@ hold addresses and queries.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from math import inf
 from typing import Any, ClassVar
 
@@ -49,6 +50,7 @@ def _times(limits: ServerLimits) -> tuple[float, ...]:
 
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
+    headers.append((b"date", formatdate(usegmt=True).encode()))
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
@@ -253,7 +255,10 @@ class GateProtocol(GuardedParsing):
             refusal.status,
             REASONS[refusal.status],
         )
-        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body))
+        now = formatdate(usegmt=True).encode()
+        self.transport.write(
+            head + b"date: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (now, len(body), body)
+        )
         self._deaf = True
         self._close_after_sending()
 
