@@ -86,8 +86,7 @@ class GateProtocol(GuardedParsing):
         self.deadlines.discard(self)
         active = self._active
         if active is not None and not active.response_complete:
-            active.disconnected = True
-            active.message_event.set()
+            active.leave()
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -243,8 +242,7 @@ class GateProtocol(GuardedParsing):
             self.deadline = inf
             return
         if active is not None:
-            active.disconnected = True
-            active.message_event.set()
+            active.leave()
             self._active = None
             if active.response_started:
                 self._deaf = True
