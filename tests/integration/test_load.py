@@ -67,6 +67,12 @@ async def connected(gate: Gate, count: int) -> list[Stream]:
     return made
 
 
+async def hang_up(streams: list[Stream]) -> None:
+    for _, writer in streams:
+        writer.transport.abort()
+    await asyncio.gather(*(writer.wait_closed() for _, writer in streams), return_exceptions=True)
+
+
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Return the status and body of the next response."""
     head = await reader.readuntil(b"\r\n\r\n")
@@ -131,8 +137,7 @@ async def test_idle_and_slow_connections_cost_nobody_a_request(origin: Origin, t
         done.set()
         assert await asyncio.wait_for(asyncio.gather(*under_way), DEADLINE_S) == [200] * SLOW
         assert (await ask(idle[0]))[0] == (await ask(idle[-1]))[0] == 200
-        for _, writer in (*idle, *slow, *normal):
-            writer.transport.abort()
+        await hang_up([*idle, *slow, *normal])
 
 
 # A worker that dies
@@ -193,5 +198,4 @@ async def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(origi
         stop.set()
         kept = await asyncio.wait_for(asyncio.gather(*loads[other]), DEADLINE_S)
         assert not any(was_lost for _, was_lost in kept) and all(answered for answered, _ in kept)
-        for _, writer in (*by_owner[killed], *by_owner[other], newcomer):
-            writer.transport.abort()
+        await hang_up([*by_owner[killed], *by_owner[other], newcomer])

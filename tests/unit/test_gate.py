@@ -170,3 +170,14 @@ def test_a_bomb_is_given_up_before_it_costs_memory() -> None:
     assert (exchange.report.outcome, exchange.report.error) == (Outcome.CONTAINED, "oversize")
     assert b"content-security-policy" in head.headers
     assert out == bomb
+
+
+def test_an_attribute_without_end_is_given_up_before_it_costs_memory() -> None:
+    passage = opened().respond(Response(200, Headers([HTML])))
+    assert passage.feed(b"<p>" + b"x" * HELD_BYTES) != b""
+    fed = 0
+    with pytest.raises(RewriteError):
+        while fed < 30_000_000:
+            passage.feed(b'<a title="' if not fed else b"x" * 65536)
+            fed += 65536
+    assert fed < 8_000_000
