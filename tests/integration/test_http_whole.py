@@ -23,7 +23,7 @@ from support.processes import DEADLINE_S, Gate, exchange, get, running_gate
 from support.suites import free_port
 
 LOADER = b'<img src="https://www.googletagmanager.com/a.gif">'
-BIG = b"<!doctype html>" + (LOADER + b"<p>" + b"word " * 30 + b"</p>\n") * 100_000  # 22 MB
+BIG = b"<!doctype html>" + (LOADER + b"<p>" + b"word " * 30 + b"</p>\n") * 50_000  # 11 MB
 ENDLESS = "/endless"
 
 
@@ -212,7 +212,7 @@ def test_who_reads_slowly_or_not_at_all_costs_no_memory(gate: Gate) -> None:
 
 
 def test_others_are_answered_while_a_large_page_is_rewritten(gate: Gate) -> None:
-    """20 MB with a tracker in every line: the loop is left alone between its pieces."""
+    """11 MB with a tracker in every line: the loop is left alone between its pieces."""
     over = threading.Event()
     begun = threading.Event()
     size = [0]
