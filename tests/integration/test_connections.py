@@ -350,3 +350,16 @@ def test_one_request_more_than_configured_is_a_503_until_another_ends(origins: O
         while not get(gate.address, "/")[0].startswith(b"HTTP/1.1 200") and time.monotonic() < until:
             time.sleep(0.01)
         assert get(gate.address, "/")[0].startswith(b"HTTP/1.1 200")
+
+
+def test_what_is_under_way_is_given_the_drain_timeout_and_no_longer(origins: Origins) -> None:
+    with running_gate("--upstream", f"unix:{origins.socket}", "--drain-timeout", "1") as gate:
+        count = len(origins.bodies)
+        with socket.create_connection(gate.address, DEADLINE_S) as client:
+            client.sendall(b"GET /slow HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            until = time.monotonic() + DEADLINE_S
+            while len(origins.bodies) == count and time.monotonic() < until:
+                time.sleep(0.01)
+            begun = time.monotonic()
+            assert gate.stop() == 0
+            assert time.monotonic() - begun < 20  # the default is 25

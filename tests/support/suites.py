@@ -13,7 +13,7 @@ SUITES = Path(__file__).parents[1] / "integration" / "suites"
 CACHE_TESTS = "0.4.5"
 NODE_FETCH = "2.7.0"
 AUTOBAHN_PINS = ("autobahntestsuite==25.10.1", "autobahn==0.10.9", "Twisted==19.10.0", "cryptography==3.3.2")
-FETCH_S = 180.0
+FETCH_S = 90.0
 
 
 def cache_tests() -> Path:

@@ -21,6 +21,7 @@ class Settings:
 
     Attributes:
         drain_delay_s: how long SIGTERM leaves the gate listening.
+        drain_timeout_s: how long what is under way may then take.
         tls_cert: PEM file of the certificate chain to show to visitors, over the configuration's.
         tls_key: PEM file of its key, when that is not in the same file.
     """
@@ -32,6 +33,7 @@ class Settings:
     workers: int = 1
     log_format: Form = "text"
     drain_delay_s: float = DRAIN_DELAY_S
+    drain_timeout_s: int = DRAIN_S
     tls_cert: str | None = None
     tls_key: str | None = None
 

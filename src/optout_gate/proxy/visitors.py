@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def running_server(app: object, **options: object) -> uvicorn.Server:
+def running_server(app: object, *, drain_timeout_s: int = DRAIN_S, **options: object) -> uvicorn.Server:
     """Return a server for ``app`` in the running loop; options are uvicorn's. It leaves signals and logs alone."""
     return _Server(
         uvicorn.Config(
@@ -48,7 +48,7 @@ def running_server(app: object, **options: object) -> uvicorn.Server:
             proxy_headers=False,  # the gate decides whose word counts
             server_header=False,
             date_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
+            timeout_graceful_shutdown=drain_timeout_s,
             **options,  # type: ignore[arg-type]
         )
     )
@@ -67,6 +67,7 @@ class Visitors:
         self._stopping = False
         self.server = running_server(
             self.app,
+            drain_timeout_s=settings.drain_timeout_s,
             http=self._protocol,
             ws="websockets-sansio",
             ws_max_size=limits.upstream.message_bytes,
