@@ -46,21 +46,33 @@ Example:
     envvar="OPTOUT_GATE_LOG_FORMAT",
     help="Log lines for people, or as JSON.",
 )
+@click.option(
+    "--log-requests",
+    is_flag=True,
+    envvar="OPTOUT_GATE_LOG_REQUESTS",
+    help="A log line for each request: outcome, decision, vendors. Never an address, cookie or query.",
+)
 @config_errors_told
 def serve(
-    config: Path | None, upstream: str | None, listen: str | None, admin: str | None, workers: int, log_format: Form
+    config: Path | None,
+    upstream: str | None,
+    listen: str | None,
+    admin: str | None,
+    workers: int,
+    log_format: Form,
+    log_requests: bool,
 ) -> None:
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_LOG_REQUESTS.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
     configure_logging(log_format)
     try:
         addresses = _address(listen, "--listen"), _address(admin, "--admin")
-        code = run(Settings(config, upstream, *addresses, workers, log_format))
+        code = run(Settings(config, upstream, *addresses, workers, log_format, log_requests))
     except AddressInUse as error:
         fail(str(error))
     sys.exit(code)

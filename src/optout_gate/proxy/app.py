@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
-from optout_gate.http import Headers, Response, request_of
+from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
+from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
@@ -40,9 +41,10 @@ class VisitorGone(Exception):
 class ProxyApp:
     """One worker's application. ``gate`` may be replaced at any time; exchanges under way keep theirs."""
 
-    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+    def __init__(self, gate: Gate, metrics: Metrics, requests: RequestLog | None = None) -> None:
         self.gate = gate
         self.metrics = metrics
+        self._requests = requests
         self.watches = Deadlines(WATCH_AFTER_S)
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
@@ -52,7 +54,7 @@ class ProxyApp:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
             if self.pages.answer_to(scope["path"]):
-                await self._own_page(scope, receive, self.metrics.own_page(scope["path"], send))
+                await self._own_page(scope, receive, send)
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -76,9 +78,21 @@ class ProxyApp:
     async def _own_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a page of the gate's own, which is told who has signed in and how the visitor came."""
         gate, request = self.gate, request_of(scope)
+        page = self.metrics.page_of(scope["path"])
+        begun = gate.clock()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.own_page(page, message["status"])
+                if self._requests is not None:
+                    self._requests.own_page(
+                        page, method=request.method, status=message["status"], seconds=gate.clock() - begun
+                    )
+            await send(message)
+
         known = await self.reception.signed_in(gate, scope, request, fresh=True)
         scheme = signed_in.scheme_of(gate, scope, request)
-        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, send)
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, counted)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -122,22 +136,32 @@ class ProxyApp:
         known = await self.reception.signed_in(gate, scope, request)
         exchange = gate.open(request, known.signal if known is not None else None)
         if exchange is None:
-            self.metrics.refused("unknown_host")
-            await reply(send, 421, "No site behind this gate answers to that host.")
+            await self._refuse(send, request, "unknown_host", 421, "No site behind this gate answers to that host.")
             return
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
-            self.metrics.refused("loop")
-            await reply(send, 508, "The request came through this gate before: a loop.")
+            await self._refuse(send, request, "loop", 508, "The request came through this gate before: a loop.")
             return
         if known is not None:
             known.learn(exchange.decision)
         begun = gate.clock()
         self.metrics.inflight.inc()
+        under_way = _Forwarding(self, exchange, scope, receive, send)
         try:
-            await _Forwarding(self, exchange, scope, receive, send).run()
+            await under_way.run()
         finally:
+            seconds = gate.clock() - begun
             self.metrics.inflight.dec()
-            self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+            self.metrics.record(exchange.report, seconds=seconds)
+            if self._requests is not None:
+                self._requests.exchange(
+                    exchange.report, method=request.method, status=under_way.status, seconds=seconds
+                )
+
+    async def _refuse(self, send: Send, request: Request, reason: str, status: int, words: str) -> None:
+        self.metrics.refused(reason)
+        if self._requests is not None:
+            self._requests.refused(reason, method=request.method, status=status)
+        await reply(send, status, words)
 
 
 class _Forwarding:
@@ -150,6 +174,7 @@ class _Forwarding:
         self.receive = receive
         self.send = send
         self.started = False
+        self.status = 0  # of the answer; 0 until one begins
         self.body_is_through = False
         self.deadline = inf
         self._gone = False
@@ -248,7 +273,7 @@ class _Forwarding:
         await self.send({"type": "http.response.body", "body": out})
 
     async def _start(self, head: Response, reason: bytes) -> None:
-        self.started = True
+        self.started, self.status = True, head.status
         headers = list(head.headers)
         if b"date" not in head.headers:
             headers.append((b"Date", formatdate(usegmt=True).encode()))
@@ -257,7 +282,7 @@ class _Forwarding:
     async def _fail(self, status: int, words: str) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""
         if not self.started:
-            self.started = True
+            self.started, self.status = True, status
             await reply(self.send, status, words)
             return
         if "optout_gate.abort" in self.scope.get("extensions", {}):

@@ -31,7 +31,8 @@ from optout_gate.policy.config import split_address
 from optout_gate.policy.load import Loaded, from_upstream, load_file
 from optout_gate.proxy import service_manager
 from optout_gate.proxy.protocol import ServerLimits, gate_protocol
-from optout_gate.telemetry.logs import Form, configure_logging
+from optout_gate.telemetry import recent
+from optout_gate.telemetry.logs import Form, RequestLog, configure_logging
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("optout_gate")
 
 DRAIN_S = 25  # for requests under way when the gate is told to stop; Kubernetes kills after 30
+DECISIONS_EVERY_S = 1.0  # the page looks every two
 RESTART_PAUSE_S = 1.0  # a worker that dies at once is not restarted in a tight loop
 
 
@@ -52,6 +54,7 @@ class Settings:
     admin: str | None
     workers: int = 1
     log_format: Form = "text"
+    log_requests: bool = False
 
     def load(self) -> Loaded:
         """Return the configuration, with the flags over the file.
@@ -183,7 +186,7 @@ class _Visitors:
         self.metrics = Metrics()
         gate = Gate(loaded, clock=time.perf_counter)
         self.metrics.describe(gate, lists=list_times(loaded))
-        self.app = ProxyApp(gate, self.metrics)
+        self.app = ProxyApp(gate, self.metrics, RequestLog() if settings.log_requests else None)
         self.server = running_server(
             self.app, http=gate_protocol(ServerLimits()), ws="websockets-sansio", lifespan="on"
         )
@@ -216,7 +219,12 @@ class _Single:
         self._visitors = _Visitors(settings, loaded, visitors)
         self._operators = operators
         self._stopping = False
-        admin = Admin(lambda: self._visitors.metrics.registry, self._not_ready, lambda: self._visitors.loaded)
+        admin = Admin(
+            lambda: self._visitors.metrics.registry,
+            self._not_ready,
+            lambda: self._visitors.loaded,
+            self._visitors.metrics.recent.entries,
+        )
         self._let_go = admin.close
         self._admin = running_server(admin.app, http="httptools", lifespan="off")
         self._addresses = (visitors.getsockname(), operators.getsockname())
@@ -289,10 +297,24 @@ def _work(settings: Settings, listener: socket.socket) -> None:
         loop.add_signal_handler(signal.SIGTERM, stop)
         loop.add_signal_handler(signal.SIGHUP, visitors.reload)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal's goes to the supervisor as well
+        writing = loop.create_task(_write_decisions(visitors))
         await visitors.serve()
+        writing.cancel()
         return 0
 
     sys.exit(_in_loop(main()))
+
+
+async def _write_decisions(visitors: _Visitors) -> None:
+    """Write a worker's last decisions where the supervisor's page reads them."""
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    while True:
+        try:
+            visitors.metrics.recent.write(folder)
+        except OSError as error:
+            log.error("the last decisions cannot be written to %s: %s", folder, error.strerror)
+            return
+        await asyncio.sleep(DECISIONS_EVERY_S)
 
 
 def _supervised(settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket) -> int:
@@ -320,7 +342,9 @@ class _Supervisor:
         self._stopping = False
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
-        admin = Admin(self._registry, self._not_ready, lambda: self._loaded)
+        admin = Admin(
+            self._registry, self._not_ready, lambda: self._loaded, lambda: recent.read_together(Path(self._folder))
+        )
         self._let_go = admin.close
         self._admin = running_server(admin.app, http="httptools", lifespan="off")
 
@@ -389,6 +413,7 @@ class _Supervisor:
         log.error("worker %s died (exit code %s); starting another", worker.pid, worker.exitcode)
         if worker.pid is not None:
             mark_process_dead(worker.pid, path=self._folder)  # type: ignore[no-untyped-call]
+            recent.forget(Path(self._folder), worker.pid)
 
     async def _drain(self) -> None:
         self._listener.close()

@@ -24,6 +24,7 @@ from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
 from optout_gate.telemetry.names import OTHER, Names
+from optout_gate.telemetry.recent import Recent
 from optout_gate.telemetry.state import StateMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
@@ -188,6 +189,7 @@ class Metrics:
         self._requested = Names[tuple[str, str, str]](MAX_REQUEST_SERIES)
         self.choices = ChoiceMetrics(to)
         self._state = StateMetrics(to)
+        self.recent = Recent()
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self._request_series)
@@ -217,7 +219,9 @@ class Metrics:
             self._of_removal(vendor, purpose).inc(count)
             self._of_kind(kind).inc(count)
         if report.decision.because:
-            self.last_opt_out.labels(self._signal_label(report.decision.signal)).set(time.time())
+            now = time.time()
+            self.last_opt_out.labels(self._signal_label(report.decision.signal)).set(now)
+            self.recent.note(report, at=now, seconds=seconds)
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
@@ -256,16 +260,13 @@ class Metrics:
         """Say that a new configuration was wrong, and the one before it stays."""
         self._state.reload_failed()
 
-    def own_page(self, path: str, send: Send) -> Send:
-        """Return ``send`` for an answer of one of the gate's own pages, which it counts."""
+    def page_of(self, path: str) -> str:
+        """Return which of the gate's own pages a path is, as it is counted."""
+        return self._own_pages.get(path, "asset")
 
-        async def counted(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                result = "ok" if message["status"] < 400 else "error"
-                self.own_pages.labels(self._own_pages.get(path, "asset"), result).inc()
-            await send(message)
-
-        return counted
+    def own_page(self, page: str, status: int) -> None:
+        """Count an answer of one of the gate's own pages."""
+        self.own_pages.labels(page, "ok" if status < 400 else "error").inc()
 
     def _met(self, host: str, count: int) -> None:
         """Count references to an unknown third party, and name it in the log when it is a new one."""
