@@ -8,6 +8,7 @@ present. So the doors hand over the raw pairs, and everything above this module 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 Pair = tuple[bytes, bytes]
@@ -180,19 +181,27 @@ class MediaType:
     parameters: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
+NO_MEDIA_TYPE = MediaType()
+
+
 def media_type(headers: Headers) -> MediaType:
     """Return the media type of a message; with several lines the last valid one counts (WHATWG Fetch §3.4)."""
-    found = MediaType()
+    found = NO_MEDIA_TYPE
     for value in headers.values(b"content-type"):
-        essence, *parts = value.decode("latin-1").split(";")
-        essence = essence.strip(" \t\r\n").lower()
-        if essence.count("/") != 1:
-            continue
-        parameters: dict[str, str] = {}
-        for part in parts:
-            name, equals, text = part.partition("=")
-            if equals:
-                parameters.setdefault(name.strip().lower(), text.strip().strip('"'))
-        charset = parameters.get("charset", "").lower() or None
-        found = MediaType(essence, charset, parameters)
+        found = _media_type(value) or found
     return found
+
+
+@lru_cache(maxsize=256)  # a site uses a handful of them
+def _media_type(value: bytes) -> MediaType | None:
+    """Return the media type in one field line, or None when it is not one."""
+    essence, *parts = value.decode("latin-1").split(";")
+    essence = essence.strip(" \t\r\n").lower()
+    if essence.count("/") != 1:
+        return None
+    parameters: dict[str, str] = {}
+    for part in parts:
+        name, equals, text = part.partition("=")
+        if equals:
+            parameters.setdefault(name.strip().lower(), text.strip().strip('"'))
+    return MediaType(essence, parameters.get("charset", "").lower() or None, parameters)
