@@ -21,7 +21,10 @@ Example:
 
 @click.command(epilog=EXAMPLE)
 @click.option(
-    "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML)."
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="OPTOUT_GATE_CONFIG",
+    help="Configuration file (YAML).",
 )
 @click.option("--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT.")
 @click.option(

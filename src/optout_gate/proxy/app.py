@@ -96,6 +96,7 @@ class ProxyApp:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.reception.greet(self.gate)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.close()

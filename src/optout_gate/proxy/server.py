@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy import service_manager
 from optout_gate.proxy.admin import Admin
+from optout_gate.proxy.protocol import ServerLimits, gate_protocol
 from optout_gate.proxy.settings import AddressInUse, Settings, bind
 from optout_gate.proxy.visitors import Visitors, running_server
 
@@ -74,7 +75,7 @@ class Service(ABC):
         self._addresses = (visitors.getsockname(), operators.getsockname())
         self._stopping = False
         self._admin_pages = Admin(self.registry, self._not_ready, self.loaded, self.recent)
-        self._admin = running_server(self._admin_pages.app, http="httptools", lifespan="off")
+        self._admin = running_server(self._admin_pages.app, http=gate_protocol(ServerLimits()), lifespan="off")
 
     @abstractmethod
     def registry(self) -> "CollectorRegistry":
