@@ -147,6 +147,12 @@ def test_what_a_hostile_scraper_sends_is_refused_and_the_next_scrape_is_whole(
     assert "Traceback" not in "".join(gate.log)
 
 
+def test_a_health_check_in_http_1_0_need_not_name_a_host_and_a_visitor_must(gate: Gate) -> None:
+    assert exchange(gate.admin, b"GET /readyz HTTP/1.0\r\n\r\n").endswith(b"ready\n")
+    assert exchange(gate.admin, b"GET /readyz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert exchange(gate.address, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
 def test_scrapers_that_never_finish_keep_nobody_waiting(gate: Gate) -> None:
     slow = [socket.create_connection(gate.admin) for _ in range(50)]
     try:

@@ -32,10 +32,12 @@ REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 4
 REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
 
 
-def gate_protocol(limits: ServerLimits) -> type["GateProtocol"]:
-    """Return the class to give uvicorn as ``http=``."""
+def gate_protocol(limits: ServerLimits, *, hostless: bool = False) -> type["GateProtocol"]:
+    """Return the class to give uvicorn as ``http=``; ``hostless`` takes HTTP/1.0 without Host, as health checks send."""
     times = (limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s)
-    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*times)})
+    return type(
+        "GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*times), "hostless": hostless}
+    )
 
 
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
@@ -69,8 +71,7 @@ class GateProtocol(GuardedParsing):
         self.deadlines.discard(self)
         active = self._active
         if active is not None and not active.response_complete:
-            active.disconnected = True
-            active.message_event.set()
+            active.leave()
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -224,8 +225,7 @@ class GateProtocol(GuardedParsing):
             self.deadline = inf
             return
         if active is not None:
-            active.disconnected = True
-            active.message_event.set()
+            active.leave()
             self._active = None
             if active.response_started:
                 self._deaf = True

@@ -7,7 +7,9 @@ clients, puts its Date on top of the origin's and lower-cases names. Beyond ASGI
 * a message ``{"type": "optout_gate.abort"}``: cut the connection at once, so that the client sees that the response
   is incomplete. Nothing is logged.
 
-Both are announced in ``scope["extensions"]`` as ``optout_gate.reason`` and ``optout_gate.abort``.
+Both are announced in ``scope["extensions"]`` as ``optout_gate.reason`` and ``optout_gate.abort``. Beside them stands
+``optout_gate.leaving``, a dictionary in which an application may keep a function under ``tell``; it is called when the
+client goes before its answer is complete.
 """
 
 import http
@@ -63,6 +65,14 @@ class GateCycle(RequestResponseCycle):
     body_left: int | None  # of the announced Content-Length; None: chunked, or until the connection closes
     bodiless: bool
     _head = b""  # of the response, until it leaves with the first piece of body or by itself at the loop's next turn
+
+    def leave(self) -> None:
+        """Tell the application that the client is gone."""
+        self.disconnected = True
+        self.message_event.set()
+        leaving: Any = self.scope["extensions"]["optout_gate.leaving"]
+        if (tell := leaving.get("tell")) is not None:
+            tell()
 
     async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
         """Take an ASGI message of the response; returns at once when the client has gone."""

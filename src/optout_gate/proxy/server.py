@@ -75,7 +75,9 @@ class Service(ABC):
         self._addresses = (visitors.getsockname(), operators.getsockname())
         self._stopping = False
         self._admin_pages = Admin(self.registry, self._not_ready, self.loaded, self.recent)
-        self._admin = running_server(self._admin_pages.app, http=gate_protocol(ServerLimits()), lifespan="off")
+        self._admin = running_server(
+            self._admin_pages.app, http=gate_protocol(ServerLimits(), hostless=True), lifespan="off"
+        )
 
     @abstractmethod
     def registry(self) -> "CollectorRegistry":

@@ -195,6 +195,7 @@ class Metrics:
         self._of_request = cache(self._request_series)
         self._of_removal = cache(self._removal_series)
         self._of_kind = cache(self.removals_by_kind.labels)
+        self._opted_out_by = cache(lambda signal: self.last_opt_out.labels(self._signal_label(signal)))
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
         """Say what is at work since now, and show every site at zero before its first request.
@@ -220,7 +221,7 @@ class Metrics:
             self._of_kind(kind).inc(count)
         if report.decision.because:
             now = time.time()
-            self.last_opt_out.labels(self._signal_label(report.decision.signal)).set(now)
+            self._opted_out_by(report.decision.signal).set(now)
             self.recent.note(report, at=now, seconds=seconds)
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
