@@ -51,8 +51,7 @@ class Reception:
         known = self._consumers(gate)
         if known is None:
             return None
-        standing = await known.look_up(who.name, fresh=fresh)
-        return SignedIn(who, standing, known, answered=known.knows(who.name))
+        return SignedIn(who, await known.look_up(who.name, fresh=fresh), known)
 
     def greet(self, gate: Gate) -> None:
         """Have a store that cannot be reached told in the log, where the configuration has one."""
