@@ -11,7 +11,7 @@ so a gauge says how the workers' values are joined. That mode cannot forget a la
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -193,8 +193,7 @@ class Metrics:
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self._request_series)
-        self._of_removal = cache(self._removal_series)
-        self._of_kind = cache(self.removals_by_kind.labels)
+        self._of_removals = lru_cache(maxsize=1024)(self._removal_sums)  # pages that come again lose the same
         self._opted_out_by = cache(lambda signal: self.last_opt_out.labels(self._signal_label(signal)))
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
@@ -216,9 +215,8 @@ class Metrics:
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
         self._of_request(report.site, report.decision.signal, report.outcome).inc()
-        for (vendor, purpose, kind), count in report.removals.counts.items():
-            self._of_removal(vendor, purpose).inc(count)
-            self._of_kind(kind).inc(count)
+        for series, count in self._of_removals(tuple(report.removals.counts.items())):
+            series.inc(count)
         if report.decision.because:
             now = time.time()
             self._opted_out_by(report.decision.signal).set(now)
@@ -285,8 +283,14 @@ class Metrics:
         name = (self._sites.label(site, OTHER), self._signal_label(signal), outcome.value)
         return self.requests.labels(*self._requested.label(name, (OTHER, OTHER, outcome.value)))
 
-    def _removal_series(self, vendor: str, purpose: str) -> Counter:
-        return self.removals.labels(*self._removed.label((vendor, purpose), (OTHER, purpose)))
+    def _removal_sums(self, removed: tuple[tuple[tuple[str, str, str], int], ...]) -> list[tuple[Counter, int]]:
+        """Return how much of what was removed goes to which series."""
+        sums: dict[Counter, int] = {}
+        for (vendor, purpose, kind), count in removed:
+            by_vendor = self.removals.labels(*self._removed.label((vendor, purpose), (OTHER, purpose)))
+            for series in (by_vendor, self.removals_by_kind.labels(kind)):
+                sums[series] = sums.get(series, 0) + count
+        return list(sums.items())
 
 
 def _own_vendors(gate: Gate) -> Iterator[tuple[str, str]]:
