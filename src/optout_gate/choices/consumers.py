@@ -1,7 +1,7 @@
 """Known consumers as one worker sees them: a cache before the store, and a queue behind it.
 
-A store is a thing that fails, and visitors must not notice. So a request waits for it ``timeout_ms`` at most, then goes
-by the signals it carries itself; the answer is kept when it comes, for the next request. After a few failures in a row
+A store is a thing that fails, and visitors must not wait for it. So a request waits ``timeout_ms`` at most and then goes
+by what was remembered, or by what ``on_failure.choice_store`` says; the answer is kept when it comes, for the next request. After a few failures in a row
 nobody waits for a second. What a request teaches (somebody signed in sends the signal) is written behind its back, and
 tried again until the store takes it.
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optout_gate.choices.identity import Consumer
-from optout_gate.choices.standing import Source, Standing, Store, StoreError, prevailing
+from optout_gate.choices.standing import PSEUDONYM_BYTES, Source, Standing, Store, StoreError, prevailing
 from optout_gate.policy.config_visitor import ChoicesConfig
 from optout_gate.policy.decision import Decision
 from optout_gate.signals.kinds import COOKIE, GPC
@@ -33,6 +33,8 @@ FLUSH_S = 2.0  # for what is unwritten when the worker stops
 _LEARNT = {GPC: Source.GPC, COOKIE: Source.COOKIE}
 """Kinds that go into the store: those that refuse every use. A platform's string that refuses one use alone would become
 more than was said."""
+
+NO_ANSWER = "the store of choices does not answer; visitors go by their own signals meanwhile"
 
 log = logging.getLogger("optout_gate.choices")
 
@@ -73,6 +75,13 @@ class KnownConsumers:
         self._failures = 0
         self._paused_until = 0.0
 
+    async def greet(self) -> None:
+        """Ask the store for nobody, so that one that does not answer is told in the log before anybody needs it."""
+        try:
+            await self._store.look_up(bytes(PSEUDONYM_BYTES))
+        except StoreError as error:
+            log.error("%s (%s)", NO_ANSWER, error)
+
     async def look_up(self, name: bytes, *, fresh: bool = False) -> Standing | None:
         """Return what stands under a pseudonym, as far as it can be told within the time-out. Never raises.
 
@@ -100,6 +109,10 @@ class KnownConsumers:
             self._metrics.looked_up("timeout")
             self._failed()
         return self._latest(name)
+
+    def has_heard_of(self, name: bytes) -> bool:
+        """Return True when the store has answered for a pseudonym, however long ago, or a choice waits for it."""
+        return name in self._remembered or name in self._unwritten
 
     def learn(self, name: bytes, known: Standing | None, decision: Decision) -> None:
         """Take an opt-out that a request of a signed-in consumer carried, if it is news."""
@@ -148,6 +161,8 @@ class KnownConsumers:
             self._failed(error)
         else:
             self._metrics.looked_up("stands" if standing is not None else "none")
+            if self._failures >= FAILURES_IN_A_ROW:
+                log.info("the store of choices answers again")
             self._failures = 0
             now = self._remembered.get(name)
             if now is not None and now is not before:  # written while the store was answering
@@ -169,10 +184,7 @@ class KnownConsumers:
         if self._failures < FAILURES_IN_A_ROW:
             return
         if self._failures == FAILURES_IN_A_ROW:
-            log.error(
-                "the store of choices does not answer (%s); visitors go by their own signals meanwhile",
-                error or f"not within {self._timeout_s * 1000:g} ms",
-            )
+            log.error("%s (%s)", NO_ANSWER, error or f"not within {self._timeout_s * 1000:g} ms")
         self._paused_until = self._clock() + PAUSE_S
 
     def _take(self, name: bytes, standing: Standing) -> None:
@@ -231,6 +243,11 @@ class SignedIn:
     def may_take_back(self) -> bool:
         """True when their word is good enough to take an opt-out back."""
         return self.consumer.may_take_back
+
+    @property
+    def untold(self) -> bool:
+        """True when the store has not said what stands for them, now or ever before."""
+        return self.standing is None and not self.consumers.has_heard_of(self.consumer.name)
 
     async def now(self) -> Standing | None:
         """Return what stands for them by now."""

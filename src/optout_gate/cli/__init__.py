@@ -15,6 +15,7 @@ from optout_gate.cli import (
     learn,
     lists,
     mitm,
+    probe,
     schema,
     serve,
     snippet,
@@ -44,6 +45,7 @@ COMMANDS = (
     lists.lists,
     learn.learn,
     snippet.snippet,
+    probe.probe,
     schema.schema,
     healthcheck.healthcheck,
 )
