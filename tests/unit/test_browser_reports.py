@@ -28,19 +28,21 @@ async def posted(body: bytes | object, to: OwnPages | None = None) -> tuple[int,
     return answer.status, told
 
 
-async def test_the_guards_report_is_told_event_by_event() -> None:
+async def test_the_guards_report_is_told_event_by_event_by_whose_the_rule_is() -> None:
     events = [
-        ["blocked", "test-ads", "img", 3],
-        ["leaked", "test-replay", "script", 1],
+        ["blocked", "ads.test", "img", 3],
+        ["leaked", "test-replay", "script", 1],  # by vendor, as older guards say it
         ["blocked", "unknown", "navigate", 1],
     ]
-    assert await posted({"v": 1, "events": events}) == (204, [tuple(event) for event in events])
+    told: list[tuple[Any, ...]] = [("blocked", "test-ads", "img", 3), *(tuple(event) for event in events[1:])]
+    assert await posted({"v": 1, "events": events}) == (204, told)
 
 
 @pytest.mark.parametrize(
     "event",
     [
         pytest.param(["blocked", "no-such-vendor", "img", 1], id="a-vendor-that-nobody-knows"),
+        pytest.param(["blocked", "secret.nobody.test", "img", 1], id="a-host-that-nobody-knows"),
         pytest.param(["blocked", "test-ads", "/secret/path", 1], id="a-channel-of-its-own"),
         pytest.param(["shouted", "test-ads", "img", 1], id="another-word"),
         pytest.param(["blocked", "test-ads", "img", 0], id="nothing"),

@@ -23,6 +23,7 @@ from optout_gate.report import Outcome, Report
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
+from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
 from optout_gate.telemetry.recent import Recent
 from optout_gate.telemetry.state import StateMetrics
@@ -181,6 +182,7 @@ class Metrics:
             multiprocess_mode="max",
         )
         self._hosts: set[str] = set()
+        self._allowed: set[str] = set()
         self._formats = Names[str](MAX_NAMED_FORMATS)
         self._in_browser = Names[tuple[str, str]](MAX_BROWSER_PAIRS)
         self._pairs = Names[tuple[str, str]](MAX_PAIRS)
@@ -237,6 +239,10 @@ class Metrics:
             self.contradictions.labels(*self._pairs.label(pair, (OTHER, OTHER))).inc()
         for host, count in report.removals.unknown.items():
             self._met(host, count)
+        for vendor in report.allowed:
+            if vendor not in self._allowed:
+                self._allowed.add(vendor)
+                log.info("%s %s", ALLOWED, vendor)
         if report.reading.dnt:
             self.dnt.inc()
 
@@ -273,7 +279,7 @@ class Metrics:
         if host not in self._hosts and len(self._hosts) < MAX_UNKNOWN_HOSTS:
             self._hosts.add(host)
             self.unknown_hosts.set(len(self._hosts))
-            log.info("a third party that nobody knows: %s", host)
+            log.info("%s %s", UNKNOWN, host)
 
     def _signal_label(self, signal: str) -> str:
         """Return the kind of signal as it is counted: of consent cookies those by name that came first."""
