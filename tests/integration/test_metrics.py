@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
+from optout_gate.errors import Failure
 from optout_gate.gate import Gate as GateOfCore
 from optout_gate.http import Headers, Request
 from optout_gate.policy.config import Mode
@@ -31,7 +32,8 @@ SITE = """version: 1
 sites: [{{upstream: "{origin}"}}]
 trackers: {{filter_lists: [{{path: own.txt, purpose: advertising}}]}}
 """
-REASONS = ("engine", "coding", "charset", "oversize", "partial")
+REASONS = tuple(Failure)
+WITH_A_CAUSE = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED, Outcome.OBSERVED})
 UPSTREAM_REASONS = (
     *("closed", "connect", "oversize", "protocol", "request_body", "tls", "truncated", "circuit_open", "headers"),
     *("pool_timeout", "shutdown", "connect_timeout", "first_byte_timeout", "read_timeout", "write_timeout"),
@@ -95,7 +97,7 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
         ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 2),
         ('optout_gate_requests_total{decision="enforced",signal="cookie",site="*"}', 1),
         ('optout_gate_requests_total{decision="contained",signal="gpc",site="*"}', 1),
-        ('optout_gate_rewrite_errors_total{action="contained",reason="coding"}', 1),
+        ('optout_gate_rewrite_errors_total{action="contained",reason="decoding"}', 1),
         ('optout_gate_signal_anomalies_total{kind="sec_gpc_folded"}', 1),
         ('optout_gate_signal_anomalies_total{kind="sec_gpc_ignored"}', 1),
         ("optout_gate_dnt_requests_total", 1),
@@ -133,8 +135,8 @@ def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
         assert exchange is not None
         report = exchange.report
         report.decision, report.outcome = Decision(site.policy, site.config.mode, said), outcome
-        if outcome in (Outcome.CONTAINED, Outcome.BLOCKED, Outcome.OBSERVED):
-            report.error = REASONS[requests % 5]
+        if outcome in WITH_A_CAUSE:
+            report.error = REASONS[requests % len(REASONS)]
         report.unguarded = ("csp", "xhtml")[requests % 2]
         report.contradictions = [("gpc", each) for each in FORMATS] if requests < 50 else ()
         report.removals.unknown = Counter({f"{requests}-{number}.example": 1 for number in range(5)})

@@ -1,8 +1,7 @@
 """Known consumers as one worker sees them: a cache before the store, and a queue behind it.
 
-A store is a thing that fails, and visitors must not notice. So a request waits for it ``timeout_ms`` at most, then goes
-by what is remembered; of whom nothing is, it is taken that they may have opted out, unless the configuration says that
-their own signals are enough. The answer is kept when it comes, for the next request. After a few failures in a row
+A store is a thing that fails, and visitors must not wait for it. So a request waits ``timeout_ms`` at most and then goes
+by what was remembered, or by what ``on_failure.choice_store`` says; the answer is kept when it comes, for the next request. After a few failures in a row
 nobody waits for a second. What a request teaches (somebody signed in sends the signal) is written behind its back, and
 tried again until the store takes it.
 
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optout_gate.choices.identity import Consumer
-from optout_gate.choices.standing import PSEUDONYM_BYTES, UNANSWERED, Source, Standing, Store, StoreError, prevailing
+from optout_gate.choices.standing import PSEUDONYM_BYTES, Source, Standing, Store, StoreError, prevailing
 from optout_gate.policy.config_visitor import ChoicesConfig
 from optout_gate.policy.decision import Decision
 from optout_gate.signals.kinds import COOKIE, GPC
@@ -35,7 +34,7 @@ _LEARNT = {GPC: Source.GPC, COOKIE: Source.COOKIE}
 """Kinds that go into the store: those that refuse every use. A platform's string that refuses one use alone would become
 more than was said."""
 
-NO_ANSWER = "the store of choices does not answer; see 'When the store fails' in docs/known-consumers.md"
+NO_ANSWER = "the store of choices does not answer; visitors go by their own signals meanwhile"
 
 log = logging.getLogger("optout_gate.choices")
 
@@ -65,7 +64,6 @@ class KnownConsumers:
         self._timeout_s = config.timeout_ms / 1000
         self._backend = config.backend
         self._cache = config.cache
-        self.unanswered = UNANSWERED if config.unanswered == "restrict" else None
         self._metrics = metrics
         self._clock = clock
         self.now_ms = now_ms
@@ -112,8 +110,8 @@ class KnownConsumers:
             self._failed()
         return self._latest(name)
 
-    def knows(self, name: bytes) -> bool:
-        """Return True when anything was ever heard of a pseudonym here, an answer of "none" or a choice of their own."""
+    def has_heard_of(self, name: bytes) -> bool:
+        """Return True when the store has answered for a pseudonym, however long ago, or a choice waits for it."""
         return name in self._remembered or name in self._unwritten
 
     def learn(self, name: bytes, known: Standing | None, decision: Decision) -> None:
@@ -230,25 +228,26 @@ class SignedIn:
         consumer: who.
         standing: what stands for them, as the request found it.
         consumers: where a new choice goes.
-        answered: False when the store did not answer, and nothing is remembered of them.
     """
 
     consumer: Consumer
     standing: Standing | None
     consumers: KnownConsumers
-    answered: bool = True
 
     @property
     def signal(self) -> Signal | None:
-        """Their standing opt-out as a signal, or None; without an answer what the configuration has hold meanwhile."""
-        if not self.answered:
-            return self.consumers.unanswered
+        """Their standing opt-out as a signal, or None."""
         return self.standing.signal if self.standing is not None else None
 
     @property
     def may_take_back(self) -> bool:
         """True when their word is good enough to take an opt-out back."""
         return self.consumer.may_take_back
+
+    @property
+    def untold(self) -> bool:
+        """True when the store has not said what stands for them, now or ever before."""
+        return self.standing is None and not self.consumers.has_heard_of(self.consumer.name)
 
     async def now(self) -> Standing | None:
         """Return what stands for them by now."""

@@ -19,9 +19,6 @@ from typing import Protocol
 from optout_gate.signals.kinds import ACCOUNT
 from optout_gate.signals.reading import Signal
 
-UNANSWERED = Signal(ACCOUNT, "the account's choice cannot be looked up", spoken=False)
-"""What holds for somebody who has signed in while the store does not answer: they may have opted out."""
-
 MAX_IDENTIFIER_BYTES = 1024  # an e-mail address has 254 at most (RFC 5321), a signed token some hundred
 PSEUDONYM_BYTES = hashlib.sha256().digest_size
 

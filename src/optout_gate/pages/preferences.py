@@ -156,7 +156,7 @@ def _notices(exchange: Exchange, texts: Texts, chosen: str | None, signed_in: Si
     """Return what the visitor must know besides, each a paragraph."""
     names = []
     by_signal = opted_out_by_signal(exchange)
-    account_out = any(signal.kind == ACCOUNT and signal.spoken for signal in exchange.decision.because)
+    account_out = any(signal.kind == ACCOUNT for signal in exchange.decision.because)
     if cookie_was_refused(exchange, chosen):
         names.append("cookies_blocked")
         if by_signal:

@@ -159,11 +159,6 @@ class ChoicesConfig(_Part):
     path: str = Field("choices.sqlite", min_length=1, description="sqlite: the file, relative to the configuration")
     url: Annotated[str, AfterValidator(_redis_url)] | None = Field(None, description="redis: redis://HOST:PORT/0")
     timeout_ms: float = Field(20.0, gt=0, le=1000, description="how long a visitor's request waits for it at most")
-    unanswered: Literal["restrict", "signals"] = Field(
-        "restrict",
-        description="who has signed in while it does not answer and nothing is remembered of them: restrict treats them "
-        "as opted out, signals goes by what their requests say",
-    )
     cache: ChoicesCacheConfig = Field(default_factory=ChoicesCacheConfig, description="what each worker remembers")
     token_file: str | None = Field(
         None, min_length=1, description="file with the bearer token of /choices on the admin address; off without it"

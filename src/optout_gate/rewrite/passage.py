@@ -5,10 +5,11 @@ goes out contained: as it came, under a Content-Security-Policy that needs no pa
 reaches the door, which cuts the connection: the rest is never sent unrewritten.
 """
 
+import traceback
 from collections.abc import Callable
 from typing import Protocol
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.http import Response
 from optout_gate.rewrite.charset import Charset
 from optout_gate.rewrite.codings import Coding
@@ -29,7 +30,11 @@ class Rewriter(Protocol):
 
 
 class Pipeline:
-    """Coding, charset and rewriter, one behind the other. Raises RewriteError from either method."""
+    """Coding, charset and rewriter, one behind the other.
+
+    Raises RewriteError from either method, and nothing else: a mistake of the gate's own is one as well, so that what
+    leaves instead does not depend on who failed.
+    """
 
     def __init__(self, coding: Coding | None, start: Callable[[bytes], tuple[Charset, Rewriter]]) -> None:
         self._coding = coding
@@ -38,13 +43,26 @@ class Pipeline:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final."""
-        if self._coding is None:
-            return self._rewritten(chunk) if chunk else b""
-        out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
-        return self._coding.closed(b"".join(out))
+        try:
+            if self._coding is None:
+                return self._rewritten(chunk) if chunk else b""
+            out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
+            return self._coding.closed(b"".join(out))
+        except RewriteError:
+            raise
+        except BaseException as error:
+            raise _as_failure(error) from error
 
     def close(self) -> bytes:
         """Return what was held back, and the end of the coding."""
+        try:
+            return self._closed()
+        except RewriteError:
+            raise
+        except BaseException as error:
+            raise _as_failure(error) from error
+
+    def _closed(self) -> bytes:
         if self._started is None:
             return b""  # an empty body stays empty, also where a coding has a header of its own
         charset, rewriter = self._started
@@ -61,14 +79,31 @@ class Pipeline:
         return charset.leave(rewriter.feed(charset.enter(piece)))
 
 
+def _as_failure(error: BaseException) -> BaseException:
+    """Return what is raised in place of a mistake; what is none (somebody cancels, the process ends), as it is."""
+    is_panic = type(error).__module__ == "pyo3_runtime"  # of lol-html: no Exception, so that nobody passes over it
+    if not (is_panic or isinstance(error, Exception)):
+        return error
+    return RewriteError(Failure.REWRITER, mistake(error))
+
+
+def mistake(error: BaseException) -> str:
+    """Return where the gate itself went wrong, in words that hold nothing of the page or of who asked for it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"a mistake in the gate: {type(error).__name__} at {place}"
+
+
 class Passage:
     """A response on its way to the visitor.
 
     A door takes :attr:`head` once :meth:`feed` or :meth:`close` has returned something to send, or at once where
-    :attr:`untouched` says that the body goes through as it is.
+    :attr:`untouched` says that the body goes through as it is. Where :attr:`blocked` is true both are going to raise, for
+    a door that has to know it before it sends a head.
     """
 
     untouched = True
+    blocked = False
 
     def __init__(self, head: Response) -> None:
         self.head = head
@@ -93,14 +128,16 @@ class RewrittenPassage(Passage):
         pipeline: Pipeline,
         contain: Callable[[RewriteError], Response | None],
         finish: Callable[[Response], Response] = lambda head: head,
+        held_bytes: int = HELD_BYTES,
     ) -> None:
         """Take the head to send, and what gives the head to send instead when the rewriter gives up in time.
 
         ``contain`` returns None when nothing may be sent: the error is then raised. ``finish`` is given the head when
-        the first part of the body is rewritten and about to leave, and returns it as it leaves.
+        the first part of the body is rewritten and about to leave, and returns it as it leaves. The first ``held_bytes`` wait.
         """
         super().__init__(head)
         self._finish = finish
+        self._to_hold_bytes = held_bytes
         self._pipeline = pipeline
         self._contain = contain
         self._raw: list[bytes] = []
@@ -125,7 +162,7 @@ class RewrittenPassage(Passage):
             self._ready.append(self._pipeline.feed(chunk))
         except RewriteError as error:
             return self._as_it_came(error)
-        return self._release() if self._held_bytes >= HELD_BYTES else b""
+        return self._release() if self._held_bytes >= self._to_hold_bytes else b""
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
@@ -170,6 +207,33 @@ class RewrittenPassage(Passage):
         self._raw.clear()
         self._ready.clear()
         return raw
+
+
+class BlockedPassage(Passage):
+    """A response of which nothing may leave: whatever is done with it raises, and the door answers 503."""
+
+    untouched = False
+    blocked = True
+
+    def __init__(self, head: Response, error: RewriteError) -> None:
+        super().__init__(head)
+        self._error = error
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Raise.
+
+        Raises:
+            RewriteError: always.
+        """
+        raise self._error
+
+    def close(self) -> bytes:
+        """Raise.
+
+        Raises:
+            RewriteError: always.
+        """
+        raise self._error
 
 
 class ObservedPassage(Passage):

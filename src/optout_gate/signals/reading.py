@@ -29,18 +29,16 @@ class Signal:
         kind: ``gpc``, ``cookie``, ``account``, ``dnt`` or a format's id: what a policy's ``honor`` names.
         words: the signal in words, for people; never holds an identifier.
         refuses: the uses that it refuses, of :data:`~optout_gate.signals.statement.USES`.
-        spoken: False where nobody said so, and the gate holds back until it knows: nothing is told or kept on its word.
     """
 
     kind: str
     words: str
     refuses: frozenset[str] = EVERY_USE
-    spoken: bool = True
 
     @property
     def is_do_not_sell(self) -> bool:
         """True when it refuses sale, sharing or targeted advertising, and not only measurement."""
-        return self.spoken and not self.refuses.isdisjoint(_ADVERTISING)
+        return not self.refuses.isdisjoint(_ADVERTISING)
 
 
 _GPC = Signal(kinds.GPC, "Sec-GPC: 1")

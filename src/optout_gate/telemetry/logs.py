@@ -59,6 +59,11 @@ def _for_people(logger: object, name: str, event: EventDict) -> EventDict:
     return event
 
 
+def _says_something(record: logging.LogRecord) -> bool:
+    """Return False for uvicorn's traceback of a WebSocket frame that is not UTF-8: who sends one is answered 1007."""
+    return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)
+
+
 def configure_logging(form: Form = "text") -> None:
     """Send log lines to standard error; uvicorn's own only from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
@@ -71,6 +76,7 @@ def configure_logging(form: Form = "text") -> None:
         logging.getLogger(name).handlers[:] = [handler]
         logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(name).propagate = False
+        logging.getLogger(name).filters[:] = [_says_something]
 
 
 class RequestLog:
