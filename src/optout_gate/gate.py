@@ -3,7 +3,8 @@
 A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does this for every request::
 
     exchange = gate.open(request)          # the site, the signals, the decision
-    send upstream: exchange.request        # the header lines to send on
+    if exchange.beacon: ...                # its path is that of a vendor's collection: see Beacon
+    send upstream: exchange.request        # the head to send on
     passage = exchange.respond(response)   # the head, and what to put the body through
     for chunk in body: send(passage.feed(chunk))
     send(passage.close())
@@ -20,7 +21,8 @@ from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.load import Loaded
 from optout_gate.report import Outcome, Report
-from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head
+from optout_gate.rewrite import coherence, csp, outgoing, repeats, request_head, response_head
+from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
@@ -28,6 +30,7 @@ from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge, Snippet
+from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
 from optout_gate.rewrite.redirects import kept_home
@@ -89,7 +92,14 @@ class Gate:
 
 
 class Exchange:
-    """The gate's view of one request and its response."""
+    """The gate's view of one request and its response.
+
+    Attributes:
+        beacon: where the request may be one to a denied vendor through the site's own host: its answer, or what the
+            door has to read to know. None for nearly every request.
+    """
+
+    beacon: Beacon | None = None
 
     def __init__(self, gate: Gate, site: Site, request: Request, known: Signal | None = None) -> None:
         begun = gate.clock()
@@ -104,7 +114,24 @@ class Exchange:
             request.method, request.scheme, request.authority, request.target, self._toward_origin(reading)
         )
         self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
+        if self.decision.opted_out:
+            self._look_at_what_goes_out()
         self._spend(begun)
+
+    def _look_at_what_goes_out(self) -> None:
+        catalog, removals = self._gate.catalog, self.report.removals
+        request = outgoing.cleaned(self.visitor, self.request.headers, self.decision, catalog, removals)
+        if self.decision.enforced:
+            self.request = request
+        self.beacon = beacon(self.visitor, self.decision, catalog, removals)
+        if self.beacon is not None and self.beacon.reply is not None:
+            self.note()
+
+    def read(self, body: bytes) -> None:
+        """Take the whole body of a request whose :attr:`beacon` wants it."""
+        assert self.beacon is not None
+        self.beacon.read(body)
+        self.note()
 
     def _toward_origin(self, reading: Reading) -> Headers:
         headers = request_head.toward_origin(self.visitor, self.decision)
@@ -125,8 +152,10 @@ class Exchange:
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
-        is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
-        if (is_page or is_worker or kind.essence == CSS) and mode is Mode.ENFORCE:
+        is_script = kind.essence in JAVASCRIPT
+        is_worker = is_script and request_head.is_for_worker(self.visitor)
+        may_be_library = is_script and not is_worker
+        if (is_page or is_script or kind.essence == CSS) and mode is Mode.ENFORCE:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
@@ -157,6 +186,8 @@ class Exchange:
             if self.decision.do_not_sell:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
+        if may_be_library:
+            return self._script(Response(response.status, headers))
         sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
         if not (
             is_page or is_worker or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))
@@ -177,6 +208,14 @@ class Exchange:
             wait_bytes=repeats.wait_for(response.headers),
             report=self.report,
         )
+
+    def _script(self, response: Response) -> Passage:
+        """Return what a script of the site's own host is put through: it may be a vendor's library."""
+        coding = coding_of(response.headers.members(b"content-encoding"))
+        if response.status != 200 or self.visitor.method != "GET" or coding is None:
+            return Passage(response)
+        name = self.visitor.path.rpartition("/")[2]
+        return LibraryPassage(response, name, coding, self.decision, self._gate.catalog, self.report.removals)
 
     def _told_the_browser(self, headers: Headers, status: int, *, is_page: bool) -> Headers:
         """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""
@@ -280,6 +319,7 @@ class _Measured(Passage):
     def __init__(self, inner: Passage, exchange: Exchange) -> None:
         self._inner = inner
         self._exchange = exchange
+        self.streams = inner.streams
 
     @property
     def head(self) -> Response:  # type: ignore[override]

@@ -82,13 +82,19 @@ class OptOutGateAddon:
         exchange = settings.gate.open(request)
         if exchange is None:
             return
-        messages.set_headers(flow.request, exchange.request.headers)
+        messages.set_head(flow.request, exchange.request)
+        if exchange.beacon is not None:
+            flow.request.stream = False  # its body may have to be read, and it may be answered here
         self._crossings[flow] = Crossing(flow, exchange)
 
     async def request(self, flow: mitm.HTTPFlow) -> None:
-        """Answer for the gate's own pages (mitmproxy's hook)."""
+        """Answer for the gate's own pages, and for denied vendors reached through the site (mitmproxy's hook)."""
         settings = self._settings
         if settings is None or messages.answered_by_another(flow) or comparison.METADATA in flow.metadata:
+            return
+        crossing = self._crossings.get(flow)
+        if crossing is not None:
+            crossing.refuse(flow)
             return
         request = messages.request_of(flow.request)
         if not settings.concern(request.host):

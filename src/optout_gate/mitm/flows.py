@@ -19,6 +19,7 @@ from optout_gate.gate import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.mitm import messages, words
 from optout_gate.rewrite.passage import HELD_BYTES, Passage
+from optout_gate.trackers.endpoints import MAX_BODY_BYTES
 
 KEPT_BYTES = 8 * 1024 * 1024  # of a streamed page, to show it; mitmproxy itself forgets what it streams
 
@@ -41,6 +42,19 @@ class Crossing:
         self._came: bytearray | None = bytearray()  # None: too long to be kept
         self._sent = bytearray()
 
+    def refuse(self, flow: mitm.HTTPFlow) -> None:
+        """Answer a request that is a denied vendor's; its body is here whole."""
+        beacon = self.exchange.beacon
+        if beacon is None:
+            return
+        body = flow.request.raw_content or b""
+        if beacon.wants_body and len(body) <= MAX_BODY_BYTES:
+            self.exchange.read(body)
+        if beacon.reply is not None:
+            flow.response = mitm.Response.make(beacon.reply.status, beacon.reply.body, beacon.reply.headers.pairs)
+            if beacon.reply.status == 204:
+                del flow.response.headers["content-length"]
+
     def respond(self, flow: mitm.HTTPFlow, *, stream: bool) -> None:
         """Rewrite the response's head; have its body come through the gate as it comes (``stream``), or once it is whole."""
         response = flow.response
@@ -51,7 +65,7 @@ class Crossing:
             messages.set_headers(response, passage.head.headers)
             return
         self._passage = passage
-        if stream:
+        if stream and passage.streams:
             headers = passage.head.headers
             if b"content-length" not in headers and b"transfer-encoding" not in headers:
                 headers = messages.framed_for_streaming(headers, flow)

@@ -45,6 +45,13 @@ class Unknown(StrEnum):
     BLOCK = "block"
 
 
+class ClickIds(StrEnum):
+    """What happens to the ids of clicks on the way to the origin."""
+
+    STRIP = "strip"  # they leave the address and Referer
+    KEEP = "keep"
+
+
 def _address(value: str) -> str:
     split_address(value)
     return value
@@ -203,6 +210,11 @@ class PolicyConfig(Part):
     )
     allow: tuple[AllowedName, ...] = Field(
         (), description="hosts (with their subdomains) and vendors that load whatever else is said here"
+    )
+    click_ids: ClickIds = Field(
+        ClickIds.STRIP,
+        description="denied vendors' click ids (gclid, fbclid) in the address and Referer on their way to the origin: "
+        "strip or keep",
     )
     sticky: bool = Field(
         True, description="keep an opt-out that the browser's signal made in the opt-out cookie, until it is taken back"

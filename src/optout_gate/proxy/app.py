@@ -20,6 +20,7 @@ from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
+from optout_gate.receiving import refusal
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
 
@@ -97,7 +98,7 @@ class ProxyApp:
             await websocket.refuse(scope, receive, send, 421)
             return
         headers = self.request_headers(exchange, scope)
-        await websocket.relay(exchange.site.config.upstream, request.target, headers, scope, receive, send)
+        await websocket.relay(exchange.site.config.upstream, exchange.request.target, headers, scope, receive, send)
 
     def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
         """Return the header lines of an exchange's request as its origin gets them."""
@@ -200,6 +201,12 @@ class _Forwarding:
 
     async def _forward(self) -> None:
         exchange, metrics = self.exchange, self.app.metrics
+        if exchange.beacon is not None:
+            refused, self.receive = await refusal(exchange, self.receive)
+            if refused is not None:
+                self.started = True
+                await answer(self.send, refused)
+                return
         headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
         self.body_is_through = body is None
@@ -289,9 +296,14 @@ async def reply(send: Send, status: int, words: str) -> None:
         (b"Content-Type", b"text/plain; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
         (b"Cache-Control", b"no-store"),
-        (b"Date", formatdate(usegmt=True).encode()),
     ]
     if status == 503:
         headers.append((b"Retry-After", b"5"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await answer(send, Response(status, Headers(headers), body))
+
+
+async def answer(send: Send, response: Response) -> None:
+    """Send a whole answer of the gate's own."""
+    headers = [*response.headers, (b"Date", formatdate(usegmt=True).encode())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

@@ -69,6 +69,8 @@ class Passage:
     """
 
     untouched = True
+    streams = True
+    """False where the head is known only once the body is here whole."""
 
     def __init__(self, head: Response) -> None:
         self.head = head

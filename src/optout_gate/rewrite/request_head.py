@@ -17,6 +17,8 @@ _NEVER_REWRITTEN = frozenset(
 
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
+_SCRIPT = b"script"  # never rewritten, but replaced where it is a vendor's library: the whole of it has to be seen
+
 # Why each goes: the page in the visitor's cache may be one from before the opt-out, and the origin, asked whether it
 # is still good, would say yes; a part of a page cannot be rewritten.
 _CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
@@ -53,7 +55,7 @@ def toward_origin(request: Request, decision: Decision) -> Headers:
     if decision.do_not_sell and b"1" not in headers.values(gpc.FIELD):
         # The opt-out came from elsewhere; the origin's own code and its server-side tags get the signal they know.
         headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
-    if may_be_rewritten(request):
+    if may_be_rewritten(request) or request.headers.first(b"sec-fetch-dest") == _SCRIPT:
         headers = headers.without(_CONDITIONS)
         if _wants_a_page(headers):
             headers = headers.without(_RANGES)

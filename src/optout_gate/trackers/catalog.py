@@ -13,6 +13,8 @@ from importlib.resources import files
 
 from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
+from optout_gate.trackers.endpoints import Endpoint, Endpoints
+from optout_gate.trackers.libraries import Libraries, Library
 from optout_gate.trackers.vendor import CatalogueFile, Vendor
 
 # Second labels under which countries register names, as in example.co.uk; with ``name.*`` patterns only.
@@ -25,7 +27,8 @@ class Rule:
 
     Attributes:
         vendor: the vendor it belongs to.
-        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``list`` (a filter list) or ``shape``.
+        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``endpoint``, ``library``, ``list`` (a filter list) or
+            ``shape``.
         text: the rule as written.
         file: the file it stands in; built-in ones are named ``catalogue/NAME.yaml``.
         line: its line, from 1.
@@ -64,6 +67,8 @@ class Catalog:
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
         self.containers: dict[str, tuple[Rule, str]] = {}
+        self._endpoints: list[tuple[Endpoint, Rule]] = []
+        self._libraries: list[tuple[Library, Rule]] = []
         self.lazy_attributes: tuple[str, ...] = ()
         problems: list[Problem] = []
         for document, path, vendors in documents:
@@ -79,6 +84,8 @@ class Catalog:
                 self._index(vendor, document, where)
         if problems:
             raise ConfigError(problems)
+        self.endpoints = Endpoints(self._endpoints)
+        self.libraries = Libraries(self._libraries)
         self._cookie_prefixes.sort(key=lambda item: -len(item[0]))
         # A parameter's name stands behind "?", "&" or, in a page, "&amp;".
         names = "|".join(sorted(map(re.escape, self._click_ids), key=len, reverse=True))
@@ -178,6 +185,13 @@ class Catalog:
             text = " + ".join(fingerprint.all)
             first, *others = fingerprint.all
             self._inline.append((first, tuple(others), rule("inline", "inline", index, text)))
+        for index, endpoint in enumerate(vendor.endpoints):
+            fields = "&".join(f"{name}={value}" for name, value in endpoint.fields.items())
+            text = f"{' '.join(endpoint.paths)} with {fields}"
+            self._endpoints.append((endpoint, rule("endpoint", "endpoints", index, text)))
+        for index, library in enumerate(vendor.libraries):
+            made = rule("library", "libraries", index, " + ".join(library.all))
+            self._libraries.append((library, made))
 
     def _entry(self, host: str) -> _Entry:
         if host.endswith(".*"):
