@@ -110,7 +110,7 @@ class OptOutGateAddon:
     def responseheaders(self, flow: mitm.HTTPFlow) -> None:
         """Rewrite the response's head, and put the body on its way (mitmproxy's hook)."""
         crossing = self._crossings.get(flow)
-        if crossing is None or flow.response is None:
+        if crossing is None or crossing.is_refused or flow.response is None:
             return
         if messages.answered_by_another(flow) or flow.response.status_code == 101:
             del self._crossings[flow]

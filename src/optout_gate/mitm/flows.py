@@ -36,6 +36,7 @@ class Crossing:
         is_ours = words.METADATA in flow.metadata  # a flow replayed
         self.may_comment = is_ours or not flow.comment  # what a person or another addon wrote stays
         self.may_mark = is_ours or not flow.marked
+        self.is_refused = False  # answered here: mitmproxy shows the answer to every hook as though it had come
         self.original: bytes | None = None  # the origin's body, once it is through; None where it is not kept
         self._passage: Passage | None = None
         self._is_cut = False
@@ -51,6 +52,7 @@ class Crossing:
         if beacon.wants_body and len(body) <= MAX_BODY_BYTES:
             self.exchange.read(body)
         if beacon.reply is not None:
+            self.is_refused = True
             flow.response = mitm.Response.make(beacon.reply.status, beacon.reply.body, beacon.reply.headers.pairs)
             if beacon.reply.status == 204:
                 del flow.response.headers["content-length"]

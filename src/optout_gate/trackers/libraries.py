@@ -23,7 +23,7 @@ _CHUNK = re.compile(rb"webpackChunk\w*|webpackJsonp\w*")
 _BUNDLED = re.compile(
     rb"__webpack_modules__|parcelRequire|__vite__mapDeps|TURBOPACK|System\.register\("
     # A module that imports or exports is one of several files, and no vendor's tag is loaded as one.
-    rb"|(?:^|[;}\n])\s*(?:import(?:\s*[{*]|\s*[\"'][./]|\s+\w+\s+from\b)|export\s*[{*]|export\s+default\b)"
+    rb"|(?:^|[;}\n]|\*/)\s*(?:import(?:\s*[{*]|\s*[\"'][./]|\s+\w+\s+from\b)|export\s*[{*]|export\s+default\b)"
 )
 
 
