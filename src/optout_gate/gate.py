@@ -12,6 +12,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
 """
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_network
 
 from optout_gate.errors import RewriteError
@@ -21,7 +22,7 @@ from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.load import Loaded
 from optout_gate.report import Outcome, Report
-from optout_gate.rewrite import coherence, csp, outgoing, repeats, request_head, response_head
+from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, request_head, response_head
 from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
@@ -29,7 +30,7 @@ from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
-from optout_gate.rewrite.judge import Judge, Snippet
+from optout_gate.rewrite.judge import Judge, Removals, Snippet
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
@@ -50,6 +51,7 @@ _XML = frozenset({"application/xhtml+xml"})
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
+_REMEMBERED = frozenset({HTML, CSS, *_XML})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
 
@@ -119,7 +121,8 @@ class Exchange:
         self._spend(begun)
 
     def _look_at_what_goes_out(self) -> None:
-        catalog, removals = self._gate.catalog, self.report.removals
+        catalog, removals = self._gate.catalog, Removals()
+        self.report.outgoing = removals
         request = outgoing.cleaned(self.visitor, self.request.headers, self.decision, catalog, removals)
         if self.decision.enforced:
             self.request = request
@@ -143,11 +146,24 @@ class Exchange:
     def respond(self, response: Response) -> Passage:
         """Return the head to send on and what to put the body through."""
         begun = self._gate.clock()
-        passage = self._passage(response)
+        passage = self._remembered(response) or self._passage(response)
         self._spend(begun)
         return passage if passage.untouched else _Measured(passage, self)
 
-    def _passage(self, response: Response) -> Passage:
+    def _remembered(self, response: Response) -> Passage | None:
+        """Return what looks the answer up first, or None for one that cannot be the same for the next visitor."""
+        if not self.decision.enforced or self.site.wording.absent:  # strings that are made where none stand have a date
+            return None
+        if media_type(response.headers).essence not in _REMEMBERED:
+            return None
+        if not answers.may_come_again(self.visitor, response):
+            return None
+        work_out = partial(self._passage, whole=True)
+        key = answers.key_of(self.decision, self.visitor, response)
+        return answers.RepeatedAnswer(response, work_out, self._gate.repeats, key=key, report=self.report)
+
+    def _passage(self, response: Response, *, whole: bool = False) -> Passage:
+        """Return what the response goes through; ``whole`` says that head and body are remembered as one already."""
         mode = self.site.config.mode
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
@@ -198,7 +214,9 @@ class Exchange:
                 headers = headers.without(response_head.REWRITTEN_BODY)
             return Passage(Response(response.status, headers))
         rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
-        if not (isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)):
+        if whole or not (
+            isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)
+        ):
             return rewritten
         return repeats.RepeatedPassage(
             rewritten,
@@ -305,7 +323,9 @@ class Exchange:
             self.report.outcome in (Outcome.UNTOUCHED, Outcome.NOTHING_TO_DO, Outcome.ENFORCED)
             and self.decision.enforced
         ):
-            self.report.outcome = Outcome.ENFORCED if self.report.removals else Outcome.NOTHING_TO_DO
+            self.report.outcome = (
+                Outcome.ENFORCED if self.report.removals or self.report.outgoing else Outcome.NOTHING_TO_DO
+            )
 
     def _spend(self, begun: float) -> None:
         self.report.gate_seconds += self._gate.clock() - begun

@@ -20,6 +20,9 @@ class Outcome(StrEnum):
     OBSERVED = "observed"  # opted out on a site in observe mode
 
 
+_NOTHING = Removals()  # is kept from the origin for nearly everybody; the gate puts one to write to where it may be
+
+
 @dataclass(slots=True)
 class Report:
     """What happened in one exchange. Filled as it goes; complete when the body is through.
@@ -29,7 +32,8 @@ class Report:
         decision: what held, and on whose word.
         reading: what the request said.
         contradictions: pairs of signals of which one refuses what the other allows.
-        removals: everything taken out (in observe mode: that would have been).
+        removals: everything taken out of the response (in observe mode: that would have been).
+        outgoing: what was kept from the origin: cookies, ids of clicks, or the whole request (likewise).
         outcome: what became of it.
         unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
         error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
@@ -43,9 +47,18 @@ class Report:
     reading: Reading
     contradictions: Sequence[tuple[str, str]] = ()
     removals: Removals = field(default_factory=Removals)
+    outgoing: Removals = field(default_factory=lambda: _NOTHING)
     outcome: Outcome = Outcome.UNTOUCHED
     unguarded: str | None = None
     error: str | None = None
     bytes_in: int = 0
     bytes_out: int = 0
     gate_seconds: float = 0.0
+
+    @property
+    def taken_out(self) -> Removals:
+        """Everything taken out in either direction."""
+        both = Removals()
+        both.take(self.outgoing)
+        both.take(self.removals)
+        return both

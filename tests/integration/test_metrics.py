@@ -13,7 +13,8 @@ from optout_gate.http import Headers, Request
 from optout_gate.policy.decision import Verdict
 from optout_gate.policy.load import from_upstream
 from optout_gate.report import Outcome
-from optout_gate.rewrite.judge import KINDS
+from optout_gate.rewrite import outgoing
+from optout_gate.rewrite.judge import KINDS, Removals
 from optout_gate.signals.formats import FORMATS
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.trackers.catalog import Rule
@@ -53,6 +54,7 @@ def met(gate: Gate) -> str:
     ):
         get(gate.address, "/", *lines)
     get(gate.address, "/odd", "Sec-GPC: 1")
+    assert get(gate.address, "/g/collect?v=2&tid=G-1&gclid=x", "Sec-GPC: 1", "Cookie: _ga=1; _gid=2; a=3")[0] == 204
     get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
     get(gate.address, "/_optout/preferences")
     get(gate.address, "/_optout/opt-out", "Origin: https://evil.test", "Content-Length: 0", method="POST")
@@ -81,7 +83,7 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
     ("series", "value"),
     [
         ('optout_gate_requests_total{decision="untouched",signal="none",site="*"}', 3),
-        ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 2),
+        ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 3),
         ('optout_gate_requests_total{decision="enforced",signal="cookie",site="*"}', 1),
         ('optout_gate_requests_total{decision="contained",signal="gpc",site="*"}', 1),
         ('optout_gate_rewrite_errors_total{action="contained",reason="coding"}', 1),
@@ -93,6 +95,9 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
         ("optout_gate_config_last_reload_successful", 1),
         ('optout_gate_refused_requests_total{reason="loop"}', 1),
         ('optout_gate_removals_total{kind="script",purpose="tag_management",vendor="google-tag-manager"}', 3),
+        ('optout_gate_beacons_refused_total{vendor="google-analytics"}', 1),
+        ("optout_gate_request_cookies_cut_total", 2),
+        ("optout_gate_request_click_ids_cut_total", 1),
         ("optout_gate_inflight_requests", 0),
     ],
 )
@@ -118,11 +123,14 @@ def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300() -> None:
                 assert exchange is not None
                 exchange.report.outcome, exchange.report.error = outcome, reason
                 exchange.report.contradictions = [("gpc", each) for each in FORMATS]
+                exchange.report.outgoing = Removals()
                 exchange.report.removals.unknown = Counter({f"{number}.example": 1 for number in range(50)})
                 for verdict in verdicts if reason == "engine" else ():
                     for kind in KINDS:
                         exchange.report.removals.add(kind, verdict, "x")
                         total += 1
+                    for kind in (outgoing.BEACON, outgoing.COOKIE, outgoing.CLICK_ID):
+                        exchange.report.outgoing.add(kind, verdict, "x")
                 metrics.record(exchange.report, seconds=0.1)
     for vendor in gate.catalog.vendors:
         for channel in ("beacon", "fetch", "img", "script", "frame"):

@@ -23,7 +23,8 @@ from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.load import Loaded, load_file
 from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import ServerLimits, gate_protocol
-from optout_gate.proxy.server import bind, running_server
+from optout_gate.proxy.settings import bind
+from optout_gate.proxy.visitors import running_server
 from optout_gate.report import Report
 from optout_gate.telemetry.metrics import Metrics
 from support.asgi_server import exchange
@@ -67,7 +68,7 @@ NOTHING: Seen = (None, b"", Headers())
 
 def summary(report: Report) -> dict[str, Any]:
     """Return what of a report has to be the same through every door."""
-    removals = sorted([*key, count] for key, count in report.removals.counts.items())
+    removals = sorted([*key, count] for key, count in report.taken_out.counts.items())
     return {
         "outcome": report.outcome.value,
         "signal": report.decision.signal,

@@ -69,7 +69,7 @@ def reply(exchange: Exchange) -> Response | None:
 
 
 def vendors(exchange: Exchange) -> list[str]:
-    return [vendor for vendor, _, kind in exchange.report.removals.counts if kind == "beacon"]
+    return [vendor for vendor, _, kind in exchange.report.outgoing.counts if kind == "beacon"]
 
 
 ANSWERS = {
@@ -100,7 +100,7 @@ def test_a_beacon_is_refused_with_what_its_caller_survives(case: dict[str, Any])
 def test_what_only_looks_like_a_beacon_goes_on_as_it_came(case: dict[str, Any]) -> None:
     exchange = of_case(case, OPTED_OUT)
     assert reply(exchange) is None
-    assert not exchange.report.removals
+    assert not exchange.report.outgoing
     assert exchange.request.target == case["to"].encode()
 
 
@@ -165,7 +165,7 @@ def test_observe_mode_lists_what_would_have_been_refused_and_lets_it_go() -> Non
         ),
     ):
         assert reply(exchange) is None
-        assert exchange.report.removals.counts.total() == 1
+        assert exchange.report.outgoing.counts.total() == 1
         exchange.respond(Response(202, Headers()))
         assert exchange.report.outcome is Outcome.OBSERVED
 
@@ -175,7 +175,7 @@ def test_a_vendor_that_the_policy_allows_by_name_may_collect() -> None:
     exchange = allowing.open(request(VIEW, OPTED_OUT))
     assert exchange is not None
     assert reply(exchange) is None
-    assert not exchange.report.removals
+    assert not exchange.report.outgoing
 
 
 def test_an_operators_own_endpoint_is_refused_like_the_catalogues() -> None:

@@ -59,7 +59,7 @@ def test_a_signals_cookie_stays_even_if_somebody_calls_it_a_vendors() -> None:
 
 def test_what_was_cut_is_in_the_report_by_vendor() -> None:
     exchange = sent("/?adclid=1", OPTED_OUT, (b"Cookie", b"_ads=1; _ads_b=2"), (REFERER, b"https://x.test/?adclid=2"))
-    assert exchange.report.removals.counts == {
+    assert exchange.report.outgoing.counts == {
         ("test-ads", "advertising", "sent_cookie"): 2,
         ("test-ads", "advertising", "sent_click_id"): 2,
     }
@@ -70,7 +70,7 @@ def test_observe_mode_lists_what_it_would_cut_and_cuts_nothing() -> None:
     exchange = sent("/?adclid=1", *lines, text=SITE.rstrip() + "\n    mode: observe\n")
     assert exchange.request.target == b"/?adclid=1"
     assert exchange.request.headers.pairs[1:] == lines
-    assert len(exchange.report.removals) == 3
+    assert len(exchange.report.outgoing) == 3
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_click_ids_stay_where_the_policy_keeps_them() -> None:
     exchange = sent("/?adclid=1", OPTED_OUT, (REFERER, b"https://x.test/?adclid=2"), text=keeping)
     assert exchange.request.target == b"/?adclid=1"
     assert exchange.request.headers.values(b"referer") == [b"https://x.test/?adclid=2"]
-    assert not exchange.report.removals
+    assert not exchange.report.outgoing
 
 
 def test_the_page_is_still_read_by_the_address_that_the_visitor_sees() -> None:

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from optout_gate import __version__
 from optout_gate.gate import Gate
 from optout_gate.report import Report
+from optout_gate.rewrite import outgoing
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
@@ -29,6 +30,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 MAX_NAMED_FORMATS = 4  # consent cookies named in labels; a site has one platform or two, the gate reads dozens
 MAX_BROWSER_PAIRS = 15  # of vendor and channel; anybody can send such reports
+MAX_BEACON_VENDORS = 10  # a site proxies one or two
 MAX_PAIRS = 15  # of signals that contradict each other
 MAX_UNKNOWN_HOSTS = 1000  # remembered to tell a new one
 MAX_REMOVAL_SERIES = 50  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
@@ -58,6 +60,22 @@ class Metrics:
             "optout_gate_removals_total",
             "References, scripts and cookies taken out of responses (in observe mode: that would have been).",
             ["vendor", "purpose", "kind"],
+            registry=to,
+        )
+        self.beacons = Counter(
+            "optout_gate_beacons_refused_total",
+            "Requests to denied vendors through the site's own host that were refused (observed: would have been).",
+            ["vendor"],
+            registry=to,
+        )
+        self.cookies_cut = Counter(
+            "optout_gate_request_cookies_cut_total",
+            "Cookies of denied vendors cut out of requests to origins (observed: would have been).",
+            registry=to,
+        )
+        self.click_ids_cut = Counter(
+            "optout_gate_request_click_ids_cut_total",
+            "Click ids of denied vendors cut out of addresses and Referer on their way to origins (likewise).",
             registry=to,
         )
         self.blocked_in_browser = Counter(
@@ -192,12 +210,14 @@ class Metrics:
         self._formats: set[str] = set()
         self._in_browser: set[tuple[str, str]] = set()
         self._pairs: set[tuple[str, str]] = set()
+        self._beacons_named: set[str] = set()
         self._removals_named: set[tuple[str, str, str]] = set()
         self.choices = ChoiceMetrics(to)
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self.requests.labels)
-        self._of_removal = cache(self.removals.labels)
+        self._of_removal = cache(lambda *removal: self.removals.labels(*self._removal_labels(removal)))
+        self._opted_out_by = cache(self.last_opt_out.labels)
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
         """Say what is at work since now, and show every site at zero before its first request.
@@ -224,9 +244,11 @@ class Metrics:
         signal = self._signal_label(report.decision.signal)
         self._of_request(report.site, signal, report.outcome.value).inc()
         for removal, count in report.removals.counts.items():
-            self._of_removal(*self._removal_labels(removal)).inc(count)
+            self._of_removal(*removal).inc(count)
+        if report.outgoing:
+            self._went_out(report)
         if report.decision.because:
-            self.last_opt_out.labels(signal).set(time.time())
+            self._opted_out_by(signal).set(time.time())
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
@@ -245,6 +267,14 @@ class Metrics:
             self._met(host, count)
         if report.reading.dnt:
             self.dnt.inc()
+
+    def _went_out(self, report: Report) -> None:
+        """Count what was kept from the origin."""
+        for (vendor, _, kind), count in report.outgoing.counts.items():
+            if kind == outgoing.BEACON:
+                self.beacons.labels(_bounded(vendor, self._beacons_named, MAX_BEACON_VENDORS, OTHER)).inc(count)
+            else:
+                (self.cookies_cut if kind == outgoing.COOKIE else self.click_ids_cut).inc(count)
 
     def browser_said(self, what: str, first: str, channel: str, count: int) -> None:
         """Count what a browser reported, or a report of one that was not read.
