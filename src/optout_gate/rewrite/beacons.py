@@ -70,8 +70,10 @@ class Beacon:
             self._is_one(*whole[:2])
 
     def read(self, body: bytes) -> None:
-        """Take the request's whole body; one longer than the bound is never given."""
+        """Take the request's whole body; one longer than a beacon's is the site's own."""
         self.wants_body = False
+        if len(body) > MAX_BODY_BYTES:
+            return
         found = fields_of_body(body, {name for _, _, missing in self._suspects for name in missing})
         for endpoint, verdict, missing in self._suspects:
             if not set(missing).intersection(endpoint.missing(found)):
@@ -95,10 +97,13 @@ def beacon(request: Request, decision: Decision, catalog: Catalog, removals: Rem
     return Beacon(request, suspects, removals, stays=not decision.enforced) if suspects else None
 
 
-def known_endpoint(catalog: Catalog, path: str, query: str) -> tuple[Endpoint, Rule, list[str]] | None:
-    """Return the endpoint that a path and query come nearest to, its rule, and the fields a body must still bring."""
+def nearest(catalog: Catalog, path: str, query: str, body: bytes) -> tuple[Endpoint, Rule, list[str]] | None:
+    """Return the endpoint that a request comes nearest to, its rule, and the fields that it does not bring."""
     found = fields_of_query(query)
-    near = [(endpoint, rule, endpoint.missing(found)) for endpoint, rule in catalog.endpoints.on(path)]
+    near: list[tuple[Endpoint, Rule, list[str]]] = []
+    for endpoint, rule in catalog.endpoints.on(path):
+        brought = endpoint.missing(fields_of_body(body, endpoint.fields))
+        near.append((endpoint, rule, [name for name in endpoint.missing(found) if name in brought]))
     return min(near, key=lambda each: len(each[2]), default=None)
 
 
