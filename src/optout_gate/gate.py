@@ -11,7 +11,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
     record(exchange.report)                # what was removed, and what it cost
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import ip_network
 
@@ -25,6 +25,7 @@ from optout_gate.report import Outcome, Report
 from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, request_head, response_head
 from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
+from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.guard_rules import Guards
@@ -69,6 +70,7 @@ class Gate:
         self.clock = clock
         self.memory: Memory[Snippet] = Memory()
         self.repeats = repeats.Repeats()
+        self.cloaks = Cloaks(loaded.catalog, clock) if loaded.config.dns.uncloak else None
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
@@ -81,6 +83,11 @@ class Gate:
     def site_for(self, host: str) -> Site | None:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
+
+    def learn(self, host: str, names: Sequence[str], lifetime_s: float) -> None:
+        """Take what the DNS says of a subdomain: the names that its CNAMEs lead to, and for how long that holds."""
+        if self.cloaks is not None and self.cloaks.learn(host, names, lifetime_s):
+            self.memory, self.repeats = Memory(), repeats.Repeats()  # what pages became with it is past
 
     def open(self, request: Request, known: Signal | None = None) -> "Exchange | None":
         """Return the exchange that ``request`` begins, or None when no site answers to its host (421).
@@ -188,6 +195,7 @@ class Exchange:
             memory=self._gate.memory,
             own_hosts=self.site.hosts,
             inline_allowed=response_head.allows_inline(headers),
+            cloaks=self._gate.cloaks,
         )
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED

@@ -28,6 +28,7 @@ from optout_gate.policy.load import Loaded, everywhere, load_file
 from optout_gate.receiving import refusal
 from optout_gate.report import Report
 from optout_gate.rewrite.passage import Passage
+from optout_gate.uncloaking import Uncloaking
 
 READ_BYTES = 64 * 1024  # of a file at a time, as servers read them
 
@@ -63,6 +64,7 @@ class OptOutGateMiddleware:
         self.gate = gate_of(config)
         self._on_report = on_report
         self._pages = OwnPages(lambda: self.gate)
+        self._uncloaking = Uncloaking()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -91,6 +93,8 @@ class OptOutGateMiddleware:
         finally:
             if self._on_report is not None:
                 self._on_report(exchange.report)
+            if self.gate.cloaks is not None:
+                self._uncloaking.look_up(self.gate)
         if answer.error is not None and answer.started:
             raise answer.error  # the server closes the connection: the visitor's browser sees that a part is missing
 

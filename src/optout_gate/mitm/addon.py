@@ -22,6 +22,7 @@ from optout_gate.mitm.record import Record
 from optout_gate.mitm.settings import NAMES, OPTIONS, Settings, settings_of
 from optout_gate.pages.direct import is_own, own_page
 from optout_gate.signals import gpc
+from optout_gate.uncloaking import Uncloaking
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class OptOutGateAddon:
         self._crossings: MutableMapping[mitm.HTTPFlow, Crossing] = WeakKeyDictionary()
         self._compared: MutableMapping[str, mitm.HTTPFlow] = WeakValueDictionary()
         self._record = Record()
+        self._uncloaking = Uncloaking()
         self._take_view_away: Callable[[], None] = lambda: None
 
     def load(self, loader: Loader) -> None:
@@ -124,6 +126,8 @@ class OptOutGateAddon:
     def response(self, flow: mitm.HTTPFlow) -> None:
         """Finish the body, and say what happened (mitmproxy's hook)."""
         self._finish(flow)
+        if self._settings is not None and self._settings.gate.cloaks is not None:
+            self._uncloaking.look_up(self._settings.gate)
 
     def error(self, flow: mitm.HTTPFlow) -> None:
         """Say what happened up to where the flow broke off (mitmproxy's hook)."""

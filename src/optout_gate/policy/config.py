@@ -232,6 +232,16 @@ class PolicyConfig(Part):
         return self.notice.refusable.union(self.deny if "deny" in self.model_fields_set else ())
 
 
+class DnsConfig(Part):
+    """What the DNS is asked."""
+
+    uncloak: bool = Field(
+        False,
+        description="look up subdomains of the site that pages refer to, and treat one that is a vendor's CNAME as it",
+    )
+    resolvers: tuple[Address, ...] = Field((), description="resolvers to ask, HOST:PORT; by default the system's")
+
+
 class CookieConfig(Part):
     """The gate's own first-party opt-out cookie."""
 
@@ -281,6 +291,7 @@ class Config(Part):
         description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
+    dns: DnsConfig = Field(default_factory=DnsConfig, description="what the DNS is asked; nothing by default")
     preferences: PreferencesConfig = Field(
         default_factory=PreferencesConfig, description="the preference page and the status"
     )

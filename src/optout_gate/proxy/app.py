@@ -22,6 +22,7 @@ from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamRespon
 from optout_gate.receiving import refusal
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
+from optout_gate.uncloaking import Uncloaking
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -43,6 +44,7 @@ class ProxyApp:
         self.metrics = metrics
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
+        self.uncloaking = Uncloaking()
         self._upstreams: dict[str, Upstream] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +64,7 @@ class ProxyApp:
         for upstream in self._upstreams.values():
             await upstream.close()
         await self.reception.close()
+        await self.uncloaking.close()
 
     def upstream(self, url: str) -> Upstream:
         """Return the connections to the origin at ``url``; they are made on first use."""
@@ -135,6 +138,8 @@ class ProxyApp:
         finally:
             self.metrics.inflight.dec()
             self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+            if gate.cloaks is not None:
+                self.uncloaking.look_up(gate)
 
 
 class _Forwarding:
