@@ -8,7 +8,7 @@ how many vendors there are.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from optout_gate.documents import Document, parse, validate
@@ -19,6 +19,8 @@ from optout_gate.trackers.vendor import CatalogueFile, Vendor
 
 # Second labels under which countries register names, as in example.co.uk; with ``name.*`` patterns only.
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org"})
+
+MAX_COOKIE_NAMES = 2048  # remembered; a site has some dozens, and anybody can send others
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Catalog:
         self._hosts: dict[str, _Entry] = {}
         self._names: dict[str, _Entry] = {}  # of ``name.*`` hosts
         self._cookies: dict[str, Rule] = {}
-        self._cookie_prefixes: list[tuple[str, Rule]] = []
+        self._cookie_prefixes: dict[str, Rule] = {}
         self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
@@ -86,7 +88,10 @@ class Catalog:
             raise ConfigError(problems)
         self.endpoints = Endpoints(self._endpoints)
         self.libraries = Libraries(self._libraries)
-        self._cookie_prefixes.sort(key=lambda item: -len(item[0]))
+        # Hundreds of prefixes have some twenty lengths, so a name is looked up one length at a time. The same few names
+        # come with every request of every visitor; they are remembered, their values never get here.
+        self._prefix_lengths = tuple(sorted({len(prefix) for prefix in self._cookie_prefixes}, reverse=True))
+        self._by_cookie = lru_cache(maxsize=MAX_COOKIE_NAMES)(self._find_cookie)
         # A parameter's name stands behind "?", "&" or, in a page, "&amp;".
         names = "|".join(sorted(map(re.escape, self._click_ids), key=len, reverse=True))
         self.click_id_pattern = re.compile(f"[?&;](?:{names})=") if names else None
@@ -137,10 +142,16 @@ class Catalog:
 
     def by_cookie(self, name: str) -> Rule | None:
         """Return the rule for a first-party cookie's name, or None."""
+        return self._by_cookie(name)
+
+    def _find_cookie(self, name: str) -> Rule | None:
         rule = self._cookies.get(name)
         if rule is not None:
             return rule
-        return next((rule for prefix, rule in self._cookie_prefixes if name.startswith(prefix)), None)
+        for length in self._prefix_lengths:
+            if (rule := self._cookie_prefixes.get(name[:length])) is not None:
+                return rule
+        return None
 
     def by_click_id(self, name: str) -> Rule | None:
         """Return the rule for a query parameter that identifies a click, or None."""
@@ -170,7 +181,7 @@ class Catalog:
         for index, name in enumerate(vendor.cookies):
             made = rule("cookie", "cookies", index, name)
             if name.endswith("*"):
-                self._cookie_prefixes.append((name[:-1], made))
+                self._cookie_prefixes.setdefault(name[:-1], made)
             else:
                 self._cookies[name] = made
         for index, name in enumerate(vendor.click_ids):
