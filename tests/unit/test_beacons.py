@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import surrogates
 from optout_gate.rewrite.neutral import GIF
+from optout_gate.telemetry.metrics import Metrics
 from optout_gate.trackers.catalog import builtin
 from optout_gate.trackers.endpoints import MAX_BODY_BYTES, MAX_OPENED_BYTES, Endpoint, fields_of_body
 from support.gates import OPTED_OUT, SITE, gate, request
@@ -239,3 +241,24 @@ def test_a_compressed_body_that_grows_without_end_is_not_opened_further_than_a_b
     bomb = gzip.compress(b'{"n": "pageview", "u": "https://s.test", "d": "s.test", "x": "' + b"a" * 5_000_000 + b'"}')
     assert len(bomb) < MAX_BODY_BYTES < MAX_OPENED_BYTES
     assert reply(sent("/api/event", OPTED_OUT, JSON, body=bomb)) is None
+
+
+@pytest.mark.parametrize(("mode", "done"), [("enforce", "refused"), ("observe", "would have been refused")])
+def test_the_log_names_each_vendor_once_and_no_path(mode: str, done: str) -> None:
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    log, metrics = logging.getLogger("optout_gate"), Metrics()
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        for _ in range(2):
+            exchange = sent("/secret/path" + VIEW, OPTED_OUT, mode=mode)
+            if mode == "observe":
+                exchange.respond(Response(204, Headers()))
+            metrics.record(exchange.report, seconds=0.1)
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+    assert lines == [f"requests to google-analytics through the site's own host: {done}"]

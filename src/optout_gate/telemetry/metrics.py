@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from optout_gate import __version__
 from optout_gate.gate import Gate
-from optout_gate.report import Report
+from optout_gate.report import Outcome, Report
 from optout_gate.rewrite import outgoing
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
@@ -272,9 +272,18 @@ class Metrics:
         """Count what was kept from the origin."""
         for (vendor, _, kind), count in report.outgoing.counts.items():
             if kind == outgoing.BEACON:
-                self.beacons.labels(_bounded(vendor, self._beacons_named, MAX_BEACON_VENDORS, OTHER)).inc(count)
+                label = vendor if vendor in self._beacons_named else self._met_beacon(vendor, report)
+                self.beacons.labels(label).inc(count)
             else:
                 (self.cookies_cut if kind == outgoing.COOKIE else self.click_ids_cut).inc(count)
+
+    def _met_beacon(self, vendor: str, report: Report) -> str:
+        """Return what a vendor counts as whose beacons are new here, and name it in the log."""
+        label = _bounded(vendor, self._beacons_named, MAX_BEACON_VENDORS, OTHER)
+        if label == vendor:
+            done = "would have been refused" if report.outcome is Outcome.OBSERVED else "refused"
+            log.info("requests to %s through the site's own host: %s", vendor, done)
+        return label
 
     def browser_said(self, what: str, first: str, channel: str, count: int) -> None:
         """Count what a browser reported, or a report of one that was not read.
