@@ -58,7 +58,7 @@ _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 
 
 class Gate:
-    """A configuration at work. Immutable: a reload builds a new one and swaps it."""
+    """A configuration at work: a reload builds a new one and swaps it. What changes in it is only what it remembers."""
 
     def __init__(self, loaded: Loaded, *, clock: Callable[[], float]) -> None:
         """Take a loaded configuration, and a clock in seconds by which work is measured."""
