@@ -53,4 +53,4 @@ async def refusal(exchange: Exchange, receive: Receive) -> tuple[Response | None
         body = await replayed.whole_body()
         if body is not None:
             exchange.read(body)
-    return beacon.reply, receive
+    return (exchange.marked(beacon.reply) if beacon.reply is not None else None), receive

@@ -6,7 +6,8 @@ import click
 from rich.table import Table
 
 from optout_gate.cli.output import config_errors_told, console, emit_json
-from optout_gate.policy.config import PolicyConfig
+from optout_gate.policy.config import PolicyConfig, SiteConfig
+from optout_gate.policy.config_failures import Instead, NoTransform
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.honor import Reach
 from optout_gate.policy.load import Loaded, load_file
@@ -63,6 +64,25 @@ def check(config: Path, as_json: bool) -> None:
         for line in filter_list.skipped:
             told = f"  {filter_list.path}:{line.number}: passed over, {line.fault}: {line.text}"
             console.print(told, markup=False, soft_wrap=True)
+    for site in loaded.config.sites:
+        _tell_failures(site)
+    console.print(
+        f"a cache in front has to keep requests with the cookie {loaded.config.cookie.name} apart, as those of "
+        "`optout-gate snippet` do; `optout-gate probe URL` finds one that does not",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _tell_failures(site: SiteConfig) -> None:
+    """Print what leaves in place of pages that cannot be rewritten, where it is not the default."""
+    for cause, instead in site.on_failure:
+        if instead is Instead.PASS:
+            console.print(f"[yellow]{site.hosts[0]}: on_failure.{cause} passes pages unenforced[/]", soft_wrap=True)
+        elif instead is Instead.BLOCK:
+            console.print(f"{site.hosts[0]}: on_failure.{cause} blocks pages", soft_wrap=True)
+    if site.no_transform is NoTransform.HONOR:
+        console.print(f"[yellow]{site.hosts[0]}: no_transform passes pages unenforced[/]", soft_wrap=True)
 
 
 def _honoured(word: str, reach: Reach | tuple[Purpose, ...]) -> str:

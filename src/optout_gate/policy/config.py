@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from optout_gate.policy.config_failures import NoTransform, OnFailureConfig
 from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, GpcJsonConfig, PreferencesConfig
 from optout_gate.policy.honor import EVERY_SIGNAL, Honor
 from optout_gate.policy.notice import Notice
@@ -165,6 +166,20 @@ class SiteConfig(Part):
     )
     coherence: CoherenceConfig = Field(
         default_factory=CoherenceConfig, description="the site's own opt-out strings, for a visitor who opted out"
+    )
+    on_failure: OnFailureConfig = Field(
+        default_factory=OnFailureConfig,
+        description="what leaves when an opt-out cannot be enforced, by cause: contain, block or pass",
+    )
+    no_transform: NoTransform = Field(
+        NoTransform.ENFORCE,
+        description="pages that the origin forbids to change: enforce all the same, contain or honor",
+    )
+    seal: bool = Field(
+        False, description="tell caches in front not to change pages of who opted out (Cache-Control: no-transform)"
+    )
+    outcome_header: bool = Field(
+        True, description="say in Optout-Gate what became of each response to somebody who opted out"
     )
 
     @property

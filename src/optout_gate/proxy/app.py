@@ -22,6 +22,7 @@ from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamRespon
 from optout_gate.receiving import refusal
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
+from optout_gate.telemetry.outcomes import OutcomeLog
 from optout_gate.uncloaking import Uncloaking
 
 Scope = MutableMapping[str, Any]
@@ -44,6 +45,7 @@ class ProxyApp:
         self.metrics = metrics
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
+        self.outcomes = OutcomeLog()
         self.uncloaking = Uncloaking()
         self._upstreams: dict[str, Upstream] = {}
 
@@ -120,14 +122,15 @@ class ProxyApp:
         gate = self.gate
         request = request_of(scope)
         known = await self.reception.signed_in(gate, scope, request)
-        exchange = gate.open(request, known.signal if known is not None else None)
+        exchange = gate.open(request) if known is None else gate.open(request, known.signal, untold=known.untold)
         if exchange is None:
             self.metrics.refused("unknown_host")
-            await reply(send, 421, "No site behind this gate answers to that host.")
+            await send_whole(send, plain(421, "No site behind this gate answers to that host."))
             return
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
             self.metrics.refused("loop")
-            await reply(send, 508, "The request came through this gate before: a loop.")
+            answer = plain(508, "The request came through this gate before: a loop.")
+            await send_whole(send, exchange.marked(answer))
             return
         if known is not None:
             known.learn(exchange.decision)
@@ -138,6 +141,7 @@ class ProxyApp:
         finally:
             self.metrics.inflight.dec()
             self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+            self.outcomes.tell(exchange.report)
             if gate.cloaks is not None:
                 self.uncloaking.look_up(gate)
 
@@ -164,13 +168,10 @@ class _Forwarding:
         except UpstreamError as error:
             self.app.metrics.upstream_errors.labels(error.reason).inc()
             log.warning("origin %s: %s", self.exchange.site.config.upstream, error)
-            await self._fail(error.status, "The website behind this gate did not answer.")
+            answer = plain(error.status, "The website behind this gate did not answer.")
+            await self._fail(self.exchange.marked(answer))
         except RewriteError as error:
-            self.exchange.cut(error)
-            log.warning("response cut off for a visitor who opted out: %s", error)
-            await self._fail(
-                503, "This page cannot be shown with your privacy choice honoured. Please try again later."
-            )
+            await self._fail(self.exchange.cut(error))
         except VisitorGone:
             pass
         except asyncio.CancelledError:
@@ -192,7 +193,7 @@ class _Forwarding:
             refused, self.receive = await refusal(exchange, self.receive)
             if refused is not None:
                 self.started = True
-                await answer(self.send, refused)
+                await send_whole(self.send, refused)
                 return
         headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
@@ -246,11 +247,11 @@ class _Forwarding:
         start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
         await self.send(start)
 
-    async def _fail(self, status: int, words: str) -> None:
+    async def _fail(self, answer: Response) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""
         if not self.started:
             self.started = True
-            await reply(self.send, status, words)
+            await send_whole(self.send, answer)
             return
         if "optout_gate.abort" in self.scope.get("extensions", {}):
             await self.send({"type": "optout_gate.abort"})
@@ -277,8 +278,8 @@ def _now() -> bytes:
     return formatdate(usegmt=True).encode()
 
 
-async def reply(send: Send, status: int, words: str) -> None:
-    """Send a short plain answer of the gate's own."""
+def plain(status: int, words: str) -> Response:
+    """Return a short plain answer of the gate's own."""
     body = f"{words}\n".encode()
     headers = [
         (b"Content-Type", b"text/plain; charset=utf-8"),
@@ -287,11 +288,11 @@ async def reply(send: Send, status: int, words: str) -> None:
     ]
     if status == 503:
         headers.append((b"Retry-After", b"5"))
-    await answer(send, Response(status, Headers(headers), body))
+    return Response(status, Headers(headers), body)
 
 
-async def answer(send: Send, response: Response) -> None:
-    """Send a whole answer of the gate's own."""
+async def send_whole(send: Send, response: Response) -> None:
+    """Send a response that is here whole."""
     headers = [*response.headers, (b"Date", _now())]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

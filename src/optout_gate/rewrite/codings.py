@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import brotli
 import zstandard
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 
 STEP_BYTES = 64 * 1024  # decoded at a time
 MAX_DECODED_BYTES = 64 * 1024 * 1024  # of one body beyond FREE_BYTES, unless its ratio stays below MAX_RATIO
@@ -168,7 +168,7 @@ class Coding:
         """Yield what ``chunk`` decodes to, in steps of bounded size.
 
         Raises:
-            RewriteError: it is not in this coding (``coding``), or grows beyond all measure (``oversize``).
+            RewriteError: it is not in this coding (``decoding``), or grows beyond all measure (``oversize``).
         """
         self._coded_bytes += len(chunk)
         try:
@@ -177,7 +177,7 @@ class Coding:
                 self._check_growth()
                 yield piece
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-            raise RewriteError("coding", f"the body is not {self._name}: {error}") from None
+            raise RewriteError(Failure.DECODING, f"the body is not {self._name}: {error}") from None
 
     def end(self) -> None:
         """Say that the body is over.
@@ -186,7 +186,7 @@ class Coding:
             RewriteError: it ended in the middle.
         """
         if not self._decoder.finished:
-            raise RewriteError("coding", f"the {self._name} body ends before its end")
+            raise RewriteError(Failure.DECODING, f"the {self._name} body ends before its end")
 
     def closed(self, data: bytes) -> bytes:
         """Return ``data`` encoded, flushed so that the client can use it."""
@@ -201,7 +201,7 @@ class Coding:
         if decoded > FREE_BYTES and (
             decoded > MAX_RATIO * self._coded_bytes or decoded > MAX_DECODED_BYTES + 20 * self._coded_bytes
         ):
-            raise RewriteError("oversize", f"a {self._name} body grew to more than {decoded - 1:,} bytes")
+            raise RewriteError(Failure.OVERSIZE, f"a {self._name} body grew to more than {decoded - 1:,} bytes")
 
 
 def coding_of(values: list[bytes]) -> bytes | None:

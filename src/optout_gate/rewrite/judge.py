@@ -95,6 +95,9 @@ class Removals:
     def __len__(self) -> int:
         return self.counts.total()
 
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
 
 class Snippet(NamedTuple):
     """What became of a snippet, and what was taken out of it."""

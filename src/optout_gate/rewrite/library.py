@@ -27,6 +27,7 @@ class LibraryPassage(Passage):
 
     untouched = False
     streams = False  # the head waits for the body, here more than anywhere
+    keeps_etag = True  # what leaves is the origin's own, or stored by nobody
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 
 
 class WholeText:
@@ -25,7 +25,7 @@ class WholeText:
         self._size += len(text)
         if self._size > self._limit_characters:
             limit = f"{self._limit_characters:,} characters"
-            raise RewriteError("oversize", f"the content of a {self._what} element is longer than {limit}")
+            raise RewriteError(Failure.OVERSIZE, f"the content of a {self._what} element is longer than {limit}")
         return ""
 
     def close(self) -> str:
