@@ -1,5 +1,8 @@
 """Subdomains that are a vendor's by a CNAME: what is asked, what is kept, and what it makes of pages."""
 
+import pytest
+
+from optout_gate.errors import ConfigError
 from optout_gate.gate import Gate
 from optout_gate.rewrite.cloaks import MAX_HOSTS, MAX_KEPT_S, MAX_WAITING, MIN_KEPT_S, RETRY_S, Cloaks
 from optout_gate.trackers.catalog import builtin
@@ -133,3 +136,14 @@ def test_a_host_on_which_only_some_paths_are_a_vendors_does_not_make_a_cname_one
     uncloaking = gate(UNCLOAKING)
     uncloaking.learn("img.shop.test", ["mixed.test"], 300)
     assert b"https://img.shop.test/a.png" in page(uncloaking)
+
+
+def test_a_configuration_that_asks_the_dns_without_the_package_is_refused_with_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optout_gate.policy.load.find_spec", lambda name: None)
+    with pytest.raises(ConfigError) as told:
+        gate(UNCLOAKING)
+    (problem,) = told.value.problems
+    assert (problem.line, problem.column) == (7, 16)
+    assert "pip install 'optout-gate[dns]'" in problem.text
