@@ -85,15 +85,22 @@ class Gate:
         self.status = _status(loaded)
         self.clock = clock
         self.memory: Memory[Snippet] = Memory()
-        self.repeats = repeats.Repeats()
+        self.limits = loaded.config.limits.rewriting
+        self.repeats = repeats.Repeats(self.limits.remembered_bytes)
         self.cloaks = Cloaks(loaded.catalog, clock) if loaded.config.dns.uncloak else None
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
         guards = {name: Guards(policy, loaded.catalog) for name, policy in self.policies.items()}
         self.sites = tuple(
-            Site(site, self.policies[site.policy], loaded.config.cookie, guards[site.policy])
-            for site in loaded.config.sites
+            Site(
+                site,
+                self.policies[site.policy],
+                loaded.config.cookie,
+                guards[site.policy],
+                loaded.beside.upstream_tls.get(number),
+            )
+            for number, site in enumerate(loaded.config.sites)
         )
 
     def site_for(self, host: str) -> Site | None:
@@ -103,7 +110,8 @@ class Gate:
     def learn(self, host: str, names: Sequence[str], lifetime_s: float) -> None:
         """Take what the DNS says of a subdomain: the names that its CNAMEs lead to, and for how long that holds."""
         if self.cloaks is not None and self.cloaks.learn(host, names, lifetime_s):
-            self.memory, self.repeats = Memory(), repeats.Repeats()  # what pages became with it is past
+            # What pages became with what was known before is past.
+            self.memory, self.repeats = Memory(), repeats.Repeats(self.limits.remembered_bytes)
 
     @cached_property
     def policy_hash(self) -> bytes:
@@ -369,10 +377,12 @@ class Exchange:
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
             )
 
-        pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
+        pipeline = Pipeline(None if coding == b"identity" else Coding(coding, self._gate.limits), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
-        return RewrittenPassage(head, pipeline, lambda error: self._instead(response, error), finish)
+        return RewrittenPassage(
+            head, pipeline, lambda error: self._instead(response, error), finish, self._gate.limits.held_bytes
+        )
 
     def _status(self) -> Status | None:
         """Return what shows the visitor of a page that their opt-out is honoured, or None."""

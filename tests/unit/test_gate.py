@@ -1,8 +1,12 @@
 """The gate from request to report: what is looked at, what fails, and what then leaves."""
 
+import tracemalloc
 import zlib
+from collections.abc import Callable
 
+import brotli
 import pytest
+import zstandard
 
 from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange
@@ -165,11 +169,41 @@ def test_the_pages_own_host_is_never_a_third_party() -> None:
     assert drive(exchange, body)[1] == body
 
 
-def test_a_bomb_is_given_up_before_it_costs_memory() -> None:
-    writer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(writer.compress(b"\0" * 1_000_000) for _ in range(100)) + writer.flush()
+def _zlib_bomb(wbits: int) -> bytes:
+    writer = zlib.compressobj(9, wbits=wbits)
+    return b"".join(writer.compress(b"\0" * 1_000_000) for _ in range(60)) + writer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "bomb"),
+    [
+        pytest.param(b"gzip", lambda: _zlib_bomb(31), id="gzip"),
+        pytest.param(b"deflate", lambda: _zlib_bomb(15), id="deflate"),
+        pytest.param(b"br", lambda: brotli.compress(b"\0" * 60_000_000, quality=3), id="br"),
+        pytest.param(b"zstd", lambda: zstandard.compress(b"\0" * 60_000_000), id="zstd"),
+    ],
+)
+def test_a_bomb_is_given_up_before_it_costs_memory(coding: bytes, bomb: Callable[[], bytes]) -> None:
+    made = bomb()
     exchange = opened()
-    head, out = drive(exchange, bomb, HTML, (b"Content-Encoding", b"gzip"), cuts=range(0, len(bomb), 65536))
+    tracemalloc.start()
+    try:
+        head, out = drive(exchange, made, HTML, (b"Content-Encoding", coding), cuts=range(0, len(made), 65536))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 32_000_000
     assert (exchange.report.outcome, exchange.report.error) == (Outcome.CONTAINED, "oversize")
     assert b"content-security-policy" in head.headers
-    assert out == bomb
+    assert out == made
+
+
+def test_an_attribute_without_end_is_given_up_before_it_costs_memory() -> None:
+    passage = opened().respond(Response(200, Headers([HTML])))
+    assert passage.feed(b"<p>" + b"x" * HELD_BYTES) != b""
+    fed = 0
+    with pytest.raises(RewriteError):
+        while fed < 30_000_000:
+            passage.feed(b'<a title="' if not fed else b"x" * 65536)
+            fed += 65536
+    assert fed < 8_000_000

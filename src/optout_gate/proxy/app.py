@@ -11,16 +11,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
-from optout_gate.http import Headers, Response, request_of
+from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.receiving import refusal
 from optout_gate.rewrite.passage import Passage
+from optout_gate.site import Site
+from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
 from optout_gate.uncloaking import Uncloaking
@@ -40,20 +42,22 @@ class VisitorGone(Exception):
 class ProxyApp:
     """One worker's application. ``gate`` may be replaced at any time; exchanges under way keep theirs."""
 
-    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+    def __init__(self, gate: Gate, metrics: Metrics, requests: RequestLog | None = None) -> None:
         self.gate = gate
         self.metrics = metrics
+        self._requests = requests
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
         self.uncloaking = Uncloaking()
-        self._upstreams: dict[str, Upstream] = {}
+        self._upstreams: dict[Site, Upstream] = {}
+        self._made: WeakSet[Upstream] = WeakSet()  # those of sites before a reload too
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
             if self.pages.answer_to(scope["path"]):
-                await self._own_page(scope, receive, self.metrics.own_page(scope["path"], send))
+                await self._own_page(scope, receive, send)
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -63,27 +67,55 @@ class ProxyApp:
 
     async def close(self) -> None:
         """Close the connections to every origin."""
-        for upstream in self._upstreams.values():
+        for upstream in tuple(self._made):
             await upstream.close()
         await self.reception.close()
         await self.uncloaking.close()
 
-    def upstream(self, url: str) -> Upstream:
-        """Return the connections to the origin at ``url``; they are made on first use."""
-        found = self._upstreams.get(url)
-        if found is None:
-            found = self._upstreams[url] = Upstream(UpstreamAddress.parse(url))
+    def upstream(self, site: Site) -> Upstream:
+        """Return the connections to a site's origin; they are made on first use."""
+        found = self._upstreams.get(site)
+        return found if found is not None else self._reach(site)
+
+    def _reach(self, site: Site) -> Upstream:
+        """Return the connections to a site that is new here: those of another with the same origin, or new ones.
+
+        A reload makes new sites. Connections whose origin is still the same stay warm; others are kept until what is
+        under way on them is over, and end when they have idled for long enough.
+        """
+        address = UpstreamAddress.parse(site.config.upstream, site.upstream_tls)
+        limits = self.gate.config.limits.upstream
+        known = self._upstreams.values()
+        same = (each for each in known if each.address == address and each.limits == limits)
+        found = next(same, None) or Upstream(address, limits)
+        present = frozenset(self.gate.sites)
+        self._upstreams = {each: upstream for each, upstream in self._upstreams.items() if each in present}
+        self._upstreams[site] = found
+        self._made.add(found)
         return found
 
     async def _own_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a page of the gate's own, which is told who has signed in and how the visitor came."""
         gate, request = self.gate, request_of(scope)
+        page = self.metrics.page_of(scope["path"])
+        begun = gate.clock()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.own_page(page, message["status"])
+                if self._requests is not None:
+                    self._requests.own_page(
+                        page, method=request.method, status=message["status"], seconds=gate.clock() - begun
+                    )
+            await send(message)
+
         known = await self.reception.signed_in(gate, scope, request, fresh=True)
         scheme = signed_in.scheme_of(gate, scope, request)
-        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, send)
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, _dated(counted))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.reception.greet(self.gate)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.close()
@@ -99,7 +131,8 @@ class ProxyApp:
             await websocket.refuse(scope, receive, send, 421)
             return
         headers = self.request_headers(exchange, scope)
-        await websocket.relay(exchange.site.config.upstream, exchange.request.target, headers, scope, receive, send)
+        upstream, target = self.upstream(exchange.site), exchange.request.target
+        await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
 
     def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
         """Return the header lines of an exchange's request as its origin gets them."""
@@ -115,7 +148,7 @@ class ProxyApp:
             trusted=trusted,
             scheme=exchange.request.scheme,
             authority=authority,
-            host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
+            host=authority if site.preserve_host else self.upstream(exchange.site).address.authority,
         )
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,26 +157,37 @@ class ProxyApp:
         known = await self.reception.signed_in(gate, scope, request)
         exchange = gate.open(request) if known is None else gate.open(request, known.signal, untold=known.untold)
         if exchange is None:
-            self.metrics.refused("unknown_host")
-            await send_whole(send, plain(421, "No site behind this gate answers to that host."))
+            answer = plain(421, "No site behind this gate answers to that host.")
+            await self._refuse(send, request, "unknown_host", answer)
             return
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
-            self.metrics.refused("loop")
             answer = plain(508, "The request came through this gate before: a loop.")
-            await send_whole(send, exchange.marked(answer))
+            await self._refuse(send, request, "loop", exchange.marked(answer))
             return
         if known is not None:
             known.learn(exchange.decision)
         begun = gate.clock()
         self.metrics.inflight.inc()
+        under_way = _Forwarding(self, exchange, scope, receive, send)
         try:
-            await _Forwarding(self, exchange, scope, receive, send).run()
+            await under_way.run()
         finally:
+            seconds = gate.clock() - begun
             self.metrics.inflight.dec()
-            self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+            self.metrics.record(exchange.report, seconds=seconds)
             self.outcomes.tell(exchange.report)
+            if self._requests is not None:
+                self._requests.exchange(
+                    exchange.report, method=request.method, status=under_way.status, seconds=seconds
+                )
             if gate.cloaks is not None:
                 self.uncloaking.look_up(gate)
+
+    async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:
+        self.metrics.refused(reason)
+        if self._requests is not None:
+            self._requests.refused(reason, method=request.method, status=answer.status)
+        await send_whole(send, answer)
 
 
 class _Forwarding:
@@ -156,6 +200,7 @@ class _Forwarding:
         self.receive = receive
         self.send = send
         self.started = False
+        self.status = 0  # of the answer; 0 until one begins
         self._gone = False
 
     async def run(self) -> None:
@@ -198,7 +243,7 @@ class _Forwarding:
         headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
         begun = self.app.gate.clock()
-        upstream = self.app.upstream(exchange.site.config.upstream)
+        upstream = self.app.upstream(exchange.site)
         response = await upstream.send(exchange.request.method, exchange.request.target, headers, body)
         metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
         try:
@@ -242,7 +287,7 @@ class _Forwarding:
         await self.send({"type": "http.response.body", "body": out})
 
     async def _start(self, head: Response, reason: bytes) -> None:
-        self.started = True
+        self.started, self.status = True, head.status
         headers = head.headers if b"date" in head.headers else head.headers.plus((b"Date", _now()))
         start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
         await self.send(start)
@@ -250,7 +295,7 @@ class _Forwarding:
     async def _fail(self, answer: Response) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""
         if not self.started:
-            self.started = True
+            self.started, self.status = True, answer.status
             await send_whole(self.send, answer)
             return
         if "optout_gate.abort" in self.scope.get("extensions", {}):
@@ -272,6 +317,17 @@ def _has_body(headers: Headers) -> bool:
     if b"transfer-encoding" in headers:
         return True
     return (headers.first(b"content-length") or b"0") != b"0"
+
+
+def _dated(send: Send) -> Send:
+    """Return ``send`` for an answer that the gate is the origin of: such a one has a Date (RFC 9110 §6.6.1)."""
+
+    async def with_date(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"Date", _now())]}
+        await send(message)
+
+    return with_date
 
 
 def _now() -> bytes:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy import service_manager
 from optout_gate.proxy.admin import Admin
-from optout_gate.proxy.settings import AddressInUse, Settings, bind
+from optout_gate.proxy.protocol import ServerLimits, gate_protocol
+from optout_gate.proxy.settings import AddressInUse, Settings, bind, open_many_files
 from optout_gate.proxy.visitors import Visitors, running_server
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ def run(settings: Settings) -> int:
 
     Raises:
         ConfigError: the configuration is wrong.
-        AddressInUse: an address cannot be bound.
+        CannotStart: an address cannot be bound, or the workers' metrics cannot be written.
     """
     loaded = settings.load()
+    open_many_files()
     visitors = bind(loaded.config.listen, "--listen")
     try:
         operators = bind(loaded.config.admin, "--admin")
@@ -73,8 +75,10 @@ class Service(ABC):
         self._operators = operators
         self._addresses = (visitors.getsockname(), operators.getsockname())
         self._stopping = False
-        self._admin_pages = Admin(self.registry, self._not_ready, self.loaded)
-        self._admin = running_server(self._admin_pages.app, http="httptools", lifespan="off")
+        self._admin_pages = Admin(self.registry, self._not_ready, self.loaded, self.recent)
+        self._admin = running_server(
+            self._admin_pages.app, http=gate_protocol(ServerLimits(), hostless=True), lifespan="off"
+        )
 
     @abstractmethod
     def registry(self) -> "CollectorRegistry":
@@ -83,6 +87,10 @@ class Service(ABC):
     @abstractmethod
     def loaded(self) -> Loaded:
         """Return the configuration in force."""
+
+    @abstractmethod
+    def recent(self) -> list[dict[str, object]]:
+        """Return the last decisions of all that serves."""
 
     @abstractmethod
     def why_not_ready(self) -> str | None:
@@ -116,7 +124,8 @@ class Service(ABC):
     def _ready(self) -> None:
         visitors, operators = map(_shown, self._addresses)
         service_manager.tell(service_manager.READY, f"STATUS=visitors on {visitors}")
-        log.info("ready: visitors on http://%s, operators on http://%s", visitors, operators)
+        scheme = "https" if self.loaded().beside.tls is not None else "http"
+        log.info("ready: visitors on %s://%s, operators on http://%s", scheme, visitors, operators)
 
     async def serve(self) -> int:
         """Serve until told to stop; return the exit code."""
@@ -147,6 +156,9 @@ class _Single(Service):
 
     def loaded(self) -> Loaded:
         return self._visitors.loaded
+
+    def recent(self) -> list[dict[str, object]]:
+        return self._visitors.metrics.recent.entries()
 
     def why_not_ready(self) -> str | None:
         return None if self._visitors.server.started else "starting"

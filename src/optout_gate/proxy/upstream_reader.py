@@ -6,7 +6,7 @@ Body bytes are counted, not parsed, and kept in the sizes in which they came.
 from collections import deque
 
 from optout_gate.errors import UpstreamError
-from optout_gate.proxy.upstream_limits import UpstreamLimits
+from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import BARE_LINE_FEED, ChunkedBody, Framing, ResponseHead, parse_head, refusal
 
 FIRST_LOOK_BYTES = 4096

@@ -13,10 +13,10 @@ import brotli
 import zstandard
 
 from optout_gate.errors import Failure, RewriteError
+from optout_gate.policy.limits import RewritingLimits
 
 STEP_BYTES = 64 * 1024  # decoded at a time
-MAX_DECODED_BYTES = 64 * 1024 * 1024  # of one body beyond FREE_BYTES, unless its ratio stays below MAX_RATIO
-MAX_RATIO = 200  # text compresses some 5 to 20 times; a bomb 1,000 times
+DEFAULTS = RewritingLimits()
 FREE_BYTES = 1024 * 1024  # up to here no ratio is asked for
 
 _BROTLI_HAS_LIMIT = tuple(int(part) for part in brotli.__version__.split(".")[:2]) >= (1, 2)
@@ -155,12 +155,13 @@ KNOWN = frozenset(_CODINGS) | {b"identity"}
 class Coding:
     """Opens and closes one body, in pieces of any size."""
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, limits: RewritingLimits = DEFAULTS) -> None:
         self._decoder: _Decoder
         self._encoder: _Encoder
         make_decoder, make_encoder = _CODINGS[name]
         self._decoder, self._encoder = make_decoder(), make_encoder()
         self._name = name.decode()
+        self._limits = limits
         self._coded_bytes = 0
         self._decoded_bytes = 0
 
@@ -199,7 +200,8 @@ class Coding:
     def _check_growth(self) -> None:
         decoded = self._decoded_bytes
         if decoded > FREE_BYTES and (
-            decoded > MAX_RATIO * self._coded_bytes or decoded > MAX_DECODED_BYTES + 20 * self._coded_bytes
+            decoded > self._limits.decoded_ratio * self._coded_bytes
+            or decoded > self._limits.decoded_bytes + 20 * self._coded_bytes
         ):
             raise RewriteError(Failure.OVERSIZE, f"a {self._name} body grew to more than {decoded - 1:,} bytes")
 

@@ -132,14 +132,16 @@ class RewrittenPassage(Passage):
         pipeline: Pipeline,
         contain: Callable[[RewriteError], Response | None],
         finish: Callable[[Response], Response] = lambda head: head,
+        held_bytes: int = HELD_BYTES,
     ) -> None:
         """Take the head to send, and what gives the head to send instead when the rewriter gives up in time.
 
         ``contain`` returns None when nothing may be sent: the error is then raised. ``finish`` is given the head when
-        the first part of the body is rewritten and about to leave, and returns it as it leaves.
+        the first part of the body is rewritten and about to leave, and returns it as it leaves. The first ``held_bytes`` wait.
         """
         super().__init__(head)
         self._finish = finish
+        self._to_hold_bytes = held_bytes
         self._pipeline = pipeline
         self._contain = contain
         self._raw: list[bytes] = []
@@ -164,7 +166,7 @@ class RewrittenPassage(Passage):
             self._ready.append(self._pipeline.feed(chunk))
         except RewriteError as error:
             return self._as_it_came(error)
-        return self._release() if self._held_bytes >= HELD_BYTES else b""
+        return self._release() if self._held_bytes >= self._to_hold_bytes else b""
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
