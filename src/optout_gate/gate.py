@@ -31,7 +31,7 @@ from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import SheetRewriter
-from optout_gate.rewrite.guard_rules import Guards
+from optout_gate.rewrite.guard_rules import GUARD_PATH, Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge, Mark, Removals, Snippet
@@ -271,6 +271,7 @@ class Exchange:
             inline_allowed=response_head.allows_inline(headers),
             cloaks=self._gate.cloaks,
         )
+        self.report.allowed = judge.allowed
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
             kept_home(response, judge, self.visitor)
@@ -350,6 +351,7 @@ class Exchange:
         head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
         locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
 
+        is_page = essence not in (CSS, *JAVASCRIPT)
         status = self._status()
         guard = self.site.guards.of(self.decision)
 
@@ -371,7 +373,8 @@ class Exchange:
 
         def finish(head: Response) -> Response:
             headers = head.headers
-            if self.report.unguarded is not None:
+            leaves_modules = is_page and csp.admits_no_import_map(headers, page_url=self.visitor.url, path=GUARD_PATH)
+            if self.report.unguarded is not None or leaves_modules:
                 headers = csp.without_denied(headers, judge)
             return Response(
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers

@@ -19,12 +19,15 @@ _NEVER_REWRITTEN = frozenset(
 )  # fmt: skip
 
 SIGNED_EXCHANGE = b"application/signed-exchange"
+MARKED_AS_WORKER = b"_optout=worker"
+"""In the query of a worker's address, put there by ``guard.js``; it is left for the origin to see, as any query."""
 
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
 _SCRIPT = b"script"  # never rewritten, but replaced where it is a vendor's library: the whole of it has to be seen
 
 # A part of a page cannot be rewritten.
+_DICTIONARIES = frozenset({b"available-dictionary", b"dictionary-id"})  # RFC 9842
 _RANGES = frozenset({b"range", b"if-range"})
 
 
@@ -37,11 +40,13 @@ def may_be_rewritten(request: Request) -> bool:
 def is_for_worker(request: Request) -> bool:
     """Return True for the script of a worker, which starts a realm of its own.
 
-    ``Service-Worker: script`` is older than ``Sec-Fetch-Dest`` and sent by every browser that has service workers.
+    ``Service-Worker: script`` is older than ``Sec-Fetch-Dest`` and sent by every browser that has service workers. Where
+    ``Sec-Fetch-Dest`` is missing (plain http, Safari before 16.4), the page's guard has marked the address.
     """
-    if request.headers.first(b"sec-fetch-dest") in _WORKERS:
+    destination = request.headers.first(b"sec-fetch-dest")
+    if destination in _WORKERS or request.headers.first(b"service-worker") == b"script":
         return True
-    return request.headers.first(b"service-worker") == b"script"
+    return destination is None and MARKED_AS_WORKER in request.target
 
 
 def is_for_a_document(request: Request) -> bool:
@@ -68,7 +73,7 @@ def toward_origin(request: Request, decision: Decision, policy_hash: bytes = b""
     if may_be_rewritten(request) or request.headers.first(b"sec-fetch-dest") == _SCRIPT:
         if b"if-none-match" in headers or b"if-modified-since" in headers:
             headers = validators.toward_origin(headers, validators.stamp(policy_hash, decision, request))
-        if _wants_a_page(headers):
+        if (b"range" in headers or b"if-range" in headers) and _wants_a_page(headers):
             headers = headers.without(_RANGES)
         headers = _openable(_decodable(headers))
     return headers
@@ -83,18 +88,26 @@ def _wants_a_page(headers: Headers) -> bool:
 
 def _decodable(headers: Headers) -> Headers:
     """Return the headers with ``Accept-Encoding`` cut to codings that the gate can open (RFC 9110 §12.5.3)."""
-    offered = headers.members(b"accept-encoding")
-    if not offered:
+    offered = headers.values(b"accept-encoding")
+    if not any(offered):
         return headers
+    kept = _codings(b",".join(offered))
+    headers = headers.without(_DICTIONARIES)
+    return headers if kept is None and len(offered) == 1 else headers.replacing(b"accept-encoding", kept or offered[0])
+
+
+@lru_cache(maxsize=256)  # browsers send one of a few values
+def _codings(offered: bytes) -> bytes | None:
+    """Return what to offer instead of ``offered``, or None when the gate can open all of it."""
+    members = [member for raw in offered.split(b",") if (member := raw.strip())]
     kept: list[bytes] = []
-    for member in offered:
+    for member in members:
         name = member.partition(b";")[0].strip().lower()
         if name in KNOWN:
             kept.append(member)
         elif name == b"*":
             kept.append(b"gzip" + member[1:])
-    headers = headers.without([b"available-dictionary", b"dictionary-id"])  # RFC 9842
-    return headers.replacing(b"accept-encoding", b", ".join(kept) or b"identity")
+    return None if kept == members else b", ".join(kept) or b"identity"
 
 
 def _openable(headers: Headers) -> Headers:

@@ -11,7 +11,7 @@ so a gauge says how the workers' values are joined. That mode cannot forget a la
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -24,6 +24,7 @@ from optout_gate.rewrite import outgoing
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
+from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
 from optout_gate.telemetry.recent import Recent
 from optout_gate.telemetry.state import StateMetrics
@@ -36,7 +37,8 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BROWSER_PAIRS = 8  # of vendor and channel; anybody can send such reports
+MAX_BLOCKED_PAIRS = 15  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_LEAK_PAIRS = 8
 MAX_BEACON_VENDORS = 4  # a site proxies one or two
 MAX_PAIRS = 8  # of signals that contradict each other
 MAX_REMOVAL_SERIES = 45  # of vendor and purpose; the demo's pages have 35
@@ -201,8 +203,10 @@ class Metrics:
         self._hosts: set[str] = set()
         self._beacons = Names[str](MAX_BEACON_VENDORS)
         self._beacons_met: set[str] = set()
+        self._allowed: set[str] = set()
         self._formats = Names[str](MAX_NAMED_FORMATS)
-        self._in_browser = Names[tuple[str, str]](MAX_BROWSER_PAIRS)
+        self._blocked = Names[tuple[str, str]](MAX_BLOCKED_PAIRS)
+        self._leaked = Names[tuple[str, str]](MAX_LEAK_PAIRS)
         self._pairs = Names[tuple[str, str]](MAX_PAIRS)
         self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
         self._sites = Names[str](MAX_NAMED_SITES)
@@ -213,8 +217,7 @@ class Metrics:
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self._request_series)
-        self._of_removal = cache(self._removal_series)
-        self._of_kind = cache(self.removals_by_kind.labels)
+        self._of_removals = lru_cache(maxsize=1024)(self._removal_sums)  # pages that come again lose the same
         self._opted_out_by = cache(lambda signal: self.last_opt_out.labels(self._signal_label(signal)))
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
@@ -236,9 +239,8 @@ class Metrics:
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
         self._of_request(report.site, report.decision.signal, report.outcome).inc()
-        for (vendor, purpose, kind), count in report.removals.counts.items():
-            self._of_removal(vendor, purpose).inc(count)
-            self._of_kind(kind).inc(count)
+        for series, count in self._of_removals(tuple(report.removals.counts.items())):
+            series.inc(count)
         if report.outgoing:
             self._went_out(report)
         if report.decision.because:
@@ -261,6 +263,10 @@ class Metrics:
             self.contradictions.labels(*self._pairs.label(pair, (OTHER, OTHER))).inc()
         for host, count in report.removals.unknown.items():
             self._met(host, count)
+        for vendor in report.allowed:
+            if vendor not in self._allowed:
+                self._allowed.add(vendor)
+                log.info("%s %s", ALLOWED, vendor)
         if report.reading.dnt:
             self.dnt.inc()
 
@@ -288,8 +294,10 @@ class Metrics:
         if what == "refused":
             self.browser_reports_refused.labels(first).inc(count)
         else:
-            pair = self._in_browser.label((first, channel), (OTHER, OTHER))
-            (self.leaks if what == "leaked" else self.blocked_in_browser).labels(*pair).inc(count)
+            counter, names = (
+                (self.leaks, self._leaked) if what == "leaked" else (self.blocked_in_browser, self._blocked)
+            )
+            counter.labels(*names.label((first, channel), (OTHER, OTHER))).inc(count)
 
     def refused(self, reason: str) -> None:
         """Count a request that the gate refused before any origin saw it."""
@@ -313,7 +321,7 @@ class Metrics:
         if host not in self._hosts and len(self._hosts) < MAX_UNKNOWN_HOSTS:
             self._hosts.add(host)
             self.unknown_hosts.set(len(self._hosts))
-            log.info("a third party that nobody knows: %s", host)
+            log.info("%s %s", UNKNOWN, host)
 
     def _signal_label(self, signal: str) -> str:
         """Return the kind of signal as it is counted: of consent cookies those by name that came first."""
@@ -323,8 +331,14 @@ class Metrics:
         name = (self._sites.label(site, OTHER), self._signal_label(signal), outcome.value)
         return self.requests.labels(*self._requested.label(name, (OTHER, OTHER, outcome.value)))
 
-    def _removal_series(self, vendor: str, purpose: str) -> Counter:
-        return self.removals.labels(*self._removed.label((vendor, purpose), (OTHER, purpose)))
+    def _removal_sums(self, removed: tuple[tuple[tuple[str, str, str], int], ...]) -> list[tuple[Counter, int]]:
+        """Return how much of what was removed goes to which series."""
+        sums: dict[Counter, int] = {}
+        for (vendor, purpose, kind), count in removed:
+            by_vendor = self.removals.labels(*self._removed.label((vendor, purpose), (OTHER, purpose)))
+            for series in (by_vendor, self.removals_by_kind.labels(kind)):
+                sums[series] = sums.get(series, 0) + count
+        return list(sums.items())
 
 
 def _own_vendors(gate: Gate) -> Iterator[tuple[str, str]]:
