@@ -9,7 +9,7 @@ import pytest
 
 from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import BURST, CHANNELS, MAX_BYTES, MAX_EVENTS
-from optout_gate.telemetry.metrics import MAX_BROWSER_PAIRS, Metrics
+from optout_gate.telemetry.metrics import MAX_BLOCKED_PAIRS, Metrics
 from support.asgi_call import ask
 from support.gates import gate
 
@@ -140,7 +140,7 @@ def test_forged_reports_cannot_make_series_without_end() -> None:
         for number in range(50):
             metrics.browser_said("blocked", f"vendor-{number}", channel, 1)
     [family] = [each for each in metrics.registry.collect() if each.name == "optout_gate_blocked_in_browser"]
-    assert len(family.samples) <= MAX_BROWSER_PAIRS + 1
+    assert len(family.samples) <= MAX_BLOCKED_PAIRS + 1
     assert sum(sample.value for sample in family.samples) == 50 * len(CHANNELS)
 
 

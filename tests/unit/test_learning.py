@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from optout_gate.cli import main
 from optout_gate.gate import Gate
 from optout_gate.policy.load import load_text
-from optout_gate.telemetry.logs import FORMS, Form, formatter
+from optout_gate.telemetry.logs import FORMS, formatter
 from optout_gate.telemetry.metrics import Metrics
 from support.gates import OPTED_OUT, drive, request
 
@@ -65,12 +65,12 @@ def records() -> Iterator[list[logging.LogRecord]]:
     log.setLevel(level)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", map(formatter, FORMS), ids=FORMS)
 def test_a_log_of_observe_mode_names_every_third_party_that_may_stay(
-    form: Form, records: list[logging.LogRecord], config: str
+    form: logging.Formatter, records: list[logging.LogRecord], config: str
 ) -> None:
     assert len(records) == 3  # each once
-    log = "\n".join(map(formatter(form).format, records))
+    log = "\n".join(map(form.format, records))
     told = learn("--config", config, "-", text=log)
     assert told.exit_code == 0, told.output
     assert yaml.safe_load(told.output) == {

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
+from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Memory
 from optout_gate.trackers import unknown
 from optout_gate.trackers.catalog import Catalog, Rule
@@ -24,6 +25,7 @@ MAX_KEPT_REMOVALS = 500  # per exchange; beyond it they are counted, and their d
 KINDS = (
     "script", "inline_script", "image", "iframe", "link", "style", "media", "object",
     "ping", "form", "meta", "header", "cookie", "click_id", "embed",
+    "library",
 )  # fmt: skip
 """What kind of thing was taken out: the closed set of the metrics' ``kind`` label."""
 
@@ -118,11 +120,12 @@ class Judge:
         own_hosts: Sequence[str] = (),
         inline_allowed: bool = True,
         memory: Memory[Snippet] | None = None,
+        cloaks: Cloaks | None = None,
     ) -> None:
         """Take what was decided and who is known.
 
         ``own_hosts`` are further hosts of the site, which are never a third party (``*.example.com`` is every
-        subdomain). ``inline_allowed`` is False when the response's Content-Security-Policy keeps a script of the
+        subdomain); ``cloaks`` knows which of what stands under them are a vendor's. ``inline_allowed`` is False when the response's Content-Security-Policy keeps a script of the
         gate's own out: a vendor's restricted mode cannot be set then, and it is denied instead.
         """
         self.decision = decision
@@ -135,6 +138,7 @@ class Judge:
         self.allowed: dict[
             str, Vendor
         ] = {}  # by id: vendors that were recognised and may stay, in the order of the page
+        self._cloaks = cloaks
         self._filter_lists = filter_lists
         self._memory = None if filter_lists else memory  # lists may decide by the whole URL of the page
         # On a path where denials hold for everyone, only what is known by name loads.
@@ -239,6 +243,8 @@ class Judge:
         if self.decision.policy.allows_hosts and (found := self.decision.allowed(target.host)) is not None:
             return found
         rule = self.catalog.by_url(target.host, target.path)
+        if rule is None and self._cloaks is not None:
+            rule = self._cloaks.rule(target.host)
         if rule is not None:
             return self.decision.verdict(rule)
         for filter_list in self._filter_lists:
@@ -263,7 +269,9 @@ class Judge:
 
     def own(self, host: str) -> bool:
         """Return True for the site's own hosts and what stands under them: never a third party."""
-        return host in self._own or host.endswith(self._own_suffixes)
+        if host in self._own:
+            return True
+        return host.endswith(self._own_suffixes) and (self._cloaks is None or self._cloaks.met(host) is None)
 
     def cookie(self, name: str) -> Verdict | None:
         """Return the verdict that denies a first-party cookie by its name, or None when it may stay."""

@@ -18,12 +18,13 @@ _NEVER_REWRITTEN = frozenset(
      b"video", b"webidentity"}
 )  # fmt: skip
 
+SIGNED_EXCHANGE = b"application/signed-exchange"
 MARKED_AS_WORKER = b"_optout=worker"
 """In the query of a worker's address, put there by ``guard.js``; it is left for the origin to see, as any query."""
 
-SIGNED_EXCHANGE = b"application/signed-exchange"
-
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
+
+_SCRIPT = b"script"  # never rewritten, but replaced where it is a vendor's library: the whole of it has to be seen
 
 # A part of a page cannot be rewritten.
 _DICTIONARIES = frozenset({b"available-dictionary", b"dictionary-id"})  # RFC 9842
@@ -69,7 +70,7 @@ def toward_origin(request: Request, decision: Decision, policy_hash: bytes = b""
     if decision.do_not_sell and not presumed and b"1" not in headers.values(gpc.FIELD):
         # The opt-out came from elsewhere; the origin's own code and its server-side tags get the signal they know.
         headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
-    if may_be_rewritten(request):
+    if may_be_rewritten(request) or request.headers.first(b"sec-fetch-dest") == _SCRIPT:
         if b"if-none-match" in headers or b"if-modified-since" in headers:
             headers = validators.toward_origin(headers, validators.stamp(policy_hash, decision, request))
         if (b"range" in headers or b"if-range" in headers) and _wants_a_page(headers):
