@@ -27,7 +27,7 @@ from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
-from optout_gate.rewrite.judge import Judge, Snippet
+from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
 from optout_gate.rewrite.redirects import kept_home
@@ -62,7 +62,7 @@ class Gate:
         self.beside = loaded.beside
         self.status = _status(loaded)
         self.clock = clock
-        self.memory: Memory[Snippet] = Memory()
+        self.memory = Memory()
         self.repeats = repeats.Repeats()
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}

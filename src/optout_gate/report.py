@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from optout_gate.policy.decision import Decision
-from optout_gate.rewrite.judge import Removals
+from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.reading import Reading
 
 

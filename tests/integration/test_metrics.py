@@ -13,7 +13,7 @@ from optout_gate.http import Headers, Request
 from optout_gate.policy.decision import Verdict
 from optout_gate.policy.load import from_upstream
 from optout_gate.report import Outcome
-from optout_gate.rewrite.judge import KINDS
+from optout_gate.rewrite.removals import KINDS
 from optout_gate.signals.formats import FORMATS
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.trackers.catalog import Rule

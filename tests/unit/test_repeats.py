@@ -7,7 +7,7 @@ from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Pair
 from optout_gate.report import Outcome
 from optout_gate.rewrite import repeats
-from optout_gate.rewrite.judge import Removals
+from optout_gate.rewrite.removals import Removals
 from optout_gate.rewrite.passage import HELD_BYTES
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 

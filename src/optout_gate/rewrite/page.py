@@ -146,10 +146,7 @@ class Page:
                 request = link_request(rels, (element.get_attribute("as") or "").lower())
                 verdict = self._judge.reference(text, self._base, request)
         elif reference.kind == "image" and tag in ("img", "image"):
-            target = resolve(text, self._base)
-            verdict = None
-            if target is not None:
-                verdict = self._judge.picture(target, element, in_noscript=self._in_noscript)
+            verdict = self._judge.picture(text, self._base, element, in_noscript=self._in_noscript)
         elif reference.kind == "form":
             target = resolve(text, self._base)
             verdict = self._judge.mention(target, request) if target is not None else None

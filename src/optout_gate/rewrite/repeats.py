@@ -19,8 +19,9 @@ from typing import Protocol
 
 from optout_gate.http import Headers, Request, Response
 from optout_gate.policy.decision import Decision
-from optout_gate.rewrite.judge import Judge, Mark, Removals
+from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.passage import HELD_BYTES, Passage, RewrittenPassage
+from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.trackers.vendor import Vendor
 
 MAX_PAGE_BYTES = (
