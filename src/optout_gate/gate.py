@@ -29,7 +29,15 @@ from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.memory import Memory
-from optout_gate.rewrite.passage import ObservedPassage, Passage, Pipeline, Rewriter, RewrittenPassage
+from optout_gate.rewrite.passage import (
+    HELD_BYTES,
+    MakeRewriter,
+    ObservedPassage,
+    Passage,
+    Pipeline,
+    Rewriter,
+    RewrittenPassage,
+)
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
@@ -207,22 +215,27 @@ class Exchange:
             return Passage(self._contained(response, refused))
 
         head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
-        locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
+        is_page = essence not in (CSS, *JAVASCRIPT)
+        locked = is_page and self.site.lockdown.holds(self.decision, self.visitor.path)
 
         status = self._status()
         guard = self.site.guards.of(self.decision)
 
-        def start(first: bytes) -> tuple[Charset, Rewriter]:
+        def start(first: bytes) -> tuple[Charset, MakeRewriter]:
             if essence in JAVASCRIPT:
-                return Bytes(), GuardedWorker(guard.prologue)
+                return Bytes(), lambda _: GuardedWorker(guard.prologue)
             if essence == CSS:
-                return charset_for(label, first), _SheetRewriter(judge)
-            xml = essence in _XML
-            page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
-            if xml and not observing:
-                self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
-            elif not observing and may_be_guarded(head.headers):
-                page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+                return charset_for(label, first), lambda _: _SheetRewriter(judge)
+
+            def page(whole: bytes | None) -> Rewriter:
+                xml = essence in _XML
+                page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
+                if xml and not observing:
+                    self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
+                elif not observing and may_be_guarded(head.headers):
+                    page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+                return page
+
             return charset_for(label, first), page
 
         def missed() -> None:
@@ -236,10 +249,13 @@ class Exchange:
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
             )
 
+        waits = repeats.wait_for(response.headers) if is_page else HELD_BYTES
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
-        return RewrittenPassage(head, pipeline, lambda error: self._contained(response, error), finish)
+        return RewrittenPassage(
+            head, pipeline, lambda error: self._contained(response, error), finish, hold_bytes=waits
+        )
 
     def _status(self) -> Status | None:
         """Return what shows the visitor of a page that their opt-out is honoured, or None."""

@@ -7,8 +7,8 @@ from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Pair
 from optout_gate.report import Outcome
 from optout_gate.rewrite import repeats
-from optout_gate.rewrite.removals import Removals
 from optout_gate.rewrite.passage import HELD_BYTES
+from optout_gate.rewrite.removals import Removals
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 
 HTML: Pair = (b"Content-Type", b"text/html")

@@ -24,7 +24,7 @@ import lolhtml
 from optout_gate.errors import RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
-from optout_gate.rewrite.references import SELECTOR
+from optout_gate.rewrite.selectors import DELICATE, Contents, handlers
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 
@@ -32,14 +32,11 @@ MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribut
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
-_SELECTORS = SELECTOR.split(",")
-_STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
-_ANYWHERE = "[background],[attributionsrc]"
-_TEXTS = "script,style,noscript"
-_DELICATE = ("select", "frameset")
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
-_HELD_START = max(len(name) for name in _DELICATE) + 1  # of "<frameset"; a chunk may end inside it
+# The same, too often: it begins with a character of its own, so that all others cost next to nothing.
+_MAY_BE_DELICATE = re.compile(rb"<[sSfF](?:[eE][lL][eE][cC][tT]|[rR][aA][mM][eE][sS][eE][tT])")
+_HELD_START = max(len(name) for name in DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
 class _Element(Protocol):
@@ -57,12 +54,12 @@ class HtmlRewriter:
         *,
         page_url: str,
         depth: int = 0,
-        whole: str | None = None,
+        whole: bytes | None = None,
         in_noscript: bool = False,
         xml: bool = False,
         status: Status | None = None,
     ) -> None:
-        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
+        """Take who decides, where relative references start from, the page's bytes where they are all there, and the status."""
 
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
         def inner(text: str, url: str) -> str:
@@ -74,7 +71,9 @@ class HtmlRewriter:
         self._judge = judge
         self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
-        self._engine = _LolHtml(self._page, judge, whole, status)
+        contents = Contents(whole) if whole is not None and not xml else None
+        self._holds_delicate = None if contents is None else not contents.elements.isdisjoint(DELICATE)
+        self._engine = _LolHtml(self._page, judge, contents, status)
         self._start = self._page.state()
         self._partial = b""
         self._trial: _Trial | None = None
@@ -90,10 +89,10 @@ class HtmlRewriter:
         if self._scanner is not None:
             return self._scanner.feed(data)
         tail = data.rfind(b"<", -_HELD_START)
-        if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in _DELICATE):
+        if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in DELICATE):
             tail = len(data[:tail].rstrip(b"<"))
             data, self._partial = data[:tail], data[tail:]
-        if self._trial is None and not _may_hold_delicate(data):
+        if self._trial is None and not self._may_hold_delicate(data):
             return self._engine.write(data) if data else b""
         return self._carefully(data)
 
@@ -120,6 +119,9 @@ class HtmlRewriter:
         self._page.restore(self._start)
         scanner = TagScanner(self._page)
         return scanner.feed(data) + scanner.close()
+
+    def _may_hold_delicate(self, data: bytes) -> bool:
+        return self._holds_delicate if self._holds_delicate is not None else _MAY_BE_DELICATE.search(data) is not None
 
     def _carefully(self, data: bytes) -> bytes:
         """Take bytes that hold a delicate element: its output waits until it is over."""
@@ -213,13 +215,13 @@ class _Trial:
 class _LolHtml:
     """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
 
-    def __init__(self, page: Page, judge: Judge, whole: str | None, status: Status | None) -> None:
+    def __init__(self, page: Page, judge: Judge, contents: Contents | None, status: Status | None) -> None:
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        for selector, handler in _handlers(page, judge, whole):
+        for selector, handler in handlers(page, judge, contents):
             self._rewriter.on(selector, handler)
-        if status is not None:
+        if status is not None and (contents is None or status.concerns(contents)):
             status.watch(self._rewriter)
 
     def write(self, chunk: bytes) -> bytes:
@@ -246,61 +248,11 @@ class _LolHtml:
         return out
 
 
-class _Elements:
-    """Hands lol-html's elements on; its handlers are told apart by the methods they have."""
-
-    def __init__(self, element: object) -> None:
-        self.element = element
-
-
-class _Texts:
-    """Hands lol-html's text pieces on."""
-
-    def __init__(self, page: Page) -> None:
-        self.text = page.take_text
-
-
-def _handlers(page: Page, judge: Judge, whole: str | None) -> list[tuple[str, object]]:
-    """Return the selectors that a page can match, each with its handler; ``whole`` is all of the page, if known.
-
-    lol-html takes a microsecond or two for each, which is most of the work on a ``noscript`` with its one pixel.
-    """
-    catalog = judge.catalog
-    elements, texts = ",".join([*_SELECTORS, *_DELICATE]), _TEXTS
-    text = ""
-    if whole is not None:
-        text = whole.lower()
-        elements = ",".join(each for each in [*_SELECTORS, *_DELICATE] if "<" + each.partition("[")[0] in text)
-        texts = ",".join(name for name in _TEXTS.split(",") if "<" + name in text)
-    optional = [
-        ("style", _STYLED, page.style_attribute),
-        ("background", "[background]", page.anywhere),
-        ("attributionsrc", "[attributionsrc]", page.anywhere),
-        ("href", _CLICKED if judge.click_ids is not None else "", page.link),
-        ("data-", ",".join(f"[{name}]" for name in catalog.lazy_attributes), page.lazy),
-        ("class", ",".join(f".{name}" for name in judge.containers), page.container),
-    ]
-    if whole is None:
-        optional = [each for each in optional if each[0] not in ("background", "attributionsrc")]
-        optional.insert(1, ("", _ANYWHERE, page.anywhere))
-    found: list[tuple[str, object]] = [(elements, page), (texts, _Texts(page))]
-    found += [(selector, _Elements(handler)) for word, selector, handler in optional if whole is None or word in text]
-    return [(selector, handler) for selector, handler in found if selector]
-
-
-_CLICKED = 'a[href*="?"],area[href*="?"]'
-
-
-def _may_hold_delicate(data: bytes) -> bool:
-    lower = data.lower()
-    return b"<select" in lower or b"<frameset" in lower
-
-
 def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool) -> str:
     if depth >= MAX_DEPTH:
         raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
-    inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=text, in_noscript=in_noscript)
     data = text.encode("utf-8", "surrogatepass")
+    inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=data, in_noscript=in_noscript)
     mark = judge.removals.mark()
     try:
         out = inner.feed(data) + inner.close()

@@ -240,7 +240,11 @@ class Judge:
     @property
     def containers(self) -> tuple[str, ...]:
         """Classes of boxes that denied vendors fill."""
-        return tuple(name for name in self.catalog.containers if self.container(name) is not None)
+        found = self._shelf.containers.get(self.may_restrict)
+        if found is None:
+            found = tuple(name for name in self.catalog.containers if self.container(name) is not None)
+            self._shelf.containers[self.may_restrict] = found
+        return found
 
     def container(self, name: str) -> tuple[Verdict, str] | None:
         """Return who is denied that fills boxes of class ``name``, and the attribute that names the content."""

@@ -206,8 +206,7 @@ class RepeatedPassage(Passage):
             self.head = self._inner.finished()
             return found.left
         before = self._judge.removals.mark()
-        out = self._inner.feed(body) if body else b""
-        out += self._inner.close()
+        out = self._inner.whole(body)
         if not self._inner.gave_up:
             self._repeats.offer(self._key, body, lambda: self._remembered(body, out, before))
         return self._through(out)
