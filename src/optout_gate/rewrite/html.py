@@ -24,7 +24,7 @@ import lolhtml
 from optout_gate.errors import RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
-from optout_gate.rewrite.selectors import DELICATE, Contents, handlers
+from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 
@@ -34,8 +34,6 @@ MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
-# The same, too often: it begins with a character of its own, so that all others cost next to nothing.
-_MAY_BE_DELICATE = re.compile(rb"<[sSfF](?:[eE][lL][eE][cC][tT]|[rR][aA][mM][eE][sS][eE][tT])")
 _HELD_START = max(len(name) for name in DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
@@ -71,9 +69,10 @@ class HtmlRewriter:
         self._judge = judge
         self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
-        contents = Contents(whole) if whole is not None and not xml else None
-        self._holds_delicate = None if contents is None else not contents.elements.isdisjoint(DELICATE)
-        self._engine = _LolHtml(self._page, judge, contents, status)
+        self._whole = whole
+        self._status = status
+        self._contents: Contents | None = None
+        self._made: _LolHtml | None = None
         self._start = self._page.state()
         self._partial = b""
         self._trial: _Trial | None = None
@@ -117,11 +116,23 @@ class HtmlRewriter:
     def scanned_whole(self, data: bytes) -> bytes:
         """Return a whole page as the scanner makes it, whatever was fed before."""
         self._page.restore(self._start)
+        self._page.expects_base = True
         scanner = TagScanner(self._page)
         return scanner.feed(data) + scanner.close()
 
+    @property
+    def _engine(self) -> "_LolHtml":
+        if self._made is None:
+            contents = self._contents or Contents(b"", whole=True)
+            self._made = _LolHtml(handlers(self._page, self._judge, contents), contents, self._status)
+        return self._made
+
     def _may_hold_delicate(self, data: bytes) -> bool:
-        return self._holds_delicate if self._holds_delicate is not None else _MAY_BE_DELICATE.search(data) is not None
+        """Look into the first bytes for what they hold; return True unless no delicate element begins in these."""
+        if self._contents is not None:
+            return self._contents.has_delicate if self._whole is not None else holds_delicate(data)
+        self._contents = Contents(self._whole or data, whole=self._whole is not None)
+        return self._contents.has_delicate
 
     def _carefully(self, data: bytes) -> bytes:
         """Take bytes that hold a delicate element: its output waits until it is over."""
@@ -182,6 +193,7 @@ class HtmlRewriter:
             raise error or RewriteError("engine", "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
+        self._page.expects_base = True  # the scanner leaves nothing out
         self._scanner = TagScanner(self._page)
         return self._scanner.feed(b"".join(trial.raw))
 
@@ -215,13 +227,13 @@ class _Trial:
 class _LolHtml:
     """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
 
-    def __init__(self, page: Page, judge: Judge, contents: Contents | None, status: Status | None) -> None:
+    def __init__(self, found: Handlers, contents: Contents, status: Status | None) -> None:
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        for selector, handler in handlers(page, judge, contents):
+        for selector, handler in found:
             self._rewriter.on(selector, handler)
-        if status is not None and (contents is None or status.concerns(contents)):
+        if status is not None and status.concerns(contents):
             status.watch(self._rewriter)
 
     def write(self, chunk: bytes) -> bytes:

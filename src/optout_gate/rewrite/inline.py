@@ -105,7 +105,7 @@ class InlineScript:
             return text
         if self._cut:
             return self._neutralised(text)
-        return self._judge.remembered("script", text, self._base, self._whole)
+        return self._whole(text)
 
     def _whole(self, text: str) -> str:
         if is_data(text):

@@ -238,12 +238,13 @@ class Judge:
         return verdict if self._denied(verdict) else None
 
     @property
-    def containers(self) -> tuple[str, ...]:
-        """Classes of boxes that denied vendors fill."""
-        found = self._shelf.containers.get(self.may_restrict)
+    def attribute_selectors(self) -> tuple[str, str]:
+        """Selectors for the attributes of vendors' loaders, and for the boxes that denied vendors fill."""
+        found = self._shelf.selectors.get(self.may_restrict)
         if found is None:
-            found = tuple(name for name in self.catalog.containers if self.container(name) is not None)
-            self._shelf.containers[self.may_restrict] = found
+            lazy = ",".join(f"[{name}]" for name in self.catalog.lazy_attributes)
+            boxes = ",".join(f".{name}" for name in self.catalog.containers if self.container(name) is not None)
+            found = self._shelf.selectors[self.may_restrict] = (lazy, boxes)
         return found
 
     def container(self, name: str) -> tuple[Verdict, str] | None:

@@ -57,11 +57,11 @@ class Snippet(NamedTuple):
 class Shelf:
     """What is known under one decision about one site. As a part of a key, it stands for the two."""
 
-    __slots__ = ("addresses", "containers")
+    __slots__ = ("addresses", "selectors")
 
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, str], Known] = {}
-        self.containers: dict[bool, tuple[str, ...]] = {}
+        self.selectors: dict[bool, tuple[str, str]] = {}
 
     def learn(self, key: tuple[str, str], known: Known) -> None:
         """Remember what an address is for a kind of request."""

@@ -8,10 +8,11 @@ something harmless in place (:mod:`optout_gate.rewrite.neutral`).
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import lolhtml
 
+from optout_gate.errors import RewriteError
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import embeds
 from optout_gate.rewrite.attributes import editable, url_text, written
@@ -29,7 +30,7 @@ from optout_gate.rewrite.references import (
     Reference,
     link_request,
 )
-from optout_gate.rewrite.whole import WholeText
+from optout_gate.rewrite.whole import Known, TextRewriter, WholeText
 from optout_gate.trackers.urls import base_of, resolve
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
@@ -39,16 +40,12 @@ MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an acco
 # (they leave tabs and line ends out), or a character reference, which may stand for any of these.
 _MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
 
+# The same in a style, where a backslash begins an escape, and a name's ":" may not be a scheme's.
+_STYLE_MAY_LEAVE = re.compile(r"//|[\\&\t\n\r\f]|[pPsS]:")
+
 _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 _META_URL = re.compile(r"[\s;,]*[\d.]*[\s;,]*(?:url\s*=\s*)?(?P<quote>[\"']?)(?P<url>[^\"']*)", re.IGNORECASE)
 _DELEGATED = re.compile(r"(?:https?:)?//[^\s;,()\"']+", re.IGNORECASE)
-
-
-class _Text(Protocol):
-    """Rewrites a text in pieces."""
-
-    def feed(self, text: str) -> str: ...
-    def close(self) -> str: ...
 
 
 InnerPage = Callable[[str, str], str]
@@ -70,8 +67,9 @@ class Page:
         self._in_noscript = in_noscript
         self._base_is_set = False
         self._base_is_own = judge.own(self._base.host)
-        self._text: _Text | None = None  # the rewriter of the script or style we are in
+        self._text: TextRewriter | None = None  # the rewriter of the script or style we are in
         self._modes_due = bool(judge.decision.policy.restricts) and not in_noscript
+        self.expects_base = True  # False when whoever reads the page leaves out addresses that begin with one slash
         self.in_delicate = False  # set when a reader has found a select or frameset to be one
 
     def state(self) -> tuple[Any, ...]:
@@ -82,6 +80,11 @@ class Page:
         """Go back to ``state``, between two elements."""
         self._base, self._base_is_set, self._base_is_own, self._modes_due = state
         self._text = None
+
+    @property
+    def starts_from_own(self) -> bool:
+        """True while relative references lead to the site's own hosts."""
+        return self._base_is_own
 
     @property
     def in_text(self) -> bool:
@@ -109,10 +112,10 @@ class Page:
     def element(self, element: Any) -> None:
         """Take out what an element's start tag refers to."""
         tag = element.tag_name
-        starts = _STARTS.get(tag)
+        starts, references = _PLANS.get(tag, _NO_PLAN)
         if starts is not None:
             starts(self, element)
-        for reference in REFERENCES.get(tag, ()):
+        for reference in references:
             raw = element.get_attribute(reference.attribute)
             if raw is None or (self._base_is_own and _MAY_LEAVE.search(raw) is None):
                 continue
@@ -222,7 +225,10 @@ class Page:
 
     def style_attribute(self, element: Any) -> None:
         """Take out what a ``style`` attribute refers to."""
-        text = editable(element.get_attribute("style"))
+        raw = element.get_attribute("style")
+        if self._base_is_own and _STYLE_MAY_LEAVE.search(raw) is None:
+            return
+        text = editable(raw)
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
             element.set_attribute("style", written(rewritten))
@@ -315,7 +321,7 @@ class Page:
             return
         kind = element.get_attribute("type")
         if is_script(kind):
-            self._text = InlineScript(self._judge, self._base)
+            self._text = Known(self._judge, "script", self._base, InlineScript)
         elif kind is not None and kind.strip().lower() in INSTRUCTIONS:
             self._text = Instructions(self._judge, self._base)
 
@@ -334,7 +340,7 @@ class Page:
             element.before(script, lolhtml.ContentType.HTML)
 
     def _start_style(self, element: Any) -> None:
-        self._text = CssRewriter(self._judge, self._base)
+        self._text = Known(self._judge, "style", self._base, CssRewriter)
 
     def _start_noscript(self, element: Any) -> None:
         self._text = WholeText(self._noscript_text, MAX_NOSCRIPT_CHARACTERS, "noscript")
@@ -349,6 +355,8 @@ class Page:
         if target is not None:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)
+            if not (self._base_is_own or self.expects_base):
+                raise RewriteError("engine", "a base that leads elsewhere, behind the beginning of the page")
 
     def _start_meta(self, element: Any) -> None:
         """Take out a ``refresh`` to a denied vendor, and a delegation of client hints to one."""
@@ -420,6 +428,8 @@ _STARTS: Mapping[str, Callable[[Page, Any], None]] = {
     "amp-ad": Page._start_amp,
     "amp-embed": Page._start_amp,
 }
+_NO_PLAN: tuple[Callable[[Page, Any], None] | None, tuple[Reference, ...]] = (None, ())
+_PLANS = {tag: (_STARTS.get(tag), REFERENCES.get(tag, ())) for tag in {*_STARTS, *REFERENCES}}
 _LISTS: Mapping[str, Callable[[Page, Any, Reference, str], None]] = {
     "srcset": Page._candidates,
     "tokens": Page._tokens,

@@ -1,13 +1,17 @@
-"""What lol-html is asked to look for in a page: selectors, each with its handler.
+r"""What lol-html is asked to look for in a page: selectors, each with its handler.
 
-Each selector costs a microsecond or two to set up and something at every tag; one without an element's name (``[style]``)
-makes lol-html read the attributes of all elements. That is a third of the work on a page of 30 KB. So of a body that is there
-whole only what it can hold is looked for. The question is answered too often with yes and never wrongly with no: names of
-elements stand behind ``<``, those of attributes with a value before ``=``, wherever else such text may stand.
+Each selector costs a microsecond or two to set up and something at every tag, and each element that matches one a call into
+Python, which is most of the work on a page. So two things are left out:
+
+- Pictures of the site's own. An address that begins with one slash stays on the host that it starts from, which is the
+  site's own unless a ``<base>`` says otherwise; what browsers take for a second slash (``\``, after a tab or line end,
+  a character reference) is asked about. That is seen in the beginning of a page; should a ``<base>`` that leads
+  elsewhere come later, it is too late, and the page is refused.
+- In a body that is there whole, elements that are not in it: their names would stand behind a ``<``, wherever else
+  such text may stand too.
 """
 
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -21,13 +25,17 @@ DELICATE = ("select", "frameset")
 _TEXTS = ("script", "style", "noscript")
 _STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
 _CLICKED = 'a[href*="?"],area[href*="?"]'
-_LINKS = frozenset({"a", "area"})
 _ANYWHERE = ("background", "attributionsrc")
-_MAX_BLANKS = 64  # between an attribute's name and its "="; behind more, anything may stand
+_LEAVES = ('^="//"', r'^="/\\"', '^="/&"', r'^="/\9 "', r'^="/\a "', r'^="/\d "')  # the host, though it begins with "/"
+_SMALL_BYTES = 4096  # of a body in which looking for a word costs less than a selector; a noscript's, mostly
+
+_BEGINNING_BYTES = 32 * 1024  # in which a page has its head, and with it a ``<base>``
 
 _NAME = re.compile(rb"<([a-zA-Z][a-zA-Z0-9-]*)")
 # It begins with a character of its own, so that all others cost next to nothing.
-_VALUE = re.compile(rb"=\s*(?:\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s>]*)")
+_DELICATE_OR_BASE = re.compile(
+    rb"<(?:[sS][eE][lL][eE][cC][tT]|[fF][rR][aA][mM][eE][sS][eE][tT]|(?P<base>[bB][aA][sS][eE]))"
+)
 
 Handlers = list[tuple[str, object]]
 
@@ -47,82 +55,79 @@ class Texts:
 
 
 class Contents:
-    """What a whole body can hold."""
+    """What the beginning of a body holds, or all of it.
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._lower = body.lower()
-        self.elements = {name.decode() for name in set(_NAME.findall(self._lower))}
+    Attributes:
+        elements: names of all elements that a whole body can hold; None of one that goes on.
+        has_base: it can hold a ``<base>``.
+        has_delicate: it can hold an element in which lol-html gives up.
+    """
 
-    def attributes(self, names: Iterable[str]) -> set[str]:
-        """Return those attributes of ``names`` that may stand in it with a value."""
-        names = tuple(names)
-        found: set[str] = set()
-        for match in _before_equals(names).finditer(self._lower):
-            start = match.start()
-            before = self._lower[max(0, start - _MAX_BLANKS) : start].rstrip()
-            found.update(name for name in names if not before or before.endswith(name.encode()))
-        return found
+    __slots__ = ("_text", "elements", "has_base", "has_delicate")
 
-    def styles_with_addresses(self) -> bool:
-        """Return True unless no ``style`` attribute in it has a value that can hold an address."""
-        for match in _before_equals(("style",)).finditer(self._lower):
-            start = match.start()
-            if self._lower[max(0, start - _MAX_BLANKS) : start].rstrip()[-5:] not in (b"style", b""):
-                continue
-            value = _VALUE.match(self._body, start)
-            if value is None or b"(" in value.group() or b"&" in value.group():
-                return True
-        return False
+    def __init__(self, beginning: bytes, *, whole: bool) -> None:
+        self.elements: frozenset[str] | None = None
+        self._text = ""
+        if whole:
+            self.elements = frozenset([name.decode().lower() for name in set(_NAME.findall(beginning))])
+            self.has_base = "base" in self.elements
+            self.has_delicate = not self.elements.isdisjoint(DELICATE)
+            if len(beginning) <= _SMALL_BYTES:
+                self._text = beginning.decode("latin-1").lower()
+            return
+        found = {match["base"] is not None for match in _DELICATE_OR_BASE.finditer(beginning)}
+        self.has_base = True in found or len(beginning) < _BEGINNING_BYTES
+        self.has_delicate = False in found
 
-    def has(self, word: str) -> bool:
-        """Return True when a word (in lower case) stands in it."""
-        return word.encode() in self._lower
+    def lacks(self, word: str) -> bool:
+        """Return True when it is known that a word (in lower case) does not stand in it."""
+        return bool(self._text) and word not in self._text
 
 
-@lru_cache(maxsize=64)
-def _before_equals(names: tuple[str, ...]) -> re.Pattern[bytes]:
-    behind = [rf"(?<={re.escape(name)}=)" for name in names]
-    return re.compile("|".join(["=(?:" + "|".join([*behind, r"(?<=[\s]=)"]) + ")"]).encode())
+def holds_delicate(data: bytes) -> bool:
+    """Return True unless no element begins in ``data`` in which lol-html gives up."""
+    return any(match["base"] is None for match in _DELICATE_OR_BASE.finditer(data))
+
+
+_ELEMENTS = (*SELECTOR.split(","), *DELICATE)
+_OWN_PICTURES = {
+    "img": ",".join(['img:not([src^="/"])', *(f"img[src{leaves}]" for leaves in _LEAVES), "img[srcset]"]),
+    "use": r'use[href]:not([href^="#"]),use[xlink\:href]:not([xlink\:href^="#"])',  # icons of the page itself
+}
+"""In place of the element's name: those whose address may leave the host that it starts from."""
+_WATCHED = frozenset(each.partition("[")[0] for each in _ELEMENTS) | {*_TEXTS}
 
 
 @lru_cache(maxsize=256)
-def _elements(present: frozenset[str] | None) -> tuple[str, str]:
-    """Return the selectors for references and for texts, of elements that are ``present`` (None: of all)."""
-    selectors = [*SELECTOR.split(","), *DELICATE]
-    texts = list(_TEXTS)
-    if present is not None:
-        selectors = [each for each in selectors if each.partition("[")[0] in present]
-        texts = [name for name in texts if name in present]
-    return ",".join(selectors), ",".join(texts)
+def _elements(present: frozenset[str], *, moved: bool) -> tuple[str, str]:
+    """Return the selectors for references and for texts; ``moved`` says that references may start from elsewhere."""
+    selectors = [each for each in _ELEMENTS if each.partition("[")[0] in present]
+    if not moved:
+        selectors = [_OWN_PICTURES.get(each, each) for each in selectors]
+    return ",".join(selectors), ",".join(name for name in _TEXTS if name in present)
 
 
-_WATCHED = frozenset(each.partition("[")[0] for each in SELECTOR.split(",")) | {*DELICATE, *_TEXTS}
-
-
-def handlers(page: Page, judge: Judge, contents: Contents | None) -> Handlers:
-    """Return the selectors that a page can match, each with its handler; without ``contents``, all of them."""
-    elements, texts = _elements(frozenset(contents.elements & _WATCHED) if contents is not None else None)
+def handlers(page: Page, judge: Judge, contents: Contents) -> Handlers:
+    """Return the selectors that a page can match, each with its handler."""
+    present = _WATCHED if contents.elements is None else contents.elements & _WATCHED
+    moved = contents.has_base or not page.starts_from_own
+    page.expects_base = moved
+    elements, texts = _elements(present, moved=moved)
     found: Handlers = [(elements, page), (texts, Texts(page))]
-    found += [(selector, Elements(handler)) for selector, handler in _optional(page, judge, contents)]
+    for word, selector, handler in _optional(page, judge):
+        if selector and not contents.lacks(word):
+            found.append((selector, Elements(handler)))
     return [each for each in found if each[0]]
 
 
-def _optional(page: Page, judge: Judge, contents: Contents | None) -> list[tuple[str, Any]]:
-    lazy = judge.catalog.lazy_attributes
-    links = _CLICKED if judge.click_ids is not None else ""
-    containers = judge.containers
-    present: Iterable[str] = (*_ANYWHERE, *lazy)
-    styled = _STYLED
-    if contents is not None:
-        present = contents.attributes(present)
-        styled = _STYLED if contents.styles_with_addresses() else ""
-        links = links if contents.elements & _LINKS else ""
-        containers = tuple(name for name in containers if contents.has(name))
-    return [
-        (styled, page.style_attribute),
-        (",".join(f"[{name}]" for name in _ANYWHERE if name in present), page.anywhere),
-        (links, page.link),
-        (",".join(f"[{name}]" for name in lazy if name in present), page.lazy),
-        (",".join(f".{name}" for name in containers), page.container),
-    ]
+def _optional(page: Page, judge: Judge) -> tuple[tuple[str, str, Any], ...]:
+    """Return selectors with a word that stands in every body they match, and their handlers."""
+    lazy, containers = judge.attribute_selectors
+    return (
+        ("style", _STYLED, page.style_attribute),
+        ("background", "[background]", page.anywhere),
+        ("attributionsrc", "[attributionsrc]", page.anywhere),
+        ("href", _CLICKED if judge.click_ids is not None else "", page.link),
+        ("data-", lazy, page.lazy),
+        ("", containers, page.container),
+    )

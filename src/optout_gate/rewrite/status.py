@@ -47,7 +47,8 @@ class Status:
 
     def concerns(self, contents: Contents) -> bool:
         """Return True when a page of these contents shows the words."""
-        return contents.has(PLACE) or (self.at_end and not contents.elements.isdisjoint(("html", "body")))
+        parts = (PLACE, "<html", "<body") if self.at_end else (PLACE,)
+        return not all(map(contents.lacks, parts))
 
     def watch(self, rewriter: Any) -> None:
         """Register with the lol-html rewriter of one page."""
