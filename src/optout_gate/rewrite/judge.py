@@ -81,7 +81,7 @@ class Judge:
         if memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
             return rewrite(text)
         key = (kind, text, self._shelf, base.scheme, self.may_restrict)
-        found = memory.recall(key)
+        found = memory.recall(key) or memory.unchanged(key)
         if found is not None:
             if found.notes:
                 self.removals.add_all(found.notes)
@@ -89,14 +89,16 @@ class Judge:
                 self.allowed.update(found.allowed)
             for host in found.unknown:
                 self.removals.let_through(host)
-            return found.text
+            return found.text if found.notes else text
         noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
         try:
             out = rewrite(text)
             notes = self.removals.notes()
-            if notes is not None:
-                hosts = tuple(self.removals.unknown.elements())
-                memory.keep(key, Snippet(out, notes, self.allowed, hosts), at_once=bool(notes))
+            hosts = tuple(self.removals.unknown.elements())
+            if notes:
+                memory.keep(key, Snippet(out, notes, self.allowed, hosts))
+            elif notes is not None and out == text:
+                memory.keep_unchanged(key, Snippet("", (), self.allowed, hosts))
             return out
         finally:
             noted.take(self.removals)
@@ -203,8 +205,11 @@ class Judge:
         if known is None or known.own:
             return None
         host = known.target.host
-        allowed = self.decision.policy.allows_hosts and self.decision.allowed(host) is not None
-        verdicts = [] if allowed else [self.decision.verdict(rule) for rule in self.catalog.on_host(host)]
+        verdicts = self._shelf.hosts.get(host)
+        if verdicts is None:
+            allowed = self.decision.policy.allows_hosts and self.decision.allowed(host) is not None
+            verdicts = () if allowed else tuple(map(self.decision.verdict, self.catalog.on_host(host)))
+            self._shelf.learn_host(host, verdicts)
         if verdicts and all(map(self._denied, verdicts)):
             return verdicts[0]
         return self._ruled(known)

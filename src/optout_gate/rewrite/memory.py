@@ -3,7 +3,8 @@
 The same addresses stand on every page of a site, and the same snippets: bootstraps, pixels, style sheets, scripts of the
 site's own. Taking one apart costs more than knowing it again. A snippet from which something was taken is kept at
 once, since it is a vendor's code; any other when it is met the second time, since a script that holds a visitor's state is a new
-one every time. A gate has one memory, so a reload begins with an empty one.
+one every time, and its text is not kept, only a hash (of 64 bits under a key of this process, so nobody can make two alike).
+A gate has one memory, so a reload begins with an empty one.
 
 What decides about a snippet besides its text is the key's business: :meth:`Judge.remembered` puts it together.
 """
@@ -57,10 +58,11 @@ class Snippet(NamedTuple):
 class Shelf:
     """What is known under one decision about one site. As a part of a key, it stands for the two."""
 
-    __slots__ = ("addresses", "selectors")
+    __slots__ = ("addresses", "hosts", "selectors")
 
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, str], Known] = {}
+        self.hosts: dict[str, tuple[Verdict, ...]] = {}
         self.selectors: dict[bool, tuple[str, str]] = {}
 
     def learn(self, key: tuple[str, str], known: Known) -> None:
@@ -71,12 +73,19 @@ class Shelf:
             self.addresses.clear()  # those that every page names are back with the next one
         self.addresses[key] = known
 
+    def learn_host(self, host: str, verdicts: tuple[Verdict, ...]) -> None:
+        """Remember every verdict about something on a host."""
+        if len(self.hosts) >= MAX_ADDRESSES:
+            self.hosts.clear()
+        self.hosts[host] = verdicts
+
 
 class Memory:
     """Shelves and snippets; of each, the one not asked for the longest time is forgotten first."""
 
     def __init__(self) -> None:
         self._snippets: dict[Hashable, Snippet] = {}
+        self._unchanged: dict[int, Snippet] = {}
         self._met: set[int] = set()
         self._shelves: dict[Hashable, Shelf] = {}
 
@@ -97,13 +106,24 @@ class Memory:
             self._snippets[key] = found  # the youngest again
         return found
 
-    def keep(self, key: Hashable, snippet: Snippet, *, at_once: bool = True) -> None:
-        """Remember what became of a snippet; unless ``at_once``, only when it is met the second time."""
-        if not at_once and (met := hash(key)) not in self._met:
+    def keep(self, key: Hashable, snippet: Snippet) -> None:
+        """Remember what became of a snippet."""
+        if len(self._snippets) >= MAX_SNIPPETS:
+            del self._snippets[next(iter(self._snippets))]
+        self._snippets[key] = snippet
+
+    def unchanged(self, key: Hashable) -> Snippet | None:
+        """Return what stands in a snippet from which nothing was taken the times before, or None."""
+        return self._unchanged.get(hash(key))
+
+    def keep_unchanged(self, key: Hashable, snippet: Snippet) -> None:
+        """Remember that nothing was taken from a snippet, when it is met the second time, and not its text."""
+        met = hash(key)
+        if met not in self._met:
             if len(self._met) >= MAX_MET:
                 self._met.clear()
             self._met.add(met)
             return
-        if len(self._snippets) >= MAX_SNIPPETS:
-            del self._snippets[next(iter(self._snippets))]
-        self._snippets[key] = snippet
+        if len(self._unchanged) >= MAX_SNIPPETS:
+            del self._unchanged[next(iter(self._unchanged))]
+        self._unchanged[met] = snippet

@@ -4,6 +4,8 @@ Chosen so that the page goes on: a script's ``load`` event fires, an image has p
 its hands disappears. An element is never removed, since a framework that hydrates counts them.
 """
 
+from functools import cache
+
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import surrogates
 
@@ -38,7 +40,11 @@ def stand_in(verdict: Verdict, origin: str = "") -> str:
     whoever glues a query to this puts a ``#`` between: one cached script serves every account number. ``origin`` is
     the site's, for a page whose ``<base>`` leads elsewhere.
     """
-    name = verdict.vendor.surrogate or GENERIC
+    return origin + _path(verdict.vendor.surrogate or GENERIC)
+
+
+@cache
+def _path(name: str) -> str:
     if name not in surrogates.names():
         name = GENERIC  # an operator's own entry may name one that is not there
-    return f"{origin}{PREFIX}/s/{name}.js?v={surrogates.version(name)}"
+    return f"{PREFIX}/s/{name}.js?v={surrogates.version(name)}"

@@ -22,8 +22,8 @@ from optout_gate.rewrite.instructions import INSTRUCTIONS, Instructions
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import MARK, stand_in
 from optout_gate.rewrite.references import (
+    CONNECTION,
     EVERYWHERE,
-    NOT_FETCHED,
     REFERENCES,
     REPLACEMENT,
     STALE,
@@ -140,13 +140,13 @@ class Page:
         request = reference.request
         verdict: Verdict | None
         if tag == "link":
-            rels = (element.get_attribute("rel") or "").lower().split()
-            if NOT_FETCHED.issuperset(rels):
+            kind = link_request(element.get_attribute("rel") or "", element.get_attribute("as") or "")
+            if kind is None:
                 return
-            if "preconnect" in rels or "dns-prefetch" in rels:
+            if kind == CONNECTION:
                 verdict = self._judge.connection(text, self._base)
             else:
-                request = link_request(rels, (element.get_attribute("as") or "").lower())
+                request = kind
                 verdict = self._judge.reference(text, self._base, request)
         elif reference.kind == "image" and tag in ("img", "image"):
             verdict = self._judge.picture(text, self._base, element, in_noscript=self._in_noscript)
@@ -182,7 +182,8 @@ class Page:
         else:
             element.set_attribute(reference.attribute, written(replacement))
         for stale in STALE:
-            _without(element, stale)
+            if element.has_attribute(stale):
+                _without(element, stale)
         element.set_attribute(MARK, verdict.vendor.vendor)
 
     def _candidates(self, element: Any, reference: Reference, raw: str) -> None:
