@@ -170,3 +170,36 @@ def test_a_bomb_is_given_up_before_it_costs_memory() -> None:
     assert (exchange.report.outcome, exchange.report.error) == (Outcome.CONTAINED, "oversize")
     assert b"content-security-policy" in head.headers
     assert out == bomb
+
+
+# Behind 32 KiB of a page without a <base>, pictures of the site's own are no longer looked at.
+_LATE = b"<!doctype html><p>" + b"long " * 8_000
+
+
+def test_what_follows_a_base_that_leads_elsewhere_and_comes_late_is_not_sent() -> None:
+    exchange = gate().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    passage = exchange.respond(Response(200, Headers([(b"Content-Type", b"text/html")])))
+    assert passage.feed(_LATE * 2)
+    with pytest.raises(RewriteError):
+        passage.feed(b"<base href=https://ads.test/><img src=/pixel.gif>")
+
+
+def test_a_base_in_the_head_has_pictures_of_the_sites_own_looked_at() -> None:
+    page = b"<!doctype html><base href=https://ads.test/><img src=/pixel.gif>" + _LATE * 2
+    exchange = gate().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    assert b"pixel.gif" not in drive(exchange, page)[1]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [b"//ads.test/a.gif", b"/\\ads.test/a.gif", b"/\t/ads.test/a.gif", b"/\n/ads.test/a.gif", b"/\r/ads.test/a.gif",
+     b"/&#47;ads.test/a.gif", b"\\\\ads.test/a.gif", b" //ads.test/a.gif", b"https:ads.test/a.gif", b"\x01//ads.test/a.gif"],
+)  # fmt: skip
+def test_no_spelling_of_two_slashes_passes_for_one(source: bytes) -> None:
+    for quote in (b'"', b"'"):
+        page = _LATE + b"<img src=" + quote + source + quote + b">" + _LATE
+        exchange = gate_of_tests().open(request("/", OPTED_OUT))
+        assert exchange is not None
+        assert b"ads.test" not in drive(exchange, page)[1]
