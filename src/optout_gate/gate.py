@@ -128,6 +128,24 @@ class Exchange:
         self._spend(begun)
         return passage if passage.untouched else _Measured(passage, self)
 
+    def early(self, headers: Headers) -> list[bytes]:
+        """Return the ``Link`` values of a 103 response (RFC 8297) that may go ahead of the response itself."""
+        if self.decision.enforced:
+            headers = response_head.enforced(headers, self._judge(headers), self.visitor)
+        return headers.values(b"link")
+
+    def _judge(self, headers: Headers) -> Judge:
+        return Judge(
+            self.decision,
+            self._gate.catalog,
+            self._gate.filter_lists,
+            page_url=self.visitor.url,
+            notes=self.report.removals,
+            memory=self._gate.memory,
+            own_hosts=self.site.hosts,
+            inline_allowed=response_head.allows_inline(headers),
+        )
+
     def _passage(self, response: Response) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
@@ -142,16 +160,7 @@ class Exchange:
                     headers
                 )  # the signal is there, and a cookie alone tells why it has no effect
             return Passage(Response(response.status, headers))
-        judge = Judge(
-            self.decision,
-            self._gate.catalog,
-            self._gate.filter_lists,
-            page_url=self.visitor.url,
-            notes=self.report.removals,
-            memory=self._gate.memory,
-            own_hosts=self.site.hosts,
-            inline_allowed=response_head.allows_inline(headers),
-        )
+        judge = self._judge(headers)
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
             kept_home(response, judge, self.visitor)
