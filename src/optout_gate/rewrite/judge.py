@@ -4,14 +4,15 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
+from optout_gate.rewrite.embeds import boxes_selector
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, Memory, Shelf, Snippet
 from optout_gate.rewrite.removals import Removals
 from optout_gate.trackers import unknown
-from optout_gate.trackers.catalog import Catalog, Rule
+from optout_gate.trackers.catalog import Catalog, Container, Rule
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
 from optout_gate.trackers.vendor import Vendor
@@ -248,17 +249,23 @@ class Judge:
         found = self._shelf.selectors.get(self.may_restrict)
         if found is None:
             lazy = ",".join(f"[{name}]" for name in self.catalog.lazy_attributes)
-            boxes = ",".join(f".{name}" for name in self.catalog.containers if self.container(name) is not None)
+            boxes = boxes_selector([name for name, box in self.catalog.containers.items() if self._denies_box(box)])
             found = self._shelf.selectors[self.may_restrict] = (lazy, boxes)
         return found
 
-    def container(self, name: str) -> tuple[Verdict, str] | None:
-        """Return who is denied that fills boxes of class ``name``, and the attribute that names the content."""
-        found = self.catalog.containers.get(name)
-        if found is None:
-            return None
-        verdict = self.decision.verdict(found[0])
-        return (verdict, found[1]) if self._denied(verdict) else None
+    def _denies_box(self, box: Container) -> bool:
+        return self._denied(self.decision.verdict(box.rule))
+
+    def container(self, words: Iterable[str]) -> tuple[Verdict, str] | None:
+        """Return who is denied that would fill an element, and the attribute that names the content.
+
+        ``words`` are its classes, its ``#id`` and its ``[attributes]``.
+        """
+        for box in self.catalog.by_container(words):
+            verdict = self.decision.verdict(box.rule)
+            if self._denied(verdict):
+                return verdict, box.link
+        return None
 
     def script(self, text: str) -> Verdict | None:
         """Return the verdict that denies an inline script by its fingerprint, or None."""

@@ -268,19 +268,22 @@ class Page:
         """Leave a placeholder in the empty box that a denied vendor's script would have filled."""
         if element.has_attribute(MARK):
             return  # a gate before this one was here
-        for name in (element.get_attribute("class") or "").split():
-            found = self._judge.container(name)
-            if found is None:
-                continue
-            verdict, link = found
-            address = url_text(element.get_attribute(link) or "") if link else ""
-            target = resolve(address, self._base) if address else None
-            element.set_attribute(MARK, verdict.vendor.vendor)
-            element.prepend(
-                embeds.box(verdict.vendor, target.url if target is not None else ""), lolhtml.ContentType.HTML
-            )
-            self._judge.removals.add("embed", verdict, name)
+        words = (element.get_attribute("class") or "").split()
+        words.append(f"#{element.get_attribute('id')}")
+        words += [f"[{name}]" for name in self._judge.catalog.container_attributes if element.has_attribute(name)]
+        found = self._judge.container(words)
+        if found is None:
             return
+        verdict, link = found
+        address = url_text(element.get_attribute(link) or "") if link else ""
+        target = resolve(address, self._base) if address else None
+        elsewhere = target is not None and not self._judge.own(target.host)  # comments name the page they stand on
+        markup = embeds.box(verdict.vendor, element.tag_name, target.url if target is not None and elsewhere else "")
+        if not markup:
+            return
+        element.set_attribute(MARK, verdict.vendor.vendor)
+        element.prepend(markup, lolhtml.ContentType.HTML)
+        self._judge.removals.add("embed", verdict, verdict.rule.text)
 
     def _restrict(self, element: Any, tag: str, reference: Reference, text: str) -> None:
         """Set a restricted vendor's documented parameters and attributes on a reference that stays."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
@@ -49,6 +50,18 @@ class _Entry:
     paths: list[tuple[re.Pattern[str], Rule]] = field(default_factory=list)
 
 
+class Container(NamedTuple):
+    """A box that a vendor's script fills.
+
+    Attributes:
+        rule: whose it is.
+        link: the attribute that names the content; empty where none does.
+    """
+
+    rule: Rule
+    link: str
+
+
 class Catalog:
     """Vendors by id, and the rules that recognise them. Built once, then only read."""
 
@@ -63,7 +76,7 @@ class Catalog:
         self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
-        self.containers: dict[str, tuple[Rule, str]] = {}
+        self.containers: dict[str, Container] = {}
         self.lazy_attributes: tuple[str, ...] = ()
         problems: list[Problem] = []
         for document, path, vendors in documents:
@@ -79,6 +92,8 @@ class Catalog:
                 self._index(vendor, document, where)
         if problems:
             raise ConfigError(problems)
+        self._container_starts = [(name[:-1], box) for name, box in self.containers.items() if name.endswith("*")]
+        self.container_attributes = tuple(name[1:-1] for name in self.containers if name.startswith("["))
         self._cookie_prefixes.sort(key=lambda item: -len(item[0]))
         # A parameter's name stands behind "?", "&" or, in a page, "&amp;".
         names = "|".join(sorted(map(re.escape, self._click_ids), key=len, reverse=True))
@@ -143,6 +158,15 @@ class Catalog:
         """Return the rule for the ``type`` of an AMP component, or None."""
         return self._amp.get(name)
 
+    def by_container(self, words: Iterable[str]) -> Iterator["Container"]:
+        """Yield the boxes that an element may be, by its classes, its ``#id`` and its ``[attributes]``."""
+        for word in words:
+            found = self.containers.get(word)
+            if found is None:
+                found = next((box for start, box in self._container_starts if word.startswith(start)), None)
+            if found is not None:
+                yield found
+
     def by_script(self, text: str) -> Rule | None:
         """Return the rule whose fingerprint an inline script bears, or None."""
         for first, others, rule in self._inline:
@@ -172,7 +196,7 @@ class Catalog:
             self._amp.setdefault(name, rule("amp", "amp", index, name))
         for name, link in vendor.containers.items():
             made = Rule(vendor, "container", name, document.file, document.line(*where, "containers", name))
-            self.containers.setdefault(name, (made, link))
+            self.containers.setdefault(name, Container(made, link))
         self.lazy_attributes = tuple(dict.fromkeys([*self.lazy_attributes, *vendor.lazy]))
         for index, fingerprint in enumerate(vendor.inline):
             text = " + ".join(fingerprint.all)

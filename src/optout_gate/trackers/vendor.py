@@ -53,6 +53,15 @@ def _lazy(value: str) -> str:
     return value
 
 
+def _container(value: str) -> str:
+    if not re.match(r"(?:#?[A-Za-z][A-Za-z0-9_-]*\*?|\[data-[a-z0-9-]+\])\Z", value):
+        raise ValueError(f"{value!r} is not a box: expected a class, '#id' or '[data-...]', as in 'fb-post'")
+    return value
+
+
+Container = Annotated[str, AfterValidator(_container)]
+"""A class, ``#id`` or ``[attribute]`` of the boxes that a vendor's script fills; a final ``*`` is any ending."""
+
 LazyAttribute = Annotated[str, AfterValidator(_lazy)]
 VendorId = Annotated[str, AfterValidator(_word)]
 
@@ -98,9 +107,10 @@ class Vendor(_Entry):
     globals: tuple[str, ...] = Field((), description="names its code defines on window, which pages call")
     surrogate: VendorId | None = Field(None, description="stand-in script, browser/surrogates/NAME.js")
     embed: bool = Field(False, description="a visible embed that leaves a placeholder when it is denied")
-    containers: dict[str, str] = Field(
+    containers: dict[Container, str] = Field(
         default_factory=dict,
-        description="classes of the boxes its script fills, and the attribute that names the content ('' for none)",
+        description="the boxes its script fills ('class', '#id', '[attribute]'; a final '*' is any ending), and the "
+        "attribute that names the content ('' for none)",
     )
     amp: tuple[str, ...] = Field((), description="its names in the `type` of AMP components")
     lazy: tuple[LazyAttribute, ...] = Field(
