@@ -14,9 +14,9 @@ import lolhtml
 
 from optout_gate.errors import RewriteError
 from optout_gate.policy.decision import Verdict
-from optout_gate.rewrite import embeds
+from optout_gate.rewrite import drawings, embeds
 from optout_gate.rewrite.attributes import editable, url_text, written
-from optout_gate.rewrite.css import CssRewriter, rewrite_css
+from optout_gate.rewrite.css import CssRewriter, may_leave, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.instructions import INSTRUCTIONS, Instructions
 from optout_gate.rewrite.judge import Judge
@@ -39,9 +39,6 @@ MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an acco
 # What references to another host than the base's have in them: a scheme, two slashes or what browsers take for them
 # (they leave tabs and line ends out), or a character reference, which may stand for any of these.
 _MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
-
-# The same in a style, where a backslash begins an escape, and a name's ":" may not be a scheme's.
-_STYLE_MAY_LEAVE = re.compile(r"//|[\\&\t\n\r\f]|[pPsS]:")
 
 _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 _META_URL = re.compile(r"[\s;,]*[\d.]*[\s;,]*(?:url\s*=\s*)?(?P<quote>[\"']?)(?P<url>[^\"']*)", re.IGNORECASE)
@@ -96,6 +93,7 @@ class Page:
         self.element(element)
         if element.has_attribute("style"):
             self.style_attribute(element)
+        self.paint(element)
         self.anywhere(element)
         if element.tag_name in ("a", "area") and element.has_attribute("href"):
             self.link(element)
@@ -227,12 +225,16 @@ class Page:
     def style_attribute(self, element: Any) -> None:
         """Take out what a ``style`` attribute refers to."""
         raw = element.get_attribute("style")
-        if self._base_is_own and _STYLE_MAY_LEAVE.search(raw) is None:
+        if self._base_is_own and not may_leave(raw):
             return
         text = editable(raw)
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
             element.set_attribute("style", written(rewritten))
+
+    def paint(self, element: Any) -> None:
+        """Take out what SVG's presentation attributes refer to."""
+        drawings.paint(element, self._judge, self._base)
 
     def link(self, element: Any) -> None:
         """Take click identifiers of denied vendors out of a link's query; everything else of it stays."""
@@ -313,6 +315,9 @@ class Page:
         if self._in_noscript:
             return self._noscript(text, url)
         return self._judge.remembered("noscript", text, self._base, lambda text: self._noscript(text, url))
+
+    def _start_animation(self, element: Any) -> None:
+        drawings.animation(element, self._judge, self._base)
 
     def _start_delicate(self, element: Any) -> None:
         self.in_delicate = True
@@ -428,6 +433,8 @@ _STARTS: Mapping[str, Callable[[Page, Any], None]] = {
     "select": Page._start_delicate,
     "frameset": Page._start_delicate,
     "meta": Page._start_meta,
+    "animate": Page._start_animation,
+    "set": Page._start_animation,
     "amp-analytics": Page._start_amp,
     "amp-ad": Page._start_amp,
     "amp-embed": Page._start_amp,

@@ -82,7 +82,7 @@ EVERYWHERE: tuple[Reference, ...] = (
 
 SELECTOR = (
     "script,noscript,style,base,img,image,feimage,use,source,video,audio,track[src],input[src],input[formaction],"
-    "button[formaction],form[action],iframe,frame,embed,object,link,meta[http-equiv],a[ping],area[ping],"
+    "button[formaction],form[action],iframe,frame,embed,object,link,meta[http-equiv],animate,set,a[ping],area[ping],"
     "amp-pixel,amp-img,amp-anim,amp-iframe,amp-ad,amp-embed,amp-analytics,amp-video"
 )
 """Just the elements that can hold one, so that the rest of a page costs no call."""

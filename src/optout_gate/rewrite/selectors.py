@@ -15,6 +15,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from optout_gate.rewrite import drawings
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.references import SELECTOR
@@ -114,6 +115,8 @@ def handlers(page: Page, judge: Judge, contents: Contents) -> Handlers:
     page.expects_base = moved
     elements, texts = _elements(present, moved=moved)
     found: Handlers = [(elements, page), (texts, Texts(page))]
+    if contents.elements is None or "svg" in contents.elements:
+        found.append((drawings.SELECTOR, Elements(page.paint)))
     for word, selector, handler in _optional(page, judge):
         if selector and not contents.lacks(word):
             found.append((selector, Elements(handler)))
