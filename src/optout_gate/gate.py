@@ -11,6 +11,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
 """
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_network
 
 from optout_gate.errors import RewriteError
@@ -20,7 +21,7 @@ from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.load import Loaded
 from optout_gate.report import Outcome, Report
-from optout_gate.rewrite import coherence, csp, repeats, request_head, response_head
+from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, response_head
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import CssRewriter
@@ -55,6 +56,7 @@ _XML = frozenset({"application/xhtml+xml"})
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
+_REMEMBERED = frozenset({HTML, CSS, *_XML})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
 
@@ -124,7 +126,7 @@ class Exchange:
     def respond(self, response: Response) -> Passage:
         """Return the head to send on and what to put the body through."""
         begun = self._gate.clock()
-        passage = self._passage(response)
+        passage = self._remembered(response) or self._passage(response)
         self._spend(begun)
         return passage if passage.untouched else _Measured(passage, self)
 
@@ -146,7 +148,20 @@ class Exchange:
             inline_allowed=response_head.allows_inline(headers),
         )
 
-    def _passage(self, response: Response) -> Passage:
+    def _remembered(self, response: Response) -> Passage | None:
+        """Return what looks the answer up first, or None for one that cannot be the same for the next visitor."""
+        if not self.decision.enforced or self.site.wording.absent:  # strings that are made where none stand have a date
+            return None
+        if media_type(response.headers).essence not in _REMEMBERED:
+            return None
+        if not answers.may_come_again(self.visitor, response):
+            return None
+        work_out = partial(self._passage, whole=True)
+        key = answers.key_of(self.decision, self.visitor, response)
+        return answers.RepeatedAnswer(response, work_out, self._gate.repeats, key=key, report=self.report)
+
+    def _passage(self, response: Response, *, whole: bool = False) -> Passage:
+        """Return what the response goes through; ``whole`` says that head and body are remembered as one already."""
         mode = self.site.config.mode
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
@@ -184,7 +199,9 @@ class Exchange:
                 headers = headers.without(response_head.REWRITTEN_BODY)
             return Passage(Response(response.status, headers))
         rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
-        if not (isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)):
+        if whole or not (
+            isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)
+        ):
             return rewritten
         return repeats.RepeatedPassage(
             rewritten,

@@ -8,6 +8,7 @@ present. So the doors hand over the raw pairs, and everything above this module 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 Pair = tuple[bytes, bytes]
@@ -20,11 +21,12 @@ class Headers:
     Names given to the methods are lower case.
     """
 
-    __slots__ = ("_names", "pairs")
+    __slots__ = ("_lowered", "_names", "pairs")
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         self.pairs: tuple[Pair, ...] = tuple(pairs)
-        self._names = frozenset([name.lower() for name, _ in self.pairs])
+        self._lowered = tuple([name.lower() for name, _ in self.pairs])  # names are asked for some ten times a message
+        self._names = frozenset(self._lowered)
 
     def __iter__(self) -> Iterator[Pair]:
         return iter(self.pairs)
@@ -48,12 +50,14 @@ class Headers:
         """Return every value of the field ``name``, in wire order, optional whitespace trimmed."""
         if name not in self._names:
             return []
-        return [value.strip(b" \t") for field_name, value in self.pairs if field_name.lower() == name]
+        lowered, pairs = self._lowered, self.pairs
+        if lowered.count(name) == 1:
+            return [pairs[lowered.index(name)][1].strip(b" \t")]
+        return [pair[1].strip(b" \t") for each, pair in zip(lowered, pairs, strict=True) if each == name]
 
     def first(self, name: bytes) -> bytes | None:
         """Return the first value of the field ``name``, or None when there is none."""
-        values = self.values(name)
-        return values[0] if values else None
+        return self.pairs[self._lowered.index(name)][1].strip(b" \t") if name in self._names else None
 
     def members(self, name: bytes) -> list[bytes]:
         """Return the comma-separated members of every ``name`` line, trimmed, empty ones left out.
@@ -68,33 +72,30 @@ class Headers:
         dropped = frozenset(names)
         if dropped.isdisjoint(self._names):
             return self
-        kept = tuple([pair for pair in self.pairs if pair[0].lower() not in dropped])
-        return _made_of(kept, self._names - dropped)
+        return Headers([pair for each, pair in zip(self._lowered, self.pairs, strict=True) if each not in dropped])
 
     def plus(self, *pairs: Pair) -> "Headers":
         """Return the fields with ``pairs`` behind them."""
-        return _made_of(self.pairs + pairs, self._names.union([name.lower() for name, _ in pairs]))
+        return _made_of(self.pairs + pairs, self._lowered + tuple([name.lower() for name, _ in pairs]))
 
     def replacing(self, name: bytes, value: bytes) -> "Headers":
         """Return the fields with one ``name`` line, where the first stood or else at the end."""
         if name not in self._names:
             return self.plus((name, value))
-        out: list[Pair] = []
-        placed = False
-        for pair in self.pairs:
-            if pair[0].lower() != name:
-                out.append(pair)
-            elif not placed:
-                out.append((pair[0], value))
-                placed = True
-        return _made_of(tuple(out), self._names)
+        first = self._lowered.index(name)
+        line = (self.pairs[first][0], value)
+        if self._lowered.count(name) == 1:
+            return _made_of((*self.pairs[:first], line, *self.pairs[first + 1 :]), self._lowered)
+        rest = [pair for each, pair in zip(self._lowered, self.pairs, strict=True) if each != name]
+        return Headers([*rest[:first], line, *rest[first:]])
 
 
-def _made_of(pairs: tuple[Pair, ...], names: frozenset[bytes]) -> Headers:
+def _made_of(pairs: tuple[Pair, ...], lowered: tuple[bytes, ...]) -> Headers:
     """Return header fields whose lower-case names are known: a message's fields are changed some ten times."""
     headers = Headers.__new__(Headers)
     headers.pairs = pairs
-    headers._names = names
+    headers._lowered = lowered
+    headers._names = frozenset(lowered)
     return headers
 
 
@@ -180,19 +181,27 @@ class MediaType:
     parameters: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
+NO_MEDIA_TYPE = MediaType()
+
+
 def media_type(headers: Headers) -> MediaType:
     """Return the media type of a message; with several lines the last valid one counts (WHATWG Fetch §3.4)."""
-    found = MediaType()
+    found = NO_MEDIA_TYPE
     for value in headers.values(b"content-type"):
-        essence, *parts = value.decode("latin-1").split(";")
-        essence = essence.strip(" \t\r\n").lower()
-        if essence.count("/") != 1:
-            continue
-        parameters: dict[str, str] = {}
-        for part in parts:
-            name, equals, text = part.partition("=")
-            if equals:
-                parameters.setdefault(name.strip().lower(), text.strip().strip('"'))
-        charset = parameters.get("charset", "").lower() or None
-        found = MediaType(essence, charset, parameters)
+        found = _media_type(value) or found
     return found
+
+
+@lru_cache(maxsize=256)  # a site uses a handful of them
+def _media_type(value: bytes) -> MediaType | None:
+    """Return the media type in one field line, or None when it is not one."""
+    essence, *parts = value.decode("latin-1").split(";")
+    essence = essence.strip(" \t\r\n").lower()
+    if essence.count("/") != 1:
+        return None
+    parameters: dict[str, str] = {}
+    for part in parts:
+        name, equals, text = part.partition("=")
+        if equals:
+            parameters.setdefault(name.strip().lower(), text.strip().strip('"'))
+    return MediaType(essence, parameters.get("charset", "").lower() or None, parameters)

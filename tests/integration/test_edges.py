@@ -52,9 +52,9 @@ class Stack:
     edge: Address
     gates: list[tuple[Address, Address]]
 
-    def gate(self, number: int = 0) -> "contextlib.AbstractContextManager[Gate]":
+    def gate(self, number: int = 0, *more: str) -> "contextlib.AbstractContextManager[Gate]":
         address, admin = self.gates[number]
-        return running_gate("--config", str(self.file), "--listen", shown(address), "--admin", shown(admin))
+        return running_gate("--config", str(self.file), "--listen", shown(address), "--admin", shown(admin), *more)
 
     def ask(self, path: str, *lines: str, via: Address | None = None, method: str = "GET") -> tuple[bytes, bytes]:
         return get(via or self.edge, path, *lines, method=method)
@@ -257,8 +257,9 @@ def test_two_gates_are_replaced_one_by_one_without_a_failed_request_or_an_unenfo
                 wrong.append(head or b"nothing")
 
     with stack(dialect, tmp_path, gates=2) as made, contextlib.ExitStack() as gates:
-        first = gates.enter_context(made.gate(0))
-        second = gates.enter_context(made.gate(1))
+        notice = ("--drain-delay", "2")  # every edge asks more often, or learns from an answer
+        first = gates.enter_context(made.gate(0, *notice))
+        second = gates.enter_context(made.gate(1, *notice))
         wait_for(made, b"200", path="/order")
         time.sleep(1)  # every edge has asked both gates how they are
         load = threading.Thread(target=visit, args=(made,))
@@ -267,7 +268,7 @@ def test_two_gates_are_replaced_one_by_one_without_a_failed_request_or_an_unenfo
             for number, gate in enumerate((first, second)):
                 gate.stop(signal.SIGTERM)
                 time.sleep(0.5)
-                gates.enter_context(made.gate(number))
+                gates.enter_context(made.gate(number, *notice))
                 time.sleep(3)  # until the edge asks it again
         finally:
             over.set()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -179,6 +180,32 @@ def test_sighup_loads_the_configuration_anew_and_a_wrong_one_changes_nothing(ori
         gate.wait_for_log("configuration reloaded")
         assert b"googletagmanager" not in get(gate.address, "/", "Sec-GPC: 1")[1]
         assert gate.stop() == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_gate_told_to_stop_is_not_ready_at_once_and_lets_every_connection_go_with_an_answer(
+    origin: Origin, workers: str
+) -> None:
+    with running_gate("--upstream", origin.url, "--workers", workers, "--drain-delay", "60") as gate:
+        _until_ready(gate)
+        with socket.create_connection(gate.address, 10) as kept:
+            asked = b"GET /image HTTP/1.1\r\nHost: a.test\r\n\r\n"
+            assert b"connection: close" not in _answer(kept, asked)
+            gate.process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 20
+            while not get(gate.admin, "/readyz")[0].startswith(b"HTTP/1.1 503"):
+                assert time.monotonic() < deadline
+            while b"connection: close" not in (answered := _answer(kept, asked)):  # a worker hears of it by itself
+                assert answered and time.monotonic() < deadline
+            with socket.create_connection(gate.address, 10) as late:
+                assert b"200 ok" in _answer(late, asked)
+        gate.process.send_signal(signal.SIGTERM)  # told again: at once
+        assert gate.process.wait(20) == 0
+
+
+def _answer(client: socket.socket, request: bytes) -> bytes:
+    client.sendall(request)
+    return client.recv(65536).lower()
 
 
 def test_several_workers_count_together_and_a_dead_one_is_replaced(origin: Origin) -> None:

@@ -23,7 +23,8 @@ from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.load import Loaded, load_file
 from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import ServerLimits, gate_protocol
-from optout_gate.proxy.server import bind, running_server
+from optout_gate.proxy.settings import bind
+from optout_gate.proxy.visitors import running_server
 from optout_gate.report import Report
 from optout_gate.telemetry.metrics import Metrics
 from support.asgi_server import exchange

@@ -49,6 +49,8 @@ def running_gate(*arguments: str, env: dict[str, str] | None = None) -> Iterator
     """Run ``optout-gate serve`` with ``arguments``; addresses are any free ones unless they say otherwise."""
     if "--listen" not in arguments:
         arguments = (*arguments, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    if "--drain-delay" not in arguments:  # no edge has to notice
+        arguments = (*arguments, "--drain-delay", "0")
     environment = {**os.environ, **(env or {}), "PYTHONWARNINGS": "error::ResourceWarning"}
     process = subprocess.Popen(
         [*COMMAND, "serve", *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -4,12 +4,12 @@ from dataclasses import replace
 from functools import partial
 
 from optout_gate.gate import Exchange, Gate
-from optout_gate.http import Pair
+from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import repeats
 from optout_gate.rewrite.passage import HELD_BYTES
 from optout_gate.rewrite.removals import Removals
-from support.gates import OPTED_OUT, SITE, drive, gate, request
+from support.gates import OPTED_OUT, SITE, drive, gate, gate_of_tests, request
 
 HTML: Pair = (b"Content-Type", b"text/html")
 PAGE = b'<!doctype html><script src="https://ads.test/t.js"></script><p>Hello<img src="https://replay.test/p.gif">'
@@ -20,8 +20,7 @@ def visit(
 ) -> tuple[Exchange, bytes]:
     exchange = running.open(request(target, OPTED_OUT, *lines))
     assert exchange is not None
-    length = (b"Content-Length", str(len(body)).encode())
-    return exchange, drive(exchange, body, HTML, length, *head, cuts=range(0, len(body), 40))[1]
+    return exchange, drive(exchange, body, HTML, length_of(body), *head, cuts=range(0, len(body), 40))[1]
 
 
 def remembered(running: Gate) -> int:
@@ -55,6 +54,70 @@ def test_whatever_an_answer_depends_on_makes_it_another_page() -> None:
         _, fresh = visit(gate(), *lines, **more)
         assert visit(running, *lines, **more)[1] == fresh
         assert remembered(running) == 1
+
+
+ASKED: tuple[tuple[Pair, ...], ...] = (
+    (OPTED_OUT,),
+    ((b"Sec-GPC", b"1, 1"),),
+    (OPTED_OUT, (b"Cookie", b"optout_gate=1")),
+    (OPTED_OUT, (b"Cookie", b"_ads=1; session=2")),
+    ((b"Cookie", b"usprivacy=1YYN"),),
+    (OPTED_OUT, (b"Sec-Fetch-Dest", b"document")),
+    (OPTED_OUT, (b"Sec-Fetch-Dest", b"iframe")),
+    (OPTED_OUT, (b"Sec-Fetch-Dest", b"empty")),
+    (OPTED_OUT, (b"Authorization", b"Bearer x")),
+    ((b"DNT", b"1"),),
+)
+ANSWERED: tuple[tuple[Pair, ...], ...] = (
+    ((b"Date", b"today"),),
+    ((b"Date", b"tomorrow"), (b"ETag", b'"2"'), (b"X-Request-Id", b"7")),
+    ((b"Cache-Control", b"public, s-maxage=60"), (b"Vary", b"Accept")),
+    ((b"Set-Cookie", b"_ads=1"), (b"Set-Cookie", b"session=3")),
+    ((b"Link", b"<https://ads.test/x.js>; rel=preload"), (b"NEL", b"{}"), (b"Report-To", b"{}")),
+    ((b"Content-Security-Policy", b"script-src 'nonce-abc'"), (b"Permissions-Policy", b"camera=()")),
+    ((b"Expires", b"0"), (b"expires", b"1"), (b"Age", b"3")),
+)
+
+
+def test_an_answer_remembered_is_the_one_that_would_have_been_worked_out_head_and_body() -> None:
+    """Every request and answer, interleaved, against a gate that remembers nothing."""
+    running, met = gate(), 0
+    for _ in range(3):
+        for asked in ASKED:
+            for answered in ANSWERED:
+                for status in (200, 404):
+                    told = []
+                    for each in (running, gate_without_memory()):
+                        exchange = each.open(request("/", *asked))
+                        assert exchange is not None
+                        head, out = drive(exchange, PAGE, HTML, length_of(PAGE), *answered, cuts=(40,), status=status)
+                        report = exchange.report
+                        counts = (report.removals.counts, report.unguarded, report.outcome)
+                        told.append((head.status, head.headers.pairs, out, counts))
+                    assert told[0] == told[1], (asked, answered, status)
+                    met += 1
+    assert met and remembered(running) > 20
+
+
+def gate_without_memory() -> Gate:
+    fresh = gate_of_tests()
+    fresh.repeats = repeats.Repeats()
+    return fresh
+
+
+def length_of(body: bytes) -> Pair:
+    return (b"Content-Length", str(len(body)).encode())
+
+
+def test_a_head_asked_for_before_the_body_is_there_loses_nothing() -> None:
+    running = gate()
+    for _ in range(3):
+        exchange = running.open(request("/", OPTED_OUT))
+        assert exchange is not None
+        passage = exchange.respond(Response(200, Headers((HTML, length_of(PAGE)))))
+        out = passage.feed(PAGE[:50])
+        assert (b"Vary", b"Sec-GPC") in passage.head.headers.pairs
+        assert out + passage.feed(PAGE[50:]) + passage.close() == visit(gate())[1]
 
 
 def test_what_an_origin_forbids_to_store_is_not_remembered() -> None:

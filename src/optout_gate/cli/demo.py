@@ -24,7 +24,7 @@ Example:
 def demo(listen: str | None, admin: str | None, once: bool) -> None:
     """Show the gate at work on a demo website with real-world trackers, offline, on this machine alone."""
     from optout_gate.demo.run import run
-    from optout_gate.proxy.server import AddressInUse
+    from optout_gate.proxy.settings import AddressInUse
     from optout_gate.telemetry.logs import configure_logging
 
     configure_logging()

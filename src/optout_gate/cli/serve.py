@@ -7,7 +7,8 @@ import click
 
 from optout_gate.cli.output import config_errors_told, fail
 from optout_gate.errors import ConfigError
-from optout_gate.proxy.server import AddressInUse, Settings, run
+from optout_gate.proxy.server import run
+from optout_gate.proxy.settings import DRAIN_DELAY_S, AddressInUse, Settings
 from optout_gate.telemetry.logs import FORMS, Form, configure_logging
 
 EXAMPLE = """
@@ -46,21 +47,36 @@ Example:
     envvar="OPTOUT_GATE_LOG_FORMAT",
     help="Log lines for people, or as JSON.",
 )
+@click.option(
+    "--drain-delay",
+    type=click.FloatRange(0, 3600),
+    default=DRAIN_DELAY_S,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="OPTOUT_GATE_DRAIN_DELAY",
+    help="How long SIGTERM leaves the gate listening, not ready, until an edge has noticed.",
+)
 @config_errors_told
 def serve(
-    config: Path | None, upstream: str | None, listen: str | None, admin: str | None, workers: int, log_format: Form
+    config: Path | None,
+    upstream: str | None,
+    listen: str | None,
+    admin: str | None,
+    workers: int,
+    log_format: Form,
+    drain_delay: float,
 ) -> None:
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_DRAIN_DELAY.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
     configure_logging(log_format)
     try:
         addresses = _address(listen, "--listen"), _address(admin, "--admin")
-        code = run(Settings(config, upstream, *addresses, workers, log_format))
+        code = run(Settings(config, upstream, *addresses, workers, log_format, drain_delay))
     except AddressInUse as error:
         fail(str(error))
     sys.exit(code)

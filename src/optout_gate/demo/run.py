@@ -22,8 +22,9 @@ from optout_gate.policy.load import from_upstream
 from optout_gate.proxy.admin import Admin
 from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import ServerLimits, gate_protocol
-from optout_gate.proxy.server import AddressInUse, bind, running_server
+from optout_gate.proxy.settings import AddressInUse, bind
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress
+from optout_gate.proxy.visitors import running_server
 from optout_gate.report import Report
 from optout_gate.telemetry.metrics import Metrics
 

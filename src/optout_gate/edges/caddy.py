@@ -17,6 +17,9 @@ _FILE = """<<heading>>
 \t\tlb_retries 2
 \t\tfail_duration 2s
 \t\t<<health>>
+\t\ttransport http {
+\t\t\tkeepalive 10s    # the gate closes idle connections after 15
+\t\t}
 \t\theader_down +Vary Sec-GPC
 \t}
 }

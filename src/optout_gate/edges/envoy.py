@@ -152,6 +152,14 @@ def _gates(routing: Routing) -> Yaml:
         "connect_timeout": "5s",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [check],
+        # The gate closes idle connections after 15 s; Envoy would keep them for an hour and fail into one now and then.
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": "10s"},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
         "load_assignment": {"cluster_name": "optout_gate", "endpoints": [{"lb_endpoints": members}]},
     }
 

@@ -62,6 +62,7 @@ proxy_cache_path /var/cache/nginx/optout-gate keys_zone=optout_gate:10m max_size
 upstream optout_gate {
     <<gates>>
     keepalive 64;
+    keepalive_timeout 10s;    # the gate closes idle connections after 15
 }
 <<sites>>
 <<nobody>>

@@ -12,7 +12,7 @@ each honoured signal refuses, and nothing a signal *allows* takes away from it.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from urllib.parse import unquote_to_bytes
 
 from optout_gate.policy.config import Action, InformedConsent, Mode, PolicyConfig
@@ -118,6 +118,8 @@ class Policy:
         answers = self._answers[self.denied]
         self.restricts = tuple(each for each in catalog if answers[each.vendor].action is Action.RESTRICT)
         self._nobody_opted_out = {mode: Decision(self, mode) for mode in Mode}
+        # Nearly every visitor who opts out says the same, so that one decision serves them all.
+        self._decided = lru_cache(maxsize=1024)(self._decision)
 
     @property
     def path_rules(self) -> tuple[PathRule, ...]:
@@ -154,6 +156,9 @@ class Policy:
         because = tuple(signal for signal in said if self.counts(signal, reading))
         if not because and not rules:
             return self._nobody_opted_out[mode]
+        return self._decided(mode, because, rules)
+
+    def _decision(self, mode: Mode, because: tuple[Signal, ...], rules: tuple[PathRule, ...]) -> "Decision":
         purposes = [self.honoured.purposes(signal) for signal in because] + [rule.purposes for rule in rules]
         return Decision(self, mode, because, rules, purposes[0].union(*purposes[1:]))
 
@@ -194,9 +199,9 @@ class Policy:
         return Answer(Action.ALLOW, chief, f"policy {self.name!r} does not deny {chief.value}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
-    """What holds for one exchange.
+    """What holds for one exchange. What follows from it is worked out once.
 
     Attributes:
         policy: the policy it was made under.
@@ -212,17 +217,17 @@ class Decision:
     rules: tuple[PathRule, ...] = ()
     denied: frozenset[Purpose] = frozenset()
 
-    @property
+    @cached_property
     def opted_out(self) -> bool:
         """True when something is denied, on the visitor's word or on this path."""
         return bool(self.because) or bool(self.rules)
 
-    @property
+    @cached_property
     def enforced(self) -> bool:
         """True when something is denied and the gate acts on it."""
         return self.opted_out and self.mode is Mode.ENFORCE
 
-    @property
+    @cached_property
     def do_not_sell(self) -> bool:
         """True when the visitor refused sale, sharing or targeted advertising: what opt-out strings speak of."""
         return any(signal.is_do_not_sell for signal in self.because)
@@ -232,14 +237,14 @@ class Decision:
         """The first path pattern that denies something for everyone here, or None."""
         return self.rules[0].pattern if self.rules else None
 
-    @property
+    @cached_property
     def signal(self) -> str:
         """The label of metrics: the chief signal's kind, ``always``, or ``none``."""
         if self.because:
             return self.because[0].kind
         return "always" if self.rules else "none"
 
-    @property
+    @cached_property
     def needs_cookies(self) -> bool:
         """True when some of what is denied is denied on a cookie's word, which ``Vary: Sec-GPC`` does not tell apart."""
         told_apart = [self.policy.honoured.purposes(signal) for signal in self.because if signal.kind == GPC]

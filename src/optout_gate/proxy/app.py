@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from email.utils import formatdate
-from math import inf
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +18,6 @@ from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
-from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.metrics import Metrics
@@ -27,8 +26,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-WATCH_AFTER_S = 0.25  # an exchange shorter than this is over before a visitor's leaving would save anything
 
 log = logging.getLogger("optout_gate.proxy")
 
@@ -43,7 +40,6 @@ class ProxyApp:
     def __init__(self, gate: Gate, metrics: Metrics) -> None:
         self.gate = gate
         self.metrics = metrics
-        self.watches = Deadlines(WATCH_AFTER_S)
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
         self._upstreams: dict[str, Upstream] = {}
@@ -150,17 +146,13 @@ class _Forwarding:
         self.receive = receive
         self.send = send
         self.started = False
-        self.body_is_through = False
-        self.deadline = inf
         self._gone = False
-        self._task: asyncio.Task[Any] | None = None
-        self._watcher: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Send the request on and the response back."""
-        self._task = asyncio.current_task()
-        self.deadline = asyncio.get_running_loop().time() + WATCH_AFTER_S
-        self.app.watches.add(self)
+        leaving = self.scope.get("extensions", {}).get("optout_gate.leaving")
+        if leaving is not None:
+            leaving["tell"] = partial(self._leave, asyncio.current_task())
         try:
             await self._forward()
         except UpstreamError as error:
@@ -179,30 +171,19 @@ class _Forwarding:
             if not self._gone:
                 raise
         finally:
-            self.app.watches.discard(self)
-            if self._watcher is not None:
-                self._watcher.cancel()
+            if leaving is not None:
+                leaving.clear()
 
-    def expire(self) -> None:
-        """Begin to watch for the visitor's leaving."""
-        self.deadline = inf
-        if self._task is not None:
-            self._watcher = asyncio.get_running_loop().create_task(self._watch(self._task))
-
-    async def _watch(self, task: "asyncio.Task[Any]") -> None:
-        """Cancel the exchange when the visitor leaves: an answer nobody reads costs the origin for nothing."""
-        while not self.body_is_through:
-            await asyncio.sleep(WATCH_AFTER_S)  # the body's reader is told of it itself
-        message = await self.receive()
-        if message["type"] == "http.disconnect":
-            self._gone = True
+    def _leave(self, task: "asyncio.Task[Any] | None") -> None:
+        """End the exchange: an answer nobody reads costs the origin for nothing."""
+        self._gone = True
+        if task is not None:
             task.cancel()
 
     async def _forward(self) -> None:
         exchange, metrics = self.exchange, self.app.metrics
         headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
-        self.body_is_through = body is None
         begun = self.app.gate.clock()
         upstream = self.app.upstream(exchange.site.config.upstream)
         early = self._hint if self._takes_hints() else None
@@ -260,10 +241,9 @@ class _Forwarding:
 
     async def _start(self, head: Response, reason: bytes) -> None:
         self.started = True
-        headers = list(head.headers)
-        if b"date" not in head.headers:
-            headers.append((b"Date", formatdate(usegmt=True).encode()))
-        await self.send({"type": "http.response.start", "status": head.status, "headers": headers, "reason": reason})
+        headers = head.headers if b"date" in head.headers else head.headers.plus((b"Date", _now()))
+        start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
+        await self.send(start)
 
     async def _fail(self, status: int, words: str) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""
@@ -283,7 +263,6 @@ class _Forwarding:
             if chunk:
                 yield chunk
             if not message.get("more_body", False):
-                self.body_is_through = True
                 return
 
 
@@ -293,6 +272,10 @@ def _has_body(headers: Headers) -> bool:
     return (headers.first(b"content-length") or b"0") != b"0"
 
 
+def _now() -> bytes:
+    return formatdate(usegmt=True).encode()
+
+
 async def reply(send: Send, status: int, words: str) -> None:
     """Send a short plain answer of the gate's own."""
     body = f"{words}\n".encode()
@@ -300,7 +283,7 @@ async def reply(send: Send, status: int, words: str) -> None:
         (b"Content-Type", b"text/plain; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
         (b"Cache-Control", b"no-store"),
-        (b"Date", formatdate(usegmt=True).encode()),
+        (b"Date", _now()),
     ]
     if status == 503:
         headers.append((b"Retry-After", b"5"))

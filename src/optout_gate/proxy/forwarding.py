@@ -26,15 +26,22 @@ _NOT_NOMINABLE = frozenset(
      b"x-forwarded-host", b"forwarded", b"via"}
 )  # fmt: skip
 
+_NOMINATE_NOTHING = ([b"keep-alive"], [b"close"], [b"Keep-Alive"], [b"Close"])
+"""What nearly every ``Connection`` says."""
+
 _FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
 )
 _WRITTEN_ANEW = _FORWARDED | {b"via"}
+_ADDED_TO = frozenset({b"x-forwarded-for", b"via"})
+_CAME_BY = b"1.1 " + PSEUDONYM
 
 
 def end_to_end(headers: Headers) -> Headers:
     """Return the header lines that are meant for the far end."""
     if b"connection" not in headers:
+        return headers.without(HOP_BY_HOP)
+    if headers.values(b"connection") in _NOMINATE_NOTHING:
         return headers.without(HOP_BY_HOP)
     nominated = {
         name
@@ -67,16 +74,17 @@ def toward_origin(
 
     What an untrusted peer says about others is dropped; a trusted peer's word is kept and added to.
     """
-    came_by = b"1.1 " + PSEUDONYM
     via = headers.members(b"via")
     chain: list[Pair] = []
     if trusted:
         earlier = headers.members(b"x-forwarded-for")
-        headers = headers.without([b"x-forwarded-for", b"via"])
+        headers = headers.without(_ADDED_TO)
     else:
         earlier = []
         headers = headers.without(_WRITTEN_ANEW)
         chain += ((b"X-Forwarded-Proto", scheme.encode()), (b"X-Forwarded-Host", authority.encode("latin-1")))
     if peer:
         chain.append((b"X-Forwarded-For", b", ".join([*earlier, peer.encode()])))
-    return headers.replacing(b"host", host.encode("latin-1")).plus(*chain, (b"Via", b", ".join([*via, came_by])))
+    if headers.values(b"host") != [name := host.encode("latin-1")]:
+        headers = headers.replacing(b"host", name)
+    return headers.plus(*chain, (b"Via", b", ".join([*via, _CAME_BY]) if via else _CAME_BY))

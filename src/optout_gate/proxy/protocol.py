@@ -48,6 +48,7 @@ class GateProtocol(GuardedParsing):
     """One client connection. Made by :func:`gate_protocol`, which sets its limits."""
 
     deadlines: ClassVar[Deadlines]
+    draining: ClassVar[bool] = False  # set on the made class: every answer is the last of its connection
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,8 +69,7 @@ class GateProtocol(GuardedParsing):
         self.deadlines.discard(self)
         active = self._active
         if active is not None and not active.response_complete:
-            active.disconnected = True
-            active.message_event.set()
+            active.leave()
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -144,7 +144,7 @@ class GateProtocol(GuardedParsing):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=meaning.expects_continue,
-            keep_alive=meaning.keep_alive,
+            keep_alive=meaning.keep_alive and not self.draining,
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
@@ -223,8 +223,7 @@ class GateProtocol(GuardedParsing):
             self.deadline = inf
             return
         if active is not None:
-            active.disconnected = True
-            active.message_event.set()
+            active.leave()
             self._active = None
             if active.response_started:
                 self._deaf = True

@@ -7,8 +7,10 @@ clients, puts its Date on top of the origin's and lower-cases names. Beyond ASGI
 * a message ``{"type": "optout_gate.abort"}``: cut the connection at once, so that the client sees that the response
   is incomplete. Nothing is logged.
 
-Both are announced in ``scope["extensions"]`` as ``optout_gate.reason`` and ``optout_gate.abort``. Of ASGI's own
-extensions it knows ``http.response.early_hint``: a 103 with ``Link`` lines.
+Both are announced in ``scope["extensions"]`` as ``optout_gate.reason`` and ``optout_gate.abort``. Beside them stands
+``optout_gate.leaving``, a dictionary in which an application may keep a function under ``tell``; it is called when the
+client goes before its answer is complete. Of ASGI's own extensions it knows
+``http.response.early_hint``: a 103 with ``Link`` lines.
 """
 
 import http
@@ -63,6 +65,15 @@ class GateCycle(RequestResponseCycle):
     protocol: "GateProtocol"
     body_left: int | None  # of the announced Content-Length; None: chunked, or until the connection closes
     bodiless: bool
+    _head = b""  # of the response, until it leaves with the first piece of body or by itself at the loop's next turn
+
+    def leave(self) -> None:
+        """Tell the application that the client is gone."""
+        self.disconnected = True
+        self.message_event.set()
+        leaving: Any = self.scope["extensions"]["optout_gate.leaving"]
+        if (tell := leaving.get("tell")) is not None:
+            tell()
 
     async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
         """Take an ASGI message of the response; returns at once when the client has gone."""
@@ -129,7 +140,13 @@ class GateCycle(RequestResponseCycle):
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise RuntimeError("control character in a response header")
         self.response_started = True
-        self.transport.write(head)
+        self._head = head
+        self.protocol.loop.call_soon(self._send_head)
+
+    def _send_head(self) -> None:
+        if self._head and not self.disconnected:
+            self.transport.write(self._head)
+        self._head = b""
 
     def _frame(self, status: int, length: bytes | None, lines: list[bytes]) -> None:
         """Decide how the end of the body shows, and say so in ``lines``."""
@@ -151,15 +168,14 @@ class GateCycle(RequestResponseCycle):
             lines.append(b"transfer-encoding: chunked\r\n")
 
     def _continue(self, body: bytes, more_body: bool) -> None:
+        pieces = [self._head] if self._head else []
         if self.bodiless:
             pass  # whatever the application meant to say
         elif self.chunked_encoding:
-            if body and more_body:
-                self.transport.writelines((b"%x\r\n" % len(body), body, b"\r\n"))
-            elif body:
-                self.transport.writelines((b"%x\r\n" % len(body), body, b"\r\n0\r\n\r\n"))
+            if body:
+                pieces += (b"%x\r\n" % len(body), body, b"\r\n" if more_body else b"\r\n0\r\n\r\n")
             elif not more_body:
-                self.transport.write(b"0\r\n\r\n")
+                pieces.append(b"0\r\n\r\n")
         else:
             if self.body_left is not None:
                 self.body_left -= len(body)
@@ -168,7 +184,10 @@ class GateCycle(RequestResponseCycle):
                 if self.body_left and not more_body:
                     raise RuntimeError("the response is shorter than its Content-Length")
             if body:
-                self.transport.write(body)
+                pieces.append(body)
+        if pieces:
+            self._head = b""
+            self.transport.writelines(pieces)
         if not more_body:
             self.response_complete = True
             self.message_event.set()

@@ -181,4 +181,5 @@ class GuardedParsing(HttpToolsProtocol):
             "optout_gate.reason": {},
             "optout_gate.abort": {},
             "http.response.early_hint": {},
+            "optout_gate.leaving": {},
         }

@@ -98,21 +98,16 @@ def parse_head(raw: bytes, method: str, max_fields: int) -> ResponseHead:
         raise refusal("the origin sent a malformed header field")
     if len(pairs) > max_fields:
         raise UpstreamError(502, "oversize", f"the origin sent more than {max_fields} header fields")
-    said: dict[bytes, list[bytes]] = {b"content-length": [], b"transfer-encoding": [], b"connection": []}
-    for name, value in pairs:
-        lowered = name.lower()
-        if lowered in said:
-            said[lowered].append(value)
-    framing, length = _framing(said, minor)
+    headers = Headers(pairs)
+    framing, length = _framing(headers, minor)
     persistent = minor == b"1" and framing is not Framing.UNTIL_CLOSE
     if status in BODILESS or status < 200 or method == "HEAD":
         # 204 with framing announces a body that it must not have: what follows may be that body.
         persistent = minor == b"1" and not (status == 204 and (length or framing is Framing.CHUNKED))
         framing, length = Framing.NONE, 0
-    if persistent and said[b"connection"]:
-        tokens = b",".join(said[b"connection"]).lower().split(b",")
-        persistent = b"close" not in [token.strip(b" \t") for token in tokens]
-    return ResponseHead(status, reason, Headers(pairs), framing, length, persistent)
+    if persistent and b"connection" in headers:
+        persistent = b"close" not in [token.lower() for token in headers.members(b"connection")]
+    return ResponseHead(status, reason, headers, framing, length, persistent)
 
 
 @lru_cache(maxsize=64)  # an origin uses a handful of them
@@ -124,13 +119,13 @@ def _status_line(line: bytes) -> tuple[bytes, int, bytes]:
     return minor, int(code), reason or b""
 
 
-def _framing(said: dict[bytes, list[bytes]], minor: bytes) -> tuple[Framing, int]:
-    lengths = said[b"content-length"]
-    codings = said[b"transfer-encoding"]
+def _framing(headers: Headers, minor: bytes) -> tuple[Framing, int]:
+    lengths = headers.values(b"content-length")
+    codings = headers.values(b"transfer-encoding")
     if codings:
         if lengths:
             raise refusal("the origin sent both Content-Length and Transfer-Encoding")
-        if len(codings) != 1 or codings[0].strip(b" \t").lower() != b"chunked":
+        if len(codings) != 1 or codings[0].lower() != b"chunked":
             raise refusal("the origin sent a Transfer-Encoding other than chunked")
         if minor == b"0":
             raise refusal("the origin sent Transfer-Encoding in an HTTP/1.0 response")
@@ -139,7 +134,7 @@ def _framing(said: dict[bytes, list[bytes]], minor: bytes) -> tuple[Framing, int
         return Framing.UNTIL_CLOSE, 0
     if len(lengths) != 1:
         raise refusal("the origin sent more than one Content-Length")
-    digits = lengths[0].strip(b" \t")
+    digits = lengths[0]
     if LENGTH.fullmatch(digits) is None or (length := int(digits)) > LONGEST_BODY:
         raise refusal("the origin sent a Content-Length that is not a number")
     return (Framing.LENGTH, length) if length else (Framing.NONE, 0)

@@ -5,6 +5,7 @@ import re
 from optout_gate.http import Headers
 
 METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+USUAL_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 DIGITS = re.compile(rb"[0-9]{1,19}")
 FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 
@@ -33,6 +34,6 @@ def request_head(method: str, target: bytes, headers: Headers, has_body: bool) -
     ends = len(pairs) + 2
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head or b" " in target or not target:
         raise ValueError("a control character or space in the request head")
-    if METHOD.fullmatch(method) is None:
+    if method not in USUAL_METHODS and METHOD.fullmatch(method) is None:
         raise ValueError("the request method is not a token")
     return head, length

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from optout_gate.http import Headers, Request, Response
+from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.passage import HELD_BYTES, Passage, RewrittenPassage
@@ -52,6 +52,7 @@ class Remembered:
         removals: what was taken out of it.
         allowed: vendors that were recognised in it and may stay.
         unguarded: why it has no guard, if it has none.
+        head: how to make the head that it left with, where that is known too (:mod:`.answers`).
     """
 
     came: bytes
@@ -59,6 +60,7 @@ class Remembered:
     removals: Removals
     allowed: dict[str, Vendor]
     unguarded: str | None
+    head: "tuple[Pair | int, ...] | None" = None
 
     @property
     def size(self) -> int:
@@ -126,6 +128,12 @@ def wait_for(headers: Headers) -> int:
 
 def key_of(decision: Decision, request: Request, response: Response) -> Hashable:
     """Return everything besides the body that a rewritten body depends on."""
+    lines = [pair for pair in response.headers.pairs if pair[0].lower() not in PASSING]
+    return asked(decision, request), response.status, tuple(lines)
+
+
+def asked(decision: Decision, request: Request) -> Hashable:
+    """Return the part of the key that is known before the answer is."""
     values = request.headers.values
     return (
         decision.policy.name,
@@ -138,8 +146,6 @@ def key_of(decision: Decision, request: Request, response: Response) -> Hashable
         tuple(values(b"sec-fetch-dest")),
         tuple(values(b"service-worker")),
         tuple(values(b"accept")),
-        response.status,
-        tuple([pair for pair in response.headers if pair[0].lower() not in PASSING]),
     )
 
 

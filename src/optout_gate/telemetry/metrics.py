@@ -197,7 +197,8 @@ class Metrics:
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
         self._of_request = cache(self.requests.labels)
-        self._of_removal = cache(self.removals.labels)
+        self._of_removal = cache(lambda *removal: self.removals.labels(*self._removal_labels(removal)))
+        self._opted_out_by = cache(self.last_opt_out.labels)
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
         """Say what is at work since now, and show every site at zero before its first request.
@@ -224,9 +225,9 @@ class Metrics:
         signal = self._signal_label(report.decision.signal)
         self._of_request(report.site, signal, report.outcome.value).inc()
         for removal, count in report.removals.counts.items():
-            self._of_removal(*self._removal_labels(removal)).inc(count)
+            self._of_removal(*removal).inc(count)
         if report.decision.because:
-            self.last_opt_out.labels(signal).set(time.time())
+            self._opted_out_by(signal).set(time.time())
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)

@@ -1,0 +1,142 @@
+"""Several workers under one supervisor.
+
+The supervisor binds the visitors' socket, which every worker accepts from, and keeps the admin address to itself. It
+starts the workers, restarts one that dies, and reads their metrics together from files.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING
+
+from optout_gate.errors import ConfigError
+from optout_gate.policy.load import Loaded
+from optout_gate.proxy.server import Service, in_loop
+from optout_gate.proxy.settings import DRAIN_S, Settings
+from optout_gate.telemetry.logs import configure_logging
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+log = logging.getLogger("optout_gate")
+
+RESTART_PAUSE_S = 1.0  # a worker that dies at once is not restarted in a tight loop
+
+
+def supervised(settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket) -> int:
+    """Serve with ``settings.workers`` processes until told to stop; return the exit code."""
+    folder = tempfile.mkdtemp(prefix="optout-gate-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by prometheus-client when the workers import it
+    try:
+        return in_loop(_Supervisor(settings, loaded, visitors, operators, folder).serve())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _work(settings: Settings, listener: socket.socket) -> None:
+    """Serve visitors in a process of its own."""
+    from optout_gate.proxy.visitors import Visitors
+
+    configure_logging(settings.log_format)
+    visitors = Visitors(settings, settings.load(), listener)
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, visitors.stop, settings.drain_delay_s)
+        loop.add_signal_handler(signal.SIGUSR2, visitors.stop, 0.0)
+        loop.add_signal_handler(signal.SIGHUP, visitors.reload)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal's goes to the supervisor as well
+        await visitors.serve()
+        return 0
+
+    sys.exit(in_loop(main()))
+
+
+class _Supervisor(Service):
+    """Starts workers, keeps their number, and serves operators."""
+
+    def __init__(
+        self, settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket, folder: str
+    ) -> None:
+        super().__init__(settings, visitors, operators)
+        self._loaded = loaded
+        self._listener = visitors
+        self._folder = folder
+        self._spawn = multiprocessing.get_context("spawn")
+        self._workers: list[BaseProcess] = []
+        self._deadline = 0.0  # on the monotonic clock, when stopping
+
+    def registry(self) -> "CollectorRegistry":
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=self._folder)  # type: ignore[no-untyped-call]
+        return registry
+
+    def loaded(self) -> Loaded:
+        return self._loaded
+
+    def why_not_ready(self) -> str | None:
+        return None if any(worker.is_alive() for worker in self._workers) else "no worker is alive"
+
+    def stop(self, delay_s: float) -> None:
+        again = self._deadline > 0
+        self._deadline = time.monotonic() + (0 if again else delay_s + DRAIN_S + 2)
+        self._tell(signal.SIGTERM if delay_s else signal.SIGUSR2)
+
+    def reload(self) -> None:
+        try:
+            self._loaded = self._settings.load()
+        except ConfigError as error:
+            log.error("configuration not reloaded, the old one stays:\n%s", error)
+        self._tell(signal.SIGHUP)  # each reads the file by itself, and says in its metrics whether it is good
+
+    def _tell(self, what: signal.Signals) -> None:
+        for worker in self._workers:
+            if worker.pid is not None and worker.is_alive():
+                os.kill(worker.pid, what)
+
+    def _start_worker(self) -> BaseProcess:
+        worker = self._spawn.Process(target=_work, args=(self._settings, self._listener), daemon=False)
+        worker.start()
+        return worker
+
+    async def serve_visitors(self, ready: Callable[[], None]) -> None:
+        self._workers = [self._start_worker() for _ in range(self._settings.workers)]
+        ready()
+        log.info("%d workers: %s", len(self._workers), ", ".join(str(worker.pid) for worker in self._workers))
+        while not self._stopping:
+            await asyncio.sleep(0.2)
+            for index, worker in enumerate(self._workers):
+                if not worker.is_alive() and not self._stopping:
+                    self._bury(worker)
+                    await asyncio.sleep(RESTART_PAUSE_S)
+                    if not self._stopping:
+                        self._workers[index] = self._start_worker()
+        await self._drain()
+
+    def _bury(self, worker: BaseProcess) -> None:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        log.error("worker %s died (exit code %s); starting another", worker.pid, worker.exitcode)
+        if worker.pid is not None:
+            mark_process_dead(worker.pid, path=self._folder)  # type: ignore[no-untyped-call]
+
+    async def _drain(self) -> None:
+        self._listener.close()
+        while any(worker.is_alive() for worker in self._workers) and time.monotonic() < self._deadline:
+            await asyncio.sleep(0.05)
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.kill()
+            worker.join()

@@ -1,0 +1,112 @@
+"""The visitors' side of one process: the protocol, the application, and how both come to an end."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from optout_gate.errors import ConfigError
+from optout_gate.gate import Gate
+from optout_gate.policy.load import Loaded
+from optout_gate.proxy.app import ProxyApp
+from optout_gate.proxy.protocol import ServerLimits, gate_protocol
+from optout_gate.proxy.settings import DRAIN_S, Settings
+from optout_gate.telemetry.metrics import Metrics
+
+log = logging.getLogger("optout_gate")
+
+
+def list_times(loaded: Loaded) -> dict[str, float]:
+    """Return when the file of each filter list was changed, in seconds since 1970, by the list's name in reports."""
+    folder = Path(loaded.file).parent
+    return {each.vendor.vendor: (folder / each.path).stat().st_mtime for each in loaded.filter_lists}
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to the process it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+def running_server(app: object, **options: object) -> uvicorn.Server:
+    """Return a server for ``app`` in the running loop; options are uvicorn's. It leaves signals and logs alone."""
+    return _Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            log_config=None,
+            access_log=False,  # uvicorn's holds addresses and query strings
+            proxy_headers=False,  # the gate decides whose word counts
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+            **options,  # type: ignore[arg-type]
+        )
+    )
+
+
+class Visitors:
+    """The visitors' side of one process."""
+
+    def __init__(self, settings: Settings, loaded: Loaded, listener: socket.socket) -> None:
+        self._settings = settings
+        self._listener = listener
+        self.metrics = Metrics()
+        self.app = ProxyApp(self._gate(loaded), self.metrics)
+        self._protocol = gate_protocol(ServerLimits())
+        self._stopping = False
+        self.server = running_server(self.app, http=self._protocol, ws="websockets-sansio", lifespan="on")
+
+    def reload(self) -> None:
+        """Load the configuration anew and swap it in; a wrong one is told and changes nothing."""
+        try:
+            loaded = self._settings.load()
+        except ConfigError as error:
+            self.metrics.reload_failed()
+            log.error("configuration not reloaded, the old one stays:\n%s", error)
+            return
+        self.app.gate = self._gate(loaded)
+        log.info("configuration reloaded")
+
+    def _gate(self, loaded: Loaded) -> Gate:
+        """Return a gate, made ready to stay: a full collection would go through all that it knows, 20 ms each time."""
+        gc.unfreeze()
+        self.loaded = loaded
+        gate = Gate(loaded, clock=time.perf_counter)
+        self.metrics.describe(gate, lists=list_times(loaded))
+        gc.collect()
+        gc.freeze()
+        return gate
+
+    async def serve(self) -> None:
+        """Serve until ``server.should_exit``."""
+        await self.server.serve(sockets=[self._listener])
+
+    def stop(self, delay_s: float) -> None:
+        """Serve for ``delay_s`` more, then only what is under way; told a second time, end at once.
+
+        Until then every answer says ``Connection: close``. An edge that holds connections for later gives each of
+        them up with an answer, and none is closed by us at the moment it sends the next request into it.
+        """
+        if self._stopping:
+            self._leave()
+            for task in self.server.server_state.tasks:
+                task.cancel()
+            return
+        self._stopping = True
+        self._protocol.draining = True
+        if delay_s > 0:
+            asyncio.get_running_loop().call_later(delay_s, self._leave)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.server.should_exit = True
