@@ -16,7 +16,8 @@ HTML = (b"Content-Type", b"text/html")
 
 
 # The end tag in the script ends the gate's caution; then comes what lol-html gives up on.
-GIVEN_UP = b"<select><script>'</select>'</script><xmp>"
+GIVEN_UP = b"<select><script>'</select>'</script><xmp></xmp></select>"
+NESTED = b"<noscript>" * 6 + b"</noscript>"  # pages in pages, deeper than is read
 
 
 def opened(*lines: tuple[bytes, bytes], method: str = "GET") -> Exchange:
@@ -81,7 +82,8 @@ def test_a_compressed_page_is_rewritten_in_its_coding(name: bytes) -> None:
         pytest.param([(b"Content-Encoding", b"gzip, br")], TRACKER, "coding", id="stacked-codings"),
         pytest.param([(b"Content-Encoding", b"gzip")], TRACKER, "coding", id="not-what-it-says"),
         pytest.param([(b"Content-Encoding", b"gzip")], zlib.compress(TRACKER, wbits=31)[:-9], "coding", id="cut-short"),
-        pytest.param([], GIVEN_UP + TRACKER, "engine", id="markup-that-the-engine-refuses"),
+        pytest.param([], b"x" * HELD_BYTES + GIVEN_UP + TRACKER, "engine", id="markup-that-the-engine-refuses"),
+        pytest.param([], NESTED + TRACKER, "oversize", id="pages-in-pages"),
         pytest.param([], b"<p " + b"a" * 5_000_000, "oversize", id="an-attribute-without-end"),
     ],
 )
@@ -89,7 +91,7 @@ def test_a_page_that_cannot_be_rewritten_is_contained(
     lines: list[tuple[bytes, bytes]], body: bytes, reason: str
 ) -> None:
     exchange = opened()
-    if reason == "oversize":  # found out after the first part was let go: cut off, never flushed
+    if len(body) > 1_000_000:  # found out after the first part was let go: cut off, never flushed
         with pytest.raises(RewriteError):
             drive(exchange, body, HTML, *lines, cuts=range(0, len(body), 65536))
         return
@@ -170,6 +172,14 @@ def test_a_bomb_is_given_up_before_it_costs_memory() -> None:
     assert (exchange.report.outcome, exchange.report.error) == (Outcome.CONTAINED, "oversize")
     assert b"content-security-policy" in head.headers
     assert out == bomb
+
+
+def test_a_page_that_is_there_whole_is_read_by_the_scanner_where_the_engine_gives_up_without_warning() -> None:
+    exchange = opened()
+    head, out = drive(exchange, GIVEN_UP + TRACKER, HTML)
+    assert out.startswith(GIVEN_UP) and b"ads.test" not in out
+    assert b"content-security-policy" not in head.headers
+    assert exchange.report.outcome is Outcome.ENFORCED and sum(exchange.report.removals.counts.values()) == 1
 
 
 # Behind 32 KiB of a page without a <base>, pictures of the site's own are no longer looked at.

@@ -11,7 +11,8 @@ What lol-html does and does not do decides the shape of this module:
 - A text may come in any number of pieces; scripts and styles are put together first.
 - It gives up on text elements (``style``, ``title``, ``noscript``, ``iframe``...) inside ``select`` and ``frameset``. So from
   where one of these begins, output waits until it is over; should lol-html give up, the gate's own scanner
-  (:mod:`optout_gate.rewrite.tags`) takes the page from there on.
+  (:mod:`optout_gate.rewrite.tags`) takes the page from there on. One that is there whole it reads from its beginning, where
+  lol-html gives up without warning.
 
 What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
@@ -70,6 +71,7 @@ class HtmlRewriter:
         self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
         self._whole = whole
+        self._waiting: list[bytes] = []  # of a page that is there whole
         self._status = status
         self._contents: Contents | None = None
         self._made: _LolHtml | None = None
@@ -78,11 +80,38 @@ class HtmlRewriter:
         self._trial: _Trial | None = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes, return those that are final.
+        """Take the next bytes, return those that are final: none of a page that is there whole.
 
         Raises:
             RewriteError: the page cannot be read, or an attribute in it is longer than is held.
         """
+        if self._whole is None:
+            return self._feed(chunk)
+        self._waiting.append(chunk)
+        return b""
+
+    def close(self) -> bytes:
+        """Return what was held back.
+
+        Raises:
+            RewriteError: the page cannot be read.
+        """
+        if self._whole is None:
+            return self._close()
+        data = b"".join(self._waiting)
+        mark = self._judge.removals.mark()
+        try:
+            return self._feed(data) + self._close()
+        except RewriteError as error:
+            if error.reason != "engine":
+                raise
+        self._judge.removals.forget(mark)
+        self._page.restore(self._start)
+        self._page.expects_base = True
+        scanner = TagScanner(self._page)
+        return scanner.feed(data) + scanner.close()
+
+    def _feed(self, chunk: bytes) -> bytes:
         data = self._partial + chunk if self._partial else chunk
         self._partial = b""
         if self._scanner is not None:
@@ -95,12 +124,7 @@ class HtmlRewriter:
             return self._engine.write(data) if data else b""
         return self._carefully(data)
 
-    def close(self) -> bytes:
-        """Return what was held back.
-
-        Raises:
-            RewriteError: the page cannot be read.
-        """
+    def _close(self) -> bytes:
         out = b""
         if self._partial:
             out = self._scanner.feed(self._partial) if self._scanner is not None else self._carefully(self._partial)
@@ -112,13 +136,6 @@ class HtmlRewriter:
             return out + b"".join(self._trial.out) + self._engine.end()
         except RewriteError as error:
             return out + self._scan_from_trial(error) + self._scanner_in_place().close()
-
-    def scanned_whole(self, data: bytes) -> bytes:
-        """Return a whole page as the scanner makes it, whatever was fed before."""
-        self._page.restore(self._start)
-        self._page.expects_base = True
-        scanner = TagScanner(self._page)
-        return scanner.feed(data) + scanner.close()
 
     @property
     def _engine(self) -> "_LolHtml":
@@ -265,12 +282,4 @@ def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: b
         raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
     data = text.encode("utf-8", "surrogatepass")
     inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=data, in_noscript=in_noscript)
-    mark = judge.removals.mark()
-    try:
-        out = inner.feed(data) + inner.close()
-    except RewriteError as error:
-        if error.reason != "engine":
-            raise
-        judge.removals.forget(mark)
-        out = inner.scanned_whole(data)
-    return out.decode("utf-8", "surrogatepass")
+    return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")
