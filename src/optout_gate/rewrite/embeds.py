@@ -7,11 +7,11 @@ own words, often), or some words where no paragraph can stand.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from urllib.parse import unquote
 
-from optout_gate.trackers.vendor import Vendor
+from optout_gate.trackers.vendor import BOX, Vendor
 
 _SITE = r"\A(?:https?:)?//(?:www\.)?"
 _CONTENT_PAGES = tuple(
@@ -82,24 +82,30 @@ _BOXES = frozenset(
 """Elements in which a paragraph may stand; those with a name of their own (``wistia-player``) are others."""
 
 
-def boxes_selector(names: Iterable[str]) -> str:
-    """Return a selector for boxes of these names: classes, ``#id`` and ``[attribute]``, a final ``*`` for any ending.
+def boxes_selectors(boxes: Iterable[str]) -> Mapping[str, str]:
+    """Return selectors for boxes by the name of their elements; ``""`` is any.
 
-    A selector costs something at each element of a page, so classes that begin alike share one, which may find too much.
+    Each box is written as in the catalogue (:data:`~optout_gate.trackers.vendor.Container`). A selector costs something at each element of its name, so classes that begin alike share one, which may find too much.
     """
-    classes: dict[str, list[str]] = {}
-    found: list[str] = []
-    for name in names:
+    classes: dict[tuple[str, str], list[str]] = {}
+    found: dict[str, list[str]] = {}
+    for box in boxes:
+        parts = BOX.match(box)
+        if parts is None:
+            continue
+        tag, name = parts["tag"] or "", parts["name"]
         if name.startswith("["):
-            found.append(name)
-        elif name.startswith("#"):
-            found.append(f'[id^="{name[1:-1]}"]' if name.endswith("*") else name)
+            found.setdefault(tag, []).append(tag + name)
+        elif parts["id"]:
+            selector = f'{tag}[id^="{name[:-1]}"]' if name.endswith("*") else f"{tag}#{name}"
+            found.setdefault(tag, []).append(selector)
         else:
-            classes.setdefault(_FIRST_WORD.match(name)[0], []).append(name)  # type: ignore[index]
-    for start, alike in classes.items():
+            first = _FIRST_WORD.match(name)
+            classes.setdefault((tag, first[0] if first is not None else name), []).append(name)
+    for (tag, start), alike in classes.items():
         alone = len(alike) == 1 and not alike[0].endswith("*")
-        found.append(f".{alike[0]}" if alone else f'[class*="{start}"]')
-    return ",".join(found)
+        found.setdefault(tag, []).append(f"{tag}.{alike[0]}" if alone else f'{tag}[class*="{start}"]')
+    return {tag: ",".join(selectors) for tag, selectors in found.items()}
 
 
 _FIRST_WORD = re.compile(r"[A-Za-z0-9]+[-_]?")

@@ -4,11 +4,11 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
-from optout_gate.rewrite.embeds import boxes_selector
+from optout_gate.rewrite.embeds import boxes_selectors
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, Memory, Shelf, Snippet
 from optout_gate.rewrite.removals import Removals
 from optout_gate.trackers import unknown
@@ -244,24 +244,24 @@ class Judge:
         return verdict if self._denied(verdict) else None
 
     @property
-    def attribute_selectors(self) -> tuple[str, str]:
-        """Selectors for the attributes of vendors' loaders, and for the boxes that denied vendors fill."""
+    def attribute_selectors(self) -> tuple[str, Mapping[str, str]]:
+        """Selectors for the attributes of vendors' loaders, and by element for the boxes that denied vendors fill."""
         found = self._shelf.selectors.get(self.may_restrict)
         if found is None:
             lazy = ",".join(f"[{name}]" for name in self.catalog.lazy_attributes)
-            boxes = boxes_selector([name for name, box in self.catalog.containers.items() if self._denies_box(box)])
+            boxes = boxes_selectors(box.rule.text for box in self.catalog.containers.values() if self._denies_box(box))
             found = self._shelf.selectors[self.may_restrict] = (lazy, boxes)
         return found
 
     def _denies_box(self, box: Container) -> bool:
         return self._denied(self.decision.verdict(box.rule))
 
-    def container(self, words: Iterable[str]) -> tuple[Verdict, str] | None:
-        """Return who is denied that would fill an element, and the attribute that names the content.
+    def container(self, tag: str, words: Iterable[str]) -> tuple[Verdict, str] | None:
+        """Return who is denied that would fill an element of this name, and the attribute that names the content.
 
         ``words`` are its classes, its ``#id`` and its ``[attributes]``.
         """
-        for box in self.catalog.by_container(words):
+        for box in self.catalog.by_container(tag, words):
             verdict = self.decision.verdict(box.rule)
             if self._denied(verdict):
                 return verdict, box.link

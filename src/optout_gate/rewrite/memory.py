@@ -63,7 +63,7 @@ class Shelf:
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, str], Known] = {}
         self.hosts: dict[str, tuple[Verdict, ...]] = {}
-        self.selectors: dict[bool, tuple[str, str]] = {}
+        self.selectors: dict[bool, tuple[str, Mapping[str, str]]] = {}
 
     def learn(self, key: tuple[str, str], known: Known) -> None:
         """Remember what an address is for a kind of request."""

@@ -273,7 +273,7 @@ class Page:
         words = (element.get_attribute("class") or "").split()
         words.append(f"#{element.get_attribute('id')}")
         words += [f"[{name}]" for name in self._judge.catalog.container_attributes if element.has_attribute(name)]
-        found = self._judge.container(words)
+        found = self._judge.container(element.tag_name, words)
         if found is None:
             return
         verdict, link = found

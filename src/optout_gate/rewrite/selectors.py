@@ -117,20 +117,22 @@ def handlers(page: Page, judge: Judge, contents: Contents) -> Handlers:
     found: Handlers = [(elements, page), (texts, Texts(page))]
     if contents.elements is None or "svg" in contents.elements:
         found.append((drawings.SELECTOR, Elements(page.paint)))
-    for word, selector, handler in _optional(page, judge):
+    for word, selector, handler in _optional(page, judge, contents):
         if selector and not contents.lacks(word):
             found.append((selector, Elements(handler)))
     return [each for each in found if each[0]]
 
 
-def _optional(page: Page, judge: Judge) -> tuple[tuple[str, str, Any], ...]:
+def _optional(page: Page, judge: Judge, contents: Contents) -> tuple[tuple[str, str, Any], ...]:
     """Return selectors with a word that stands in every body they match, and their handlers."""
-    lazy, containers = judge.attribute_selectors
+    lazy, boxes = judge.attribute_selectors
+    elements = contents.elements
+    boxes_here = [each for tag, each in boxes.items() if not tag or elements is None or tag in elements]
     return (
         ("style", _STYLED, page.style_attribute),
         ("background", "[background]", page.anywhere),
         ("attributionsrc", "[attributionsrc]", page.anywhere),
         ("href", _CLICKED if judge.click_ids is not None else "", page.link),
         ("data-", lazy, page.lazy),
-        ("", containers, page.container),
+        ("", ",".join(boxes_here), page.container),
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
-from optout_gate.trackers.vendor import CatalogueFile, Vendor
+from optout_gate.trackers.vendor import BOX, CatalogueFile, Vendor
 
 # Second labels under which countries register names, as in example.co.uk; with ``name.*`` patterns only.
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org"})
@@ -56,10 +56,12 @@ class Container(NamedTuple):
     Attributes:
         rule: whose it is.
         link: the attribute that names the content; empty where none does.
+        tag: the element's name; empty for any.
     """
 
     rule: Rule
     link: str
+    tag: str
 
 
 class Catalog:
@@ -158,13 +160,13 @@ class Catalog:
         """Return the rule for the ``type`` of an AMP component, or None."""
         return self._amp.get(name)
 
-    def by_container(self, words: Iterable[str]) -> Iterator["Container"]:
-        """Yield the boxes that an element may be, by its classes, its ``#id`` and its ``[attributes]``."""
+    def by_container(self, tag: str, words: Iterable[str]) -> Iterator["Container"]:
+        """Yield the boxes that an element may be, by its name, its classes, its ``#id`` and its ``[attributes]``."""
         for word in words:
             found = self.containers.get(word)
             if found is None:
                 found = next((box for start, box in self._container_starts if word.startswith(start)), None)
-            if found is not None:
+            if found is not None and found.tag in ("", tag):
                 yield found
 
     def by_script(self, text: str) -> Rule | None:
@@ -194,9 +196,11 @@ class Catalog:
             self._click_ids.setdefault(name, rule("click_id", "click_ids", index, name))
         for index, name in enumerate(vendor.amp):
             self._amp.setdefault(name, rule("amp", "amp", index, name))
-        for name, link in vendor.containers.items():
-            made = Rule(vendor, "container", name, document.file, document.line(*where, "containers", name))
-            self.containers.setdefault(name, Container(made, link))
+        for text, link in vendor.containers.items():
+            made = Rule(vendor, "container", text, document.file, document.line(*where, "containers", text))
+            if (box := BOX.match(text)) is not None:
+                word = (box["id"] or "") + box["name"]
+                self.containers.setdefault(word, Container(made, link, box["tag"] or ""))
         self.lazy_attributes = tuple(dict.fromkeys([*self.lazy_attributes, *vendor.lazy]))
         for index, fingerprint in enumerate(vendor.inline):
             text = " + ".join(fingerprint.all)

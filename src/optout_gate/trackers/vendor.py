@@ -53,14 +53,20 @@ def _lazy(value: str) -> str:
     return value
 
 
+BOX = re.compile(
+    r"(?:(?P<tag>[a-z][a-z0-9-]*)(?=[.#\[]))?(?:(?P<id>#)|\.)?(?P<name>[A-Za-z][A-Za-z0-9_-]*\*?|\[data-[a-z0-9-]+\])\Z"
+)
+
+
 def _container(value: str) -> str:
-    if not re.match(r"(?:#?[A-Za-z][A-Za-z0-9_-]*\*?|\[data-[a-z0-9-]+\])\Z", value):
-        raise ValueError(f"{value!r} is not a box: expected a class, '#id' or '[data-...]', as in 'fb-post'")
+    if BOX.match(value) is None:
+        raise ValueError(f"{value!r} is not a box: expected a class, '#id' or '[data-...]', as in 'div.fb-post'")
     return value
 
 
 Container = Annotated[str, AfterValidator(_container)]
-"""A class, ``#id`` or ``[attribute]`` of the boxes that a vendor's script fills; a final ``*`` is any ending."""
+"""A class, ``#id`` or ``[attribute]`` of the boxes that a vendor's script fills; a final ``*`` is any ending. An element's name
+before it (``div.fb-post``) saves looking at all others."""
 
 LazyAttribute = Annotated[str, AfterValidator(_lazy)]
 VendorId = Annotated[str, AfterValidator(_word)]
