@@ -4,7 +4,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: help demo mitm test check fix types unit bench golden clean
+.PHONY: help demo mitm test check fix types unit bench fuzz golden clean
 .DEFAULT_GOAL := help
 
 help:           ## show these words
@@ -34,6 +34,10 @@ types: $(READY) ## mypy --strict
 fix: $(READY)   ## lint and format, mending what can be mended
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+fuzz: $(READY)  ## generated requests and pages for as long as you like: make fuzz ARGS="page --seconds 600"
+	@$(PY) -m pip install --quiet atheris || echo "no atheris for this Python: the same targets without guidance" >&2
+	$(PY) fuzz/fuzz.py $(ARGS)
 
 golden: $(READY) ## write the expected pages of tests/golden anew; read the difference before you commit it
 	$(PY) -m pytest tests/golden --regenerate

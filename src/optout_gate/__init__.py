@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optout_gate.errors import ConfigError as ConfigError
+    from optout_gate.errors import Failure as Failure
     from optout_gate.errors import GateError as GateError
     from optout_gate.errors import RewriteError as RewriteError
     from optout_gate.gate import Exchange as Exchange
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "ConfigError": "errors",
     "Exchange": "gate",
+    "Failure": "errors",
     "Gate": "gate",
     "GateError": "errors",
     "Headers": "http",
@@ -49,6 +51,7 @@ _PLACES = {
 __all__ = [
     "ConfigError",
     "Exchange",
+    "Failure",
     "Gate",
     "GateError",
     "Headers",

@@ -10,6 +10,7 @@ Signals never raise: a malformed signal is no signal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 class GateError(Exception):
@@ -45,15 +46,26 @@ class ConfigError(GateError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class Failure(StrEnum):
+    """What kept a response from being enforced: a key of ``on_failure``, and a label of the metric."""
+
+    REWRITER = "rewriter"  # it gave up on the markup, or has a mistake in it
+    DECODING = "decoding"  # the content coding cannot be opened, or the body is not in it
+    OVERSIZE = "oversize"  # a body that grows beyond all measure, or a construct without an end
+    CHARSET = "charset"  # what the page says cannot be told from its bytes
+    PARTIAL_CONTENT = "partial_content"  # a part of a page, or a 304 that nobody asked for
+    CHOICE_STORE = "choice_store"  # whether a known consumer has opted out cannot be told
+    NO_TRANSFORM = "no_transform"  # the origin forbids to change it, and the operator lets that count
+
+
 class RewriteError(GateError):
     """A body could not be rewritten as the decision demands.
 
     Attributes:
-        reason: one word of a closed set (``engine``, ``coding``, ``charset``, ``oversize``, ``partial``),
-            the label of the metric that counts it.
+        reason: what kept it from being rewritten, the label of the metric that counts it.
     """
 
-    def __init__(self, reason: str, problem: str) -> None:
+    def __init__(self, reason: Failure, problem: str) -> None:
         super().__init__(problem)
         self.reason = reason
 

@@ -10,21 +10,24 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
     record(exchange.report)                # what was removed, and what it cost
 """
 
+from collections import Counter
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property
 from ipaddress import ip_network
 
-from optout_gate.errors import RewriteError
-from optout_gate.http import Headers, Request, Response, media_type
+from optout_gate.errors import Failure, RewriteError
+from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.policy.config import Mode, PolicyConfig
+from optout_gate.policy.config_failures import Instead
 from optout_gate.policy.config_visitor import StatusPlace
 from optout_gate.policy.decision import Policy
+from optout_gate.policy.fingerprint import fingerprint
 from optout_gate.policy.load import Loaded
-from optout_gate.report import Outcome, Report
-from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, response_head
+from optout_gate.report import FINAL, OUTCOME_FIELD, Outcome, Report
+from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, response_head, validators
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
-from optout_gate.rewrite.css import CssRewriter
+from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
@@ -32,16 +35,21 @@ from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import (
     HELD_BYTES,
+    BlockedPassage,
     MakeRewriter,
     ObservedPassage,
     Passage,
     Pipeline,
     Rewriter,
     RewrittenPassage,
+    mistake,
 )
 from optout_gate.rewrite.redirects import kept_home
+from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, instead_of, refusal
+from optout_gate.rewrite.removals import Mark
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
+from optout_gate.signals.kinds import ACCOUNT
 from optout_gate.signals.reading import Reading, Signal, read
 from optout_gate.site import Site
 
@@ -56,6 +64,8 @@ _XML = frozenset({"application/xhtml+xml"})
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
+_OUTCOME = OUTCOME_FIELD.lower()
+UNTOLD = Signal(ACCOUNT, "whether the account has opted out cannot be told")
 _REMEMBERED = frozenset({HTML, CSS, *_XML})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
@@ -66,6 +76,7 @@ class Gate:
 
     def __init__(self, loaded: Loaded, *, clock: Callable[[], float]) -> None:
         """Take a loaded configuration, and a clock in seconds by which work is measured."""
+        self._loaded = loaded
         self.config = loaded.config
         self.catalog = loaded.catalog
         self.filter_lists = loaded.filter_lists
@@ -73,35 +84,50 @@ class Gate:
         self.status = _status(loaded)
         self.clock = clock
         self.memory = Memory()
-        self.repeats = repeats.Repeats()
+        self.limits = loaded.config.limits.rewriting
+        self.repeats = repeats.Repeats(self.limits.remembered_bytes)
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
         guards = {name: Guards(policy, loaded.catalog) for name, policy in self.policies.items()}
         self.sites = tuple(
-            Site(site, self.policies[site.policy], loaded.config.cookie, guards[site.policy])
-            for site in loaded.config.sites
+            Site(
+                site,
+                self.policies[site.policy],
+                loaded.config.cookie,
+                guards[site.policy],
+                loaded.beside.upstream_tls.get(number),
+            )
+            for number, site in enumerate(loaded.config.sites)
         )
 
     def site_for(self, host: str) -> Site | None:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
 
-    def open(self, request: Request, known: Signal | None = None) -> "Exchange | None":
+    @cached_property
+    def policy_hash(self) -> bytes:
+        """A hash of everything but a request and its response that a page depends on."""
+        return fingerprint(self._loaded)
+
+    def open(self, request: Request, known: Signal | None = None, *, untold: bool = False) -> "Exchange | None":
         """Return the exchange that ``request`` begins, or None when no site answers to its host (421).
 
         Args:
             request: the head as the visitor sent it.
             known: the standing opt-out of the consumer who has signed in, which the door looked up.
+            untold: a consumer has signed in, and the store of choices does not say what stands for them.
         """
         site = self.site_for(request.host)
-        return Exchange(self, site, request, known) if site is not None else None
+        return Exchange(self, site, request, known, untold=untold) if site is not None else None
 
 
 class Exchange:
     """The gate's view of one request and its response."""
 
-    def __init__(self, gate: Gate, site: Site, request: Request, known: Signal | None = None) -> None:
+    def __init__(
+        self, gate: Gate, site: Site, request: Request, known: Signal | None = None, *, untold: bool = False
+    ) -> None:
         begun = gate.clock()
         self._gate = gate
         self.site = site
@@ -110,25 +136,63 @@ class Exchange:
             request.headers, cookie_name=gate.config.cookie.name, onetrust_groups=site.wording.onetrust_groups
         )
         self.decision = site.policy.decide(site.config.mode, reading, request.path, known)
+        self._presumed = False
+        self._before_body: Mark | None = None
+        if untold and not self.decision.opted_out:
+            self.decision = site.policy.decide(site.config.mode, reading, request.path, UNTOLD)
+            self._presumed = self.decision.enforced
         self.request = Request(
             request.method, request.scheme, request.authority, request.target, self._toward_origin(reading)
         )
         self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
+        self.report.begin()
         self._spend(begun)
 
     def _toward_origin(self, reading: Reading) -> Headers:
-        headers = request_head.toward_origin(self.visitor, self.decision)
+        if not self.decision.enforced:
+            return self.visitor.headers
+        headers = request_head.toward_origin(
+            self.visitor, self.decision, self._gate.policy_hash, presumed=self._presumed
+        )
         wording = self.site.wording
-        if (reading.cookies or wording.absent) and self.decision.enforced and self.decision.do_not_sell:
+        if (reading.cookies or wording.absent) and self.decision.do_not_sell and not self._presumed:
             headers = coherence.toward_origin(headers, wording)
         return headers
 
     def respond(self, response: Response) -> Passage:
         """Return the head to send on and what to put the body through."""
         begun = self._gate.clock()
-        passage = self._remembered(response) or self._passage(response)
+        passage = self._remembered(response) or self._worked_out(response)
         self._spend(begun)
-        return passage if passage.untouched else _Measured(passage, self)
+        if not passage.untouched:
+            return _Measured(passage, self, response.headers)
+        passage.head = self.marked(passage.head)
+        return passage
+
+    def marked(self, response: Response, *further: Pair, is_over: bool = True) -> Response:
+        """Return a response with ``further`` lines and ``Optout-Gate``: what became of it, for whom opted out.
+
+        Doors call it for answers of their own; ``is_over`` is False for a head that leaves before its body is through.
+        """
+        headers = response.headers
+        if self.decision.enforced and self.site.config.outcome_header:
+            if _OUTCOME in headers:  # of a gate before this one
+                headers = headers.without((_OUTCOME,))
+            further += ((OUTCOME_FIELD, self.report.field(self._gate.policy_hash, is_over=is_over)),)
+        return Response(response.status, headers.plus(*further), response.body) if further else response
+
+    def _worked_out(self, response: Response, *, whole: bool = False) -> Passage:
+        """Return what the response goes through; ``whole`` says that head and body are remembered as one already."""
+        try:
+            return self._passage(response, whole=whole)
+        except Exception as error:  # a mistake of the gate's own; what it would have done to this response is not known
+            return self._given_up(response, error)
+
+    def _given_up(self, response: Response, error: Exception) -> Passage:
+        if not self.decision.enforced:
+            self._failed(RewriteError(Failure.REWRITER, mistake(error)))
+            return Passage(response)
+        return BlockedPassage(response, RewriteError(Failure.REWRITER, mistake(error)))
 
     def early(self, headers: Headers) -> list[bytes]:
         """Return the ``Link`` values of a 103 response (RFC 8297) that may go ahead of the response itself."""
@@ -156,18 +220,21 @@ class Exchange:
             return None
         if not answers.may_come_again(self.visitor, response):
             return None
-        work_out = partial(self._passage, whole=True)
         key = answers.key_of(self.decision, self.visitor, response)
-        return answers.RepeatedAnswer(response, work_out, self._gate.repeats, key=key, report=self.report)
+        return answers.RepeatedAnswer(response, self._made_whole, self._gate.repeats, key=key, report=self.report)
 
-    def _passage(self, response: Response, *, whole: bool = False) -> Passage:
-        """Return what the response goes through; ``whole`` says that head and body are remembered as one already."""
+    def _made_whole(self, response: Response) -> Passage:
+        return self._worked_out(response, whole=True)
+
+    def _passage(self, response: Response, *, whole: bool) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
         is_page = kind.essence == HTML or kind.essence in _XML
         headers = response.headers
+        sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
+        sniffed = sniffed and request_head.may_be_rewritten(self.visitor)  # also a 304, which has no type of its own
         is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
-        if (is_page or is_worker or kind.essence == CSS) and mode is Mode.ENFORCE:
+        if (is_page or is_worker or sniffed or kind.essence == CSS) and mode is Mode.ENFORCE:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
@@ -175,6 +242,8 @@ class Exchange:
                     headers
                 )  # the signal is there, and a cookie alone tells why it has no effect
             return Passage(Response(response.status, headers))
+        if response.status == 304 and self.decision.enforced and request_head.may_be_rewritten(self.visitor):
+            return self._not_modified(headers)
         judge = self._judge(headers)
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
@@ -183,20 +252,22 @@ class Exchange:
             is_worker = False
         else:
             response = kept_home(Response(response.status, headers), judge, self.visitor)
-            headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page)
+            headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page and not self._presumed)
             if self.decision.needs_cookies and (is_page or is_worker or kind.essence == CSS):
                 headers = response_head.private(headers)
-            if self.decision.do_not_sell:
+            if self.decision.do_not_sell and not self._presumed:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
-        sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
-        if not (
-            is_page or is_worker or kind.essence == CSS or (sniffed and request_head.may_be_rewritten(self.visitor))
-        ):
+        sealed = (
+            kind.essence in NOT_WHOLE
+            and request_head.may_be_rewritten(self.visitor)
+            and b"range" not in self.request.headers  # a player's, of what is no page
+        )
+        if not (is_page or is_worker or sniffed or sealed or kind.essence == CSS):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
-                headers = headers.without(response_head.REWRITTEN_BODY)
+                headers = headers.without(response_head.REWRITTEN_BODY).plus(*self.etag(response.headers))
             return Passage(Response(response.status, headers))
         rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
         if whole or not (
@@ -219,6 +290,9 @@ class Exchange:
         if not is_page or status in _NO_PAGE or not request_head.is_for_a_document(self.visitor):
             return headers
         lines = coherence.remembering(self.decision, reading, self._gate.config.cookie, secure=secure)
+        if lines and secure and b"cookie" in self.visitor.headers:
+            # Once: the next request brings the cookie. A browser that brings none may keep none, and would clear for ever.
+            lines.append(response_head.FORGET_PAGES)
         if reading.cookies or site.wording.absent:
             lines += coherence.standing(
                 self.visitor.headers, headers, site.wording, host=self.visitor.host, secure=secure
@@ -227,20 +301,17 @@ class Exchange:
 
     def _rewritten(self, response: Response, essence: str, label: str | None, judge: Judge) -> Passage:
         observing = self.site.config.mode is Mode.OBSERVE
+        self._before_body = self.report.removals.mark() if self.report.removals else None
         coding = coding_of(response.headers.members(b"content-encoding"))
-        refused = None
-        if coding is None:
-            refused = RewriteError("coding", "a content coding that the gate cannot open")
-        elif response.status == 206:
-            refused = RewriteError("partial", "a part of a page")
+        refused = refusal(response, essence, coding, self.site.config)
+        if self._presumed:
+            refused = RewriteError(Failure.CHOICE_STORE, "whether this consumer has opted out cannot be told")
         if refused is not None or coding is None:
             assert refused is not None
-            if observing:
-                self.report.error = refused.reason
-                return Passage(response)
-            return Passage(self._contained(response, refused))
+            return self._unbegun(response, refused)
 
-        head = Response(response.status, response.headers.without(response_head.REWRITTEN_BODY))
+        headers = response.headers.without(response_head.REWRITTEN_BODY)
+        head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
         is_page = essence not in (CSS, *JAVASCRIPT)
         locked = is_page and self.site.lockdown.holds(self.decision, self.visitor.path)
 
@@ -251,7 +322,7 @@ class Exchange:
             if essence in JAVASCRIPT:
                 return Bytes(), lambda _: GuardedWorker(guard.prologue)
             if essence == CSS:
-                return charset_for(label, first), lambda _: _SheetRewriter(judge)
+                return charset_for(label, first), lambda _: SheetRewriter(judge)
 
             def page(whole: bytes | None) -> Rewriter:
                 xml = essence in _XML
@@ -275,12 +346,13 @@ class Exchange:
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
             )
 
-        waits = repeats.wait_for(response.headers) if is_page else HELD_BYTES
-        pipeline = Pipeline(None if coding == b"identity" else Coding(coding), start)
+        waits = repeats.wait_for(response.headers)
+        held_bytes = waits if is_page and waits > HELD_BYTES else self._gate.limits.held_bytes
+        pipeline = Pipeline(None if coding == b"identity" else Coding(coding, self._gate.limits), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
         return RewrittenPassage(
-            head, pipeline, lambda error: self._contained(response, error), finish, hold_bytes=waits
+            head, pipeline, lambda error: self._instead(response, error), finish, hold_bytes=held_bytes
         )
 
     def _status(self) -> Status | None:
@@ -289,71 +361,114 @@ class Exchange:
             return None
         return self._gate.status if request_head.is_for_a_document(self.visitor) else None
 
-    def _contained(self, response: Response, error: RewriteError) -> Response:
+    def _not_modified(self, headers: Headers) -> Passage:
+        """Return a 304: good for the page that this very configuration made, and for no other."""
+        conditions = validators.CONDITIONS.intersection
+        if conditions(self.visitor.headers.names) and not conditions(self.request.headers.names):
+            error = RewriteError(Failure.PARTIAL_CONTENT, "a 304, and the origin had been asked for the whole page")
+            return self._unbegun(Response(304, headers), error)
+        kept = response_head.not_modified(headers)
+        return Passage(Response(304, kept.without(response_head.REWRITTEN_BODY).plus(*self.etag(headers))))
+
+    def _unbegun(self, response: Response, error: RewriteError) -> Passage:
+        """Return what becomes of a response that is not even begun with."""
+        if not self.decision.enforced:
+            self._failed(error)
+            return Passage(response)
+        instead = self._instead(response, error)
+        return BlockedPassage(response, error) if instead is None else Passage(instead)
+
+    def etag(self, came: Headers) -> tuple[Pair, ...]:
+        """Return the ETag line of a rewritten response, given the header lines that came; none where they have no ETag."""
+        if b"etag" not in came or not self.decision.enforced:
+            return ()
+        return validators.toward_browser(came, validators.stamp(self._gate.policy_hash, self.decision, self.visitor))
+
+    def _instead(self, response: Response, error: RewriteError) -> Response | None:
+        """Return the head with which a page that cannot be rewritten goes out as it came, or None where it may not."""
         self._failed(error)
+        # The body goes out with what had been taken out of it, or not at all.
+        self.report.removals.forget(self._before_body or (0, Counter(), Counter()))
+        instead = instead_of(response, error.reason, self.site.config)
+        if instead is Instead.BLOCK:
+            return None
+        if instead is Instead.PASS:
+            self.report.outcome = Outcome.PASSED_UNENFORCED
+            return Response(response.status, response_head.passed(response.headers))
         self.report.outcome = Outcome.CONTAINED
-        return Response(response.status, response_head.contained(response.headers, self.site.hosts))
+        return Response(response.status, response_head.contained(response.headers, self.site.lockdown.first_party))
 
     def _failed(self, error: RewriteError) -> None:
-        self.report.error = error.reason
+        self.report.error, self.report.problem = error.reason, str(error)
 
-    def cut(self, error: RewriteError) -> None:
-        """Say that the body could not go on: the door answers 503, or cuts the connection."""
+    def cut(self, error: RewriteError) -> Response:
+        """Say that the body could not go on; return what the door answers, unless a part of it has left.
+
+        Then the door cuts the connection, so that the visitor's browser sees that a part is missing.
+        """
         self._failed(error)
         self.report.outcome = Outcome.BLOCKED
+        return self.marked(NOT_SHOWN)
 
     def note(self) -> None:
         """Bring the report's outcome up to date with what was removed so far."""
-        if (
-            self.report.outcome in (Outcome.UNTOUCHED, Outcome.NOTHING_TO_DO, Outcome.ENFORCED)
-            and self.decision.enforced
-        ):
-            self.report.outcome = Outcome.ENFORCED if self.report.removals else Outcome.NOTHING_TO_DO
+        self.report.note()
 
     def _spend(self, begun: float) -> None:
         self.report.gate_seconds += self._gate.clock() - begun
 
 
 class _Measured(Passage):
-    """A passage that keeps the report's time, sizes and outcome."""
+    """A passage that keeps the report's time, sizes and outcome, and puts on the head what differs with each answer."""
 
     untouched = False
 
-    def __init__(self, inner: Passage, exchange: Exchange) -> None:
+    def __init__(self, inner: Passage, exchange: Exchange, came: Headers) -> None:
         self._inner = inner
         self._exchange = exchange
+        self._came = came
+        self._is_over = False
+        self._told: tuple[Response, bool, Response] | None = None
+
+    @property
+    def blocked(self) -> bool:  # type: ignore[override]
+        return self._inner.blocked
 
     @property
     def head(self) -> Response:  # type: ignore[override]
-        return self._inner.head
+        inner = self._inner.head
+        if self._told is None or self._told[0] is not inner or self._told[1] is not self._is_over:
+            etag = self._exchange.etag(self._came) if self._exchange.report.outcome not in FINAL else ()
+            self._told = (inner, self._is_over, self._exchange.marked(inner, *etag, is_over=self._is_over))
+        return self._told[2]
 
     def feed(self, chunk: bytes) -> bytes:
         begun = self._exchange._gate.clock()
         self._exchange.report.bytes_in += len(chunk)
-        return self._done(self._inner.feed(chunk), begun)
+        try:
+            out = self._inner.feed(chunk)
+        except RewriteError:
+            raise
+        except Exception as error:
+            raise RewriteError(Failure.REWRITER, mistake(error)) from error
+        return self._done(out, begun)
 
     def close(self) -> bytes:
         begun = self._exchange._gate.clock()
-        return self._done(self._inner.close(), begun)
+        self._is_over = True
+        try:
+            out = self._inner.close()
+        except RewriteError:
+            raise
+        except Exception as error:
+            raise RewriteError(Failure.REWRITER, mistake(error)) from error
+        return self._done(out, begun)
 
     def _done(self, out: bytes, begun: float) -> bytes:
         self._exchange.note()
         self._exchange.report.bytes_out += len(out)
         self._exchange._spend(begun)
         return out
-
-
-class _SheetRewriter:
-    """A style sheet as a body: the rewriter of CSS, between bytes."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._inner = CssRewriter(judge, judge.page)
-
-    def feed(self, chunk: bytes) -> bytes:
-        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
-
-    def close(self) -> bytes:
-        return self._inner.close().encode("utf-8", "surrogatepass")
 
 
 def _status(loaded: Loaded) -> Status | None:

@@ -46,6 +46,11 @@ class Headers:
     def __repr__(self) -> str:
         return f"Headers({list(self.pairs)!r})"
 
+    @property
+    def names(self) -> frozenset[bytes]:
+        """Every field's name, in lower case."""
+        return self._names
+
     def values(self, name: bytes) -> list[bytes]:
         """Return every value of the field ``name``, in wire order, optional whitespace trimmed."""
         if name not in self._names:

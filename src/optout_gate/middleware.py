@@ -27,10 +27,9 @@ from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
 from optout_gate.report import Report
 from optout_gate.rewrite.passage import Passage
+from optout_gate.telemetry.outcomes import OutcomeLog
 
 READ_BYTES = 64 * 1024  # of a file at a time, as servers read them
-
-_NOT_SHOWN = b"This page cannot be shown with your privacy choice honoured. Please try again later.\n"
 
 
 class OptOutGateMiddleware:
@@ -61,6 +60,7 @@ class OptOutGateMiddleware:
         self.app = app
         self.gate = gate_of(config)
         self._on_report = on_report
+        self._outcomes = OutcomeLog()
         self._pages = OwnPages(lambda: self.gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,6 +85,7 @@ class OptOutGateMiddleware:
         finally:
             if self._on_report is not None:
                 self._on_report(exchange.report)
+            self._outcomes.tell(exchange.report)
         if answer.error is not None and answer.started:
             raise answer.error  # the server closes the connection: the visitor's browser sees that a part is missing
 
@@ -277,17 +278,12 @@ class _Answer:
         await self._send(start)
 
     async def _cut(self, error: RewriteError) -> None:
-        self._exchange.cut(error)
+        answer = self._exchange.cut(error)
         self.error = error
         if not self.started:
-            lines = [
-                (b"content-type", b"text/plain; charset=utf-8"),
-                (b"content-length", str(len(_NOT_SHOWN)).encode()),
-                (b"cache-control", b"no-store"),
-                (b"retry-after", b"5"),
-            ]
-            await self._send({"type": "http.response.start", "status": 503, "headers": lines})
-            await self._send({"type": "http.response.body", "body": _NOT_SHOWN})
+            lines = [(name.lower(), value) for name, value in answer.headers]
+            await self._send({"type": "http.response.start", "status": answer.status, "headers": lines})
+            await self._send({"type": "http.response.body", "body": answer.body})
         raise _CutOff("the response was cut off") from error
 
 

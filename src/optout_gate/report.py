@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from optout_gate.errors import Failure
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.reading import Reading
@@ -17,7 +18,13 @@ class Outcome(StrEnum):
     NOTHING_TO_DO = "nothing_to_do"  # opted out, and nothing denied was there
     CONTAINED = "contained"  # could not be rewritten; sent under a Content-Security-Policy
     BLOCKED = "blocked"  # could not be rewritten; not sent, or cut off
+    PASSED_UNENFORCED = "passed_unenforced"  # could not be rewritten; sent as it came, because the operator says so
     OBSERVED = "observed"  # opted out on a site in observe mode
+
+
+OUTCOME_FIELD = b"Optout-Gate"
+FINAL = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED})
+"""Outcomes that no later part of the body changes."""
 
 
 @dataclass(slots=True)
@@ -32,7 +39,8 @@ class Report:
         removals: everything taken out (in observe mode: that would have been).
         outcome: what became of it.
         unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
-        error: why the body could not be rewritten, if so: a reason of :exc:`~optout_gate.errors.RewriteError`.
+        error: why the response could not be enforced, if so.
+        problem: the same in words, for the log; never what a visitor sent.
         bytes_in: length of the origin's body.
         bytes_out: length of the body sent on.
         gate_seconds: time spent in the core.
@@ -45,7 +53,32 @@ class Report:
     removals: Removals = field(default_factory=Removals)
     outcome: Outcome = Outcome.UNTOUCHED
     unguarded: str | None = None
-    error: str | None = None
+    error: Failure | None = None
+    problem: str | None = None
     bytes_in: int = 0
     bytes_out: int = 0
     gate_seconds: float = 0.0
+
+    def begin(self) -> None:
+        """Take the outcome that holds until something happens: the one of an answer in which nothing is denied."""
+        if self.decision.opted_out:
+            self.outcome = Outcome.NOTHING_TO_DO if self.decision.enforced else Outcome.OBSERVED
+
+    def note(self) -> None:
+        """Bring the outcome up to date with what was removed so far."""
+        if self.outcome is Outcome.NOTHING_TO_DO and self.removals:
+            self.outcome = Outcome.ENFORCED
+
+    def field(self, policy_hash: bytes, *, is_over: bool) -> bytes:
+        """Return the value of ``Optout-Gate``: a structured field, an item with parameters (RFC 9651 §3.3).
+
+        ``enforced;removed=3;policy="1a2b3c4d"``. With ``is_over`` false the head leaves before the body is through, and
+        ``so-far`` says that more may yet be removed, or the connection cut.
+        """
+        value: str = self.outcome.value
+        if self.removals:
+            value += f";removed={len(self.removals)}"
+        if self.error is not None:
+            value += f";reason={self.error.value}"
+        value += f';policy="{policy_hash[:8].decode()}"'
+        return (value if is_over or self.outcome in FINAL else f"{value};so-far").encode()

@@ -2,6 +2,7 @@
 
 from optout_gate.policy.config import CookieConfig, SiteConfig
 from optout_gate.policy.decision import Policy
+from optout_gate.policy.tls import TlsOptions
 from optout_gate.rewrite import coherence
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.lockdown import Lockdown
@@ -10,8 +11,16 @@ from optout_gate.rewrite.lockdown import Lockdown
 class Site:
     """A website behind the gate, ready for use."""
 
-    def __init__(self, config: SiteConfig, policy: Policy, cookie: CookieConfig, guards: Guards) -> None:
+    def __init__(
+        self,
+        config: SiteConfig,
+        policy: Policy,
+        cookie: CookieConfig,
+        guards: Guards,
+        upstream_tls: TlsOptions | None = None,
+    ) -> None:
         self.config = config
+        self.upstream_tls = upstream_tls
         self.policy = policy
         self.wording = coherence.Wording.of(config, cookie)
         self.guards = guards

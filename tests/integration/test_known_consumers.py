@@ -238,7 +238,9 @@ def test_a_redis_that_hangs_delays_nobody_for_longer_than_configured(tmp_path: P
             server.freeze()
             begun = time.monotonic()
             for number in range(40):
-                assert not is_clean(gate, f"X-Account: stranger-{number}")  # by the signals at hand
+                head, page = get(gate.address, "/", f"X-Account: stranger-{number}")
+                assert b"Content-Security-Policy: default-src 'self'" in head and b"googletagmanager" in page
+                assert b"Optout-Gate: contained;reason=choice_store" in head and b"Set-Cookie" not in head
             # 40 times 30 ms would be 1.2 s; after five time-outs nobody waits for a second.
             assert time.monotonic() - begun < 1.2 + 1.0
             assert is_clean(gate, "X-Account: bob", "Sec-GPC: 1")
@@ -256,7 +258,9 @@ def test_a_redis_that_is_gone_and_comes_back_loses_no_opt_out(tmp_path: Path, or
         text = f", backend: redis, url: '{server.url}', cache: {{others_s: 0}}"
         file = configuration(tmp_path, origin, choices=text)
     with running_gate("--config", file) as gate:  # nobody listens there now
-        assert not is_clean(gate, "X-Account: alice")
+        assert b"reason=choice_store" in get(gate.address, "/", "X-Account: alice")[0]
+        assert "Sec-GPC" not in dict(origin.seen[-1].headers)
+        assert b"Content-Security-Policy" not in get(gate.address, "/")[0]  # nobody has signed in
         assert is_clean(gate, "X-Account: alice", "Sec-GPC: 1")
         assert is_clean(gate, "X-Account: alice")  # known here already
         assert eventually(lambda: count(gate, 'optout_gate_consumer_writes_total{result="error",source="gpc"}') >= 1)

@@ -27,6 +27,7 @@ version: 1
 sites:
   - hosts: ["*"]
     upstream: http://127.0.0.1:9
+    outcome_header: false   # has tests of its own
 """
 
 OPTED_OUT: Pair = (b"Sec-GPC", b"1")

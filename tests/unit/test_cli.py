@@ -37,6 +37,18 @@ def test_a_good_configuration_leaves_with_0_and_says_what_it_amounts_to(site: Pa
     assert 0 < summary["policies"]["default"]["vendors_blocked"] < summary["vendors"]
 
 
+def test_check_tells_what_passes_unenforced_and_what_a_cache_in_front_has_to_know(site: Path) -> None:
+    quiet = " ".join(run("check", str(site)).output.split())
+    assert "on_failure" not in quiet and "requests with the cookie optout_gate apart" in quiet
+    site.write_text(
+        site.read_text().replace("}]", ", on_failure: {decoding: pass, charset: block}, no_transform: honor}]")
+    )
+    told = " ".join(run("check", str(site)).output.split())
+    assert "www.shop.test: on_failure.decoding passes pages unenforced" in told
+    assert "www.shop.test: on_failure.charset blocks pages" in told
+    assert "www.shop.test: no_transform passes pages unenforced" in told and "rewriter" not in told
+
+
 def test_a_bad_configuration_leaves_with_2_and_names_the_place(site: Path) -> None:
     site.write_text("version: 1\nsites: [{upstrem: x}]\n")
     told = run("check", str(site))

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from optout_gate.policy.honor import FOLLOWS, Reach
+from optout_gate.policy.limits import LimitsConfig
 from support.config_keys import keys
 
 ROOT = Path(__file__).parents[2]
@@ -46,3 +47,11 @@ def test_the_example_shows_every_key_of_sites_and_policies_but_the_notice() -> N
     names = {key.split(".")[2] for key in documented if key.startswith("policies.")} - {"notice"}
     assert names == set(policy)
     assert {key.rpartition(".")[2] for key in documented if ".coherence." in key} == set(site["coherence"])
+
+
+def test_the_example_shows_every_limit_with_its_default() -> None:
+    shown = yaml.safe_load((ROOT / "config" / "example.yaml").read_text("utf-8"))["limits"]
+    assert LimitsConfig.model_validate(shown) == LimitsConfig()
+    assert {f"limits.{part}.{key}" for part in shown for key in shown[part]} == {
+        key for key, _ in keys() if key.startswith("limits.")
+    }

@@ -38,7 +38,10 @@ def test_every_command_of_the_addon_stands_in_the_documentation() -> None:
 
 
 def test_every_mark_has_its_line() -> None:
-    symbols = {Outcome.ENFORCED: "✂", Outcome.OBSERVED: "✏", Outcome.CONTAINED: "⚠", Outcome.BLOCKED: "⛔"}
+    symbols = {
+        Outcome.ENFORCED: "✂", Outcome.OBSERVED: "✏", Outcome.CONTAINED: "⚠", Outcome.BLOCKED: "⛔",
+        Outcome.PASSED_UNENFORCED: "🔓",
+    }  # fmt: skip
     assert set(symbols) == set(MARKS)
     first_cells = {cells[0] for cells in rows("mitmproxy.md")}
     assert set(symbols.values()) <= first_cells

@@ -25,6 +25,12 @@ sites:
 policies: {strict: {honor: [gpc, cookie, dnt], always: ["/a b/*", "/x(y)'\\"$z", "/p/*/end", "/*"]}}
 cookie: {name: "o$p*t.o!ut"}
 """,
+    "unix sockets, a name of its own": """
+sites:
+  - {hosts: [www.a.test], upstream: "unix:/run/a.sock", preserve_host: false}
+  - {hosts: [www.b.test], upstream: "unix:/run/b.sock"}
+  - {hosts: [www.c.test], upstream: "https://127.0.0.1:8443", upstream_tls: {server_name: app.internal}}
+""",
     "no cookie": "sites: [{hosts: [a.test], upstream: 'http://[::1]:8000'}]\npolicies: {default: {honor: [gpc]}}",
 }
 

@@ -2,8 +2,11 @@
 
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
+import brotli
 import pytest
+import zstandard
 
 from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange
@@ -82,11 +85,13 @@ def test_a_compressed_page_is_rewritten_in_its_coding(name: bytes) -> None:
 @pytest.mark.parametrize(
     ("lines", "body", "reason"),
     [
-        pytest.param([(b"Content-Encoding", b"foo")], TRACKER, "coding", id="unknown-coding"),
-        pytest.param([(b"Content-Encoding", b"gzip, br")], TRACKER, "coding", id="stacked-codings"),
-        pytest.param([(b"Content-Encoding", b"gzip")], TRACKER, "coding", id="not-what-it-says"),
-        pytest.param([(b"Content-Encoding", b"gzip")], zlib.compress(TRACKER, wbits=31)[:-9], "coding", id="cut-short"),
-        pytest.param([], b"x" * HELD_BYTES + GIVEN_UP + TRACKER, "engine", id="markup-that-the-engine-refuses"),
+        pytest.param([(b"Content-Encoding", b"foo")], TRACKER, "decoding", id="unknown-coding"),
+        pytest.param([(b"Content-Encoding", b"gzip, br")], TRACKER, "decoding", id="stacked-codings"),
+        pytest.param([(b"Content-Encoding", b"gzip")], TRACKER, "decoding", id="not-what-it-says"),
+        pytest.param(
+            [(b"Content-Encoding", b"gzip")], zlib.compress(TRACKER, wbits=31)[:-9], "decoding", id="cut-short"
+        ),
+        pytest.param([], b"x" * HELD_BYTES + GIVEN_UP + TRACKER, "rewriter", id="markup-that-the-engine-refuses"),
         pytest.param([], NESTED + TRACKER, "oversize", id="pages-in-pages"),
         pytest.param([], b"<p " + b"a" * 5_000_000, "oversize", id="an-attribute-without-end"),
     ],
@@ -154,7 +159,8 @@ def test_a_response_without_a_body_keeps_none_and_claims_no_length_or_validator(
     exchange = opened((b"Cookie", b"optout_gate=1"), method=method)
     head, out = drive(exchange, b"", HTML, (b"Content-Length", b"10"), (b"ETag", b'"x"'), status=status)
     assert (out, head.status) == (b"", status)
-    assert head.headers.without([b"permissions-policy"]).pairs == (HTML, (b"Vary", b"Sec-GPC"))
+    assert b'"x"' not in head.headers.values(b"etag")
+    assert head.headers.without([b"permissions-policy", b"etag"]).pairs == (HTML, (b"Vary", b"Sec-GPC"))
 
 
 def test_an_empty_body_stays_empty_also_when_it_claims_a_coding() -> None:
@@ -168,14 +174,44 @@ def test_the_pages_own_host_is_never_a_third_party() -> None:
     assert drive(exchange, body)[1] == body
 
 
-def test_a_bomb_is_given_up_before_it_costs_memory() -> None:
-    writer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(writer.compress(b"\0" * 1_000_000) for _ in range(100)) + writer.flush()
+def _zlib_bomb(wbits: int) -> bytes:
+    writer = zlib.compressobj(9, wbits=wbits)
+    return b"".join(writer.compress(b"\0" * 1_000_000) for _ in range(60)) + writer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "bomb"),
+    [
+        pytest.param(b"gzip", lambda: _zlib_bomb(31), id="gzip"),
+        pytest.param(b"deflate", lambda: _zlib_bomb(15), id="deflate"),
+        pytest.param(b"br", lambda: brotli.compress(b"\0" * 60_000_000, quality=3), id="br"),
+        pytest.param(b"zstd", lambda: zstandard.compress(b"\0" * 60_000_000), id="zstd"),
+    ],
+)
+def test_a_bomb_is_given_up_before_it_costs_memory(coding: bytes, bomb: Callable[[], bytes]) -> None:
+    made = bomb()
     exchange = opened()
-    head, out = drive(exchange, bomb, HTML, (b"Content-Encoding", b"gzip"), cuts=range(0, len(bomb), 65536))
+    tracemalloc.start()
+    try:
+        head, out = drive(exchange, made, HTML, (b"Content-Encoding", coding), cuts=range(0, len(made), 65536))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 32_000_000
     assert (exchange.report.outcome, exchange.report.error) == (Outcome.CONTAINED, "oversize")
     assert b"content-security-policy" in head.headers
-    assert out == bomb
+    assert out == made
+
+
+def test_an_attribute_without_end_is_given_up_before_it_costs_memory() -> None:
+    passage = opened().respond(Response(200, Headers([HTML])))
+    assert passage.feed(b"<p>" + b"x" * HELD_BYTES) != b""
+    fed = 0
+    with pytest.raises(RewriteError):
+        while fed < 30_000_000:
+            passage.feed(b'<a title="' if not fed else b"x" * 65536)
+            fed += 65536
+    assert fed < 8_000_000
 
 
 def test_a_page_that_is_there_whole_is_read_by_the_scanner_where_the_engine_gives_up_without_warning() -> None:

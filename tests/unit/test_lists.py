@@ -96,7 +96,7 @@ def test_a_pinned_list_of_another_checksum_is_refused(tmp_path: Path) -> None:
     text = SITE + "trackers:\n  filter_lists:\n    - {path: a.txt, purpose: advertising, sha256: %s}\n"
     good = load_text(text % checksum(LIST.encode()), file="x.yaml", folder=tmp_path)
     assert good.filter_lists[0].rules == 7
-    with pytest.raises(ConfigError, match=r"x.yaml:8:\d+: filter list .*a.txt has another checksum: "):
+    with pytest.raises(ConfigError, match=r"x.yaml:9:\d+: filter list .*a.txt has another checksum: "):
         load_text(text % ("a" * 64), file="x.yaml", folder=tmp_path)
 
 

@@ -1,7 +1,7 @@
 """Known consumers as one worker sees them: a cache before the store, and a queue behind it.
 
-A store is a thing that fails, and visitors must not notice. So a request waits for it ``timeout_ms`` at most, then goes
-by the signals it carries itself; the answer is kept when it comes, for the next request. After a few failures in a row
+A store is a thing that fails, and visitors must not wait for it. So a request waits ``timeout_ms`` at most and then goes
+by what was remembered, or by what ``on_failure.choice_store`` says; the answer is kept when it comes, for the next request. After a few failures in a row
 nobody waits for a second. What a request teaches (somebody signed in sends the signal) is written behind its back, and
 tried again until the store takes it.
 
@@ -101,6 +101,10 @@ class KnownConsumers:
             self._failed()
         return self._latest(name)
 
+    def has_heard_of(self, name: bytes) -> bool:
+        """Return True when the store has answered for a pseudonym, however long ago, or a choice waits for it."""
+        return name in self._remembered or name in self._unwritten
+
     def learn(self, name: bytes, known: Standing | None, decision: Decision) -> None:
         """Take an opt-out that a request of a signed-in consumer carried, if it is news."""
         if known is not None and known.out:
@@ -170,7 +174,7 @@ class KnownConsumers:
             return
         if self._failures == FAILURES_IN_A_ROW:
             log.error(
-                "the store of choices does not answer (%s); visitors go by their own signals meanwhile",
+                "the store of choices does not answer (%s); on_failure.choice_store says what leaves meanwhile",
                 error or f"not within {self._timeout_s * 1000:g} ms",
             )
         self._paused_until = self._clock() + PAUSE_S
@@ -231,6 +235,11 @@ class SignedIn:
     def may_take_back(self) -> bool:
         """True when their word is good enough to take an opt-out back."""
         return self.consumer.may_take_back
+
+    @property
+    def untold(self) -> bool:
+        """True when the store has not said what stands for them, now or ever before."""
+        return self.standing is None and not self.consumers.has_heard_of(self.consumer.name)
 
     async def now(self) -> Standing | None:
         """Return what stands for them by now."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from optout_gate.choices.files import Choice
 from optout_gate.choices.redis_store import RedisStore
 from optout_gate.choices.sqlite_store import ChoicesFile, SqliteStore
-from optout_gate.choices.standing import Store
+from optout_gate.choices.standing import Standing, Store, StoreError
 from optout_gate.policy.config_visitor import ChoicesConfig
 
 
@@ -21,6 +21,40 @@ def open_store(config: ChoicesConfig, folder: Path) -> Store:
         assert config.url is not None  # the configuration was checked
         return RedisStore(config.url)
     return SqliteStore(folder / config.path)
+
+
+class Unopened:
+    """A store that could not be opened: every question fails, so that nobody is taken to have said nothing."""
+
+    def __init__(self, error: StoreError) -> None:
+        self._error = error
+
+    async def look_up(self, name: bytes) -> Standing | None:
+        """Raise.
+
+        Raises:
+            StoreError: always.
+        """
+        raise self._error
+
+    async def apply(self, name: bytes, standing: Standing) -> Standing:
+        """Raise.
+
+        Raises:
+            StoreError: always.
+        """
+        raise self._error
+
+    async def forget(self, name: bytes) -> bool:
+        """Raise.
+
+        Raises:
+            StoreError: always.
+        """
+        raise self._error
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 class Ledger(Protocol):

@@ -14,6 +14,7 @@ from optout_gate.cli import (
     healthcheck,
     lists,
     mitm,
+    probe,
     schema,
     serve,
     snippet,
@@ -42,6 +43,7 @@ COMMANDS = (
     vendors.vendors,
     lists.lists,
     snippet.snippet,
+    probe.probe,
     schema.schema,
     healthcheck.healthcheck,
 )

@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from optout_gate.cli.output import config_errors_told, console, emit_json
-from optout_gate.policy.config import PolicyConfig
+from optout_gate.policy.config import PolicyConfig, SiteConfig
+from optout_gate.policy.config_failures import Instead, NoTransform
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.honor import Reach
 from optout_gate.policy.load import Loaded, load_file
 from optout_gate.policy.notice import Notice
+from optout_gate.proxy.tls import check_files
 from optout_gate.trackers.purposes import Purpose
 
 EXAMPLE = """
@@ -30,11 +33,15 @@ def check(config: Path, as_json: bool) -> None:
     Exit code 0 when it is good, 2 when it is not; every mistake is told with its line and column.
     """
     loaded = load_file(config)
+    check_files(loaded)
     if as_json:
         emit_json(_summary(loaded))
         return
     console.print(f"[green]good[/]: {config}")
-    console.print(f"visitors on {loaded.config.listen}, operators on {loaded.config.admin}")
+    for caution in loaded.cautions:
+        console.print(f"[yellow]warning[/]: {escape(str(caution))}", soft_wrap=True)
+    how = " (TLS)" if loaded.config.tls is not None else ""
+    console.print(f"visitors on {loaded.config.listen}{how}, operators on {loaded.config.admin}")
     sites = Table("hosts", "upstream", "mode", "policy", title="Sites", title_justify="left")
     for site in loaded.config.sites:
         sites.add_row(", ".join(site.hosts), site.upstream, site.mode.value, site.policy)
@@ -63,6 +70,25 @@ def check(config: Path, as_json: bool) -> None:
         for line in filter_list.skipped:
             told = f"  {filter_list.path}:{line.number}: passed over, {line.fault}: {line.text}"
             console.print(told, markup=False, soft_wrap=True)
+    for site in loaded.config.sites:
+        _tell_failures(site)
+    console.print(
+        f"a cache in front has to keep requests with the cookie {loaded.config.cookie.name} apart, as those of "
+        "`optout-gate snippet` do; `optout-gate probe URL` finds one that does not",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _tell_failures(site: SiteConfig) -> None:
+    """Print what leaves in place of pages that cannot be rewritten, where it is not the default."""
+    for cause, instead in site.on_failure:
+        if instead is Instead.PASS:
+            console.print(f"[yellow]{site.hosts[0]}: on_failure.{cause} passes pages unenforced[/]", soft_wrap=True)
+        elif instead is Instead.BLOCK:
+            console.print(f"{site.hosts[0]}: on_failure.{cause} blocks pages", soft_wrap=True)
+    if site.no_transform is NoTransform.HONOR:
+        console.print(f"[yellow]{site.hosts[0]}: no_transform passes pages unenforced[/]", soft_wrap=True)
 
 
 def _honoured(word: str, reach: Reach | tuple[Purpose, ...]) -> str:
@@ -102,6 +128,7 @@ def _blocked(name: str, config: PolicyConfig, loaded: Loaded) -> int:
 def _summary(loaded: Loaded) -> dict[str, object]:
     return {
         "file": loaded.file,
+        "warnings": [str(caution) for caution in loaded.cautions],
         "config": loaded.config.model_dump(mode="json", exclude={"trackers"}),
         "vendors": len(loaded.catalog),
         "policies": {

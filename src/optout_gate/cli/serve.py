@@ -8,7 +8,7 @@ import click
 from optout_gate.cli.output import config_errors_told, fail
 from optout_gate.errors import ConfigError
 from optout_gate.proxy.server import run
-from optout_gate.proxy.settings import DRAIN_DELAY_S, AddressInUse, Settings
+from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S, AddressInUse, Settings
 from optout_gate.telemetry.logs import FORMS, Form, configure_logging
 
 EXAMPLE = """
@@ -23,7 +23,9 @@ Example:
 @click.option(
     "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML)."
 )
-@click.option("--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT.")
+@click.option(
+    "--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT or unix:/PATH."
+)
 @click.option(
     "--listen",
     metavar="HOST:PORT",
@@ -56,6 +58,27 @@ Example:
     envvar="OPTOUT_GATE_DRAIN_DELAY",
     help="How long SIGTERM leaves the gate listening, not ready, until an edge has noticed.",
 )
+@click.option(
+    "--drain-timeout",
+    type=click.IntRange(1, 3600),
+    default=DRAIN_S,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="OPTOUT_GATE_DRAIN_TIMEOUT",
+    help="How long what is under way may take once the gate has stopped listening.",
+)
+@click.option(
+    "--tls-cert",
+    metavar="FILE",
+    envvar="OPTOUT_GATE_TLS_CERT",
+    help="Serve visitors over TLS: PEM file of the certificate chain. SIGHUP reads it anew.",
+)
+@click.option(
+    "--tls-key",
+    metavar="FILE",
+    envvar="OPTOUT_GATE_TLS_KEY",
+    help="PEM file of its key.  [default: in the same file]",
+)
 @config_errors_told
 def serve(
     config: Path | None,
@@ -65,18 +88,26 @@ def serve(
     workers: int,
     log_format: Form,
     drain_delay: float,
+    drain_timeout: int,
+    tls_cert: str | None,
+    tls_key: str | None,
 ) -> None:
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_DRAIN_DELAY.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_DRAIN_DELAY,
+    OPTOUT_GATE_DRAIN_TIMEOUT, OPTOUT_GATE_TLS_CERT, OPTOUT_GATE_TLS_KEY.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
+    if tls_key is not None and tls_cert is None:
+        raise click.UsageError("--tls-key is the key of a certificate, and there is no --tls-cert")
     configure_logging(log_format)
     try:
         addresses = _address(listen, "--listen"), _address(admin, "--admin")
-        code = run(Settings(config, upstream, *addresses, workers, log_format, drain_delay))
+        code = run(
+            Settings(config, upstream, *addresses, workers, log_format, drain_delay, drain_timeout, tls_cert, tls_key)
+        )
     except AddressInUse as error:
         fail(str(error))
     sys.exit(code)

@@ -5,7 +5,7 @@ target as it came; ``path_regexp`` would read a cleaned one.
 """
 
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing
+from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -111,7 +111,10 @@ def _name(host: str, listen: Address) -> str:
 
 
 def _to_origin(site: EdgeSite, *, vary: bool) -> str:
-    lines = [f"reverse_proxy {'https://' if site.tls else ''}{site.origin} {{"]
+    where = f"unix/{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
+    lines = [f"reverse_proxy {'https://' if site.tls else ''}{where} {{"]
+    if site.tls and not isinstance(site.origin, UnixSocket) and site.tls != site.origin.host:
+        lines += ["\ttransport http {", f"\t\ttls_server_name {site.tls}", "\t}"]
     if site.host:
         lines.append(f"\theader_up Host {site.host}")
     elif site.tls:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from optout_gate.edges.filling import heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing
+from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -191,7 +191,7 @@ def _origin(number: int, site: EdgeSite) -> Yaml:
     name = f"origin_{number}"
     cluster: Yaml = {
         "name": name,
-        "type": "STRICT_DNS",
+        "type": "STATIC" if isinstance(site.origin, UnixSocket) else "STRICT_DNS",
         "connect_timeout": "5s",
         "load_assignment": {
             "cluster_name": name,
@@ -200,10 +200,12 @@ def _origin(number: int, site: EdgeSite) -> Yaml:
     }
     if site.tls:
         trusted = {"trusted_ca": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}
-        context = {"@type": _TLS, "sni": site.origin.host, "common_tls_context": {"validation_context": trusted}}
+        context = {"@type": _TLS, "sni": site.tls, "common_tls_context": {"validation_context": trusted}}
         cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     return cluster
 
 
-def _socket(address: Address) -> Yaml:
+def _socket(address: Address | UnixSocket) -> Yaml:
+    if isinstance(address, UnixSocket):
+        return {"pipe": {"path": address.path}}
     return {"socket_address": {"address": address.host, "port_value": address.port}}

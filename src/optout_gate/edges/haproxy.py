@@ -7,7 +7,7 @@ the gate's ``/readyz``, so that a gate that drains is left in peace before it st
 import re
 
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, Routing
+from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -130,8 +130,9 @@ def _origin(site: EdgeSite, number: int) -> str:
     lines = ["", f"backend origin_{number}"]
     if site.host:
         lines.append(f"    http-request set-header Host {site.host}")
-    tls = f" ssl verify required ca-file @system-ca sni str({site.origin.host})" if site.tls else ""
-    lines.append(f"    server origin {site.origin}{tls} init-addr last,libc,none")
+    tls = f" ssl verify required ca-file @system-ca sni str({site.tls})" if site.tls else ""
+    where = f"unix@{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
+    lines.append(f"    server origin {where}{tls} init-addr last,libc,none")
     return "\n".join(lines) + "\n"
 
 

@@ -182,7 +182,7 @@ def _site(site: EdgeSite, number: int, listen: str, fail_open: bool) -> str:
         host=f"origin  {host};" if site.host else "",
         listen=f"{listen} default_server" if site.takes_all else listen,
         names=names,
-        tls=_TLS.format(name=site.origin.host) if site.tls else "",
+        tls=_TLS.format(name=site.tls) if site.tls else "",
         open_page="error_page 502 504 = @optout_gate_bypassed;" if fail_open else "",
         open_location=_bypass(site, host, named) if fail_open else "",
     )

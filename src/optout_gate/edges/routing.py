@@ -53,19 +53,33 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class UnixSocket:
+    """A socket of the edge's own machine. HAProxy and Caddy have other ways to write it than nginx, which is this.
+
+    Attributes:
+        path: absolute.
+    """
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeSite:
     """One website as an edge sees it.
 
     Attributes:
         hosts: its host patterns: ``www.example.com``, ``*.example.com``, ``*``.
         origin: where its own server is.
-        tls: True when that server speaks TLS.
+        tls: the name that server's certificate must have, when it speaks TLS.
         host: what it is sent as Host; None when the visitor's own is sent on.
     """
 
     hosts: tuple[str, ...]
-    origin: Address
-    tls: bool
+    origin: Address | UnixSocket
+    tls: str | None
     host: str | None
 
     @property
@@ -128,9 +142,14 @@ def _honoured(policy: PolicyConfig) -> set[str]:
 
 
 def _site(site: SiteConfig) -> EdgeSite:
+    if site.upstream.startswith("unix:"):
+        socket = UnixSocket(site.upstream.removeprefix("unix:"))
+        return EdgeSite(site.hosts, socket, None, None if site.preserve_host else "localhost")
     parts = urlsplit(site.upstream)
-    tls = parts.scheme == "https"
-    origin = Address(parts.hostname or "", parts.port or (443 if tls else 80))
+    host, tls = parts.hostname or "", None
+    if parts.scheme == "https":
+        tls = (site.upstream_tls.server_name if site.upstream_tls is not None else None) or host
+    origin = Address(host, parts.port or (443 if tls else 80))
     return EdgeSite(site.hosts, origin, tls, None if site.preserve_host else parts.netloc)
 
 

@@ -22,6 +22,7 @@ from optout_gate.mitm.record import Record
 from optout_gate.mitm.settings import NAMES, OPTIONS, Settings, settings_of
 from optout_gate.pages.direct import is_own, own_page
 from optout_gate.signals import gpc
+from optout_gate.telemetry.outcomes import OutcomeLog
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class OptOutGateAddon:
         self._crossings: MutableMapping[mitm.HTTPFlow, Crossing] = WeakKeyDictionary()
         self._compared: MutableMapping[str, mitm.HTTPFlow] = WeakValueDictionary()
         self._record = Record()
+        self._outcomes = OutcomeLog()
         self._take_view_away: Callable[[], None] = lambda: None
 
     def load(self, loader: Loader) -> None:
@@ -112,7 +114,7 @@ class OptOutGateAddon:
         # Held back with this option, mitmproxy would pass a long body on by itself, round the gate.
         must_stream = bool(ctx.options.stream_large_bodies)
         wants_stream = self._settings is not None and self._settings.stream and not is_short(flow.response)
-        crossing.respond(flow, stream=must_stream or wants_stream)
+        crossing.respond(flow, stream=must_stream or wants_stream, must_stream=must_stream)
         self._tell(flow, crossing)
 
     def response(self, flow: mitm.HTTPFlow) -> None:
@@ -157,6 +159,7 @@ class OptOutGateAddon:
         crossing = self._crossings.get(flow)
         if crossing is not None:
             crossing.finish(flow)
+            self._outcomes.tell(crossing.exchange.report)
             self._tell(flow, crossing)
             status = flow.response.status_code if flow.response is not None else None
             told = flow.metadata[words.METADATA]

@@ -14,15 +14,14 @@ from collections.abc import Callable, Iterable
 
 from mitmproxy import http as mitm
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.gate import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.mitm import messages, words
+from optout_gate.report import OUTCOME_FIELD, Outcome
 from optout_gate.rewrite.passage import HELD_BYTES, Passage
 
 KEPT_BYTES = 8 * 1024 * 1024  # of a streamed page, to show it; mitmproxy itself forgets what it streams
-
-NOT_SHOWN = b"This page cannot be shown with your privacy choice honoured. Please try again later.\n"
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +40,11 @@ class Crossing:
         self._came: bytearray | None = bytearray()  # None: too long to be kept
         self._sent = bytearray()
 
-    def respond(self, flow: mitm.HTTPFlow, *, stream: bool) -> None:
-        """Rewrite the response's head; have its body come through the gate as it comes (``stream``), or once it is whole."""
+    def respond(self, flow: mitm.HTTPFlow, *, stream: bool, must_stream: bool = False) -> None:
+        """Rewrite the response's head; have its body come through the gate as it comes (``stream``), or once it is whole.
+
+        With ``must_stream`` mitmproxy streams it in any case when it is long.
+        """
         response = flow.response
         assert response is not None
         head = messages.response_of(response)
@@ -51,7 +53,9 @@ class Crossing:
             messages.set_headers(response, passage.head.headers)
             return
         self._passage = passage
-        if stream:
+        if must_stream and passage.blocked and flow.killable:
+            flow.kill()
+        elif stream and not passage.blocked:
             headers = passage.head.headers
             if b"content-length" not in headers and b"transfer-encoding" not in headers:
                 headers = messages.framed_for_streaming(headers, flow)
@@ -82,9 +86,9 @@ class Crossing:
         try:
             sent = passage.feed(came) + passage.close()
         except RewriteError as error:
-            self.exchange.cut(error)
+            answer = self.exchange.cut(error)
             log.warning("optout_gate: %s held back from a visitor who opted out: %s", flow.request.url, error)
-            flow.response = mitm.Response.make(503, NOT_SHOWN, {"Content-Type": "text/plain; charset=utf-8"})
+            flow.response = mitm.Response.make(answer.status, answer.body, answer.headers.pairs)
             return
         length = str(len(sent)).encode()
         headers = passage.head.headers.without([b"transfer-encoding"])
@@ -97,14 +101,18 @@ class Crossing:
 
     def _stream(self, flow: mitm.HTTPFlow, passage: Passage, sent_head: Response) -> Callable[[bytes], Iterable[bytes]]:
         """Return what mitmproxy puts each piece of the body through; at the end it is called with ``b""``."""
+        sent = told_apart(sent_head)
 
         def put_through(piece: bytes) -> Iterable[bytes]:
             if self._is_cut:
                 return []
             try:
                 out = passage.feed(piece) if piece else passage.close()
-                if passage.head != sent_head:  # the core would have the page go out contained: too late
-                    raise RewriteError(self.exchange.report.error or "engine", "the head has been sent")
+                passed = self.exchange.report.outcome is Outcome.PASSED_UNENFORCED
+                if (
+                    told_apart(passage.head) != sent and not passed
+                ):  # the core would have the page go out contained: too late
+                    raise RewriteError(self.exchange.report.error or Failure.REWRITER, "the head has been sent")
             except RewriteError as error:
                 self._cut(flow, error)
                 return []
@@ -124,6 +132,11 @@ class Crossing:
         log.warning("optout_gate: %s cut off for a visitor who opted out: %s", flow.request.url, error)
         if flow.killable:
             flow.kill()
+
+
+def told_apart(head: Response) -> Headers:
+    """Return the fields of a head by which two that the core gives for one response differ in what they allow."""
+    return head.headers.without([OUTCOME_FIELD.lower()])
 
 
 def is_short(response: mitm.Response) -> bool:

@@ -14,6 +14,7 @@ MARKS = {
     Outcome.ENFORCED: ":scissors:",
     Outcome.CONTAINED: ":warning:",
     Outcome.BLOCKED: ":no_entry:",
+    Outcome.PASSED_UNENFORCED: ":unlock:",
     Outcome.OBSERVED: ":pencil2:",
 }
 """A flow's mark by what became of it; where nothing was done there is none."""
@@ -37,6 +38,8 @@ def comment(report: Report) -> str:
         what = f"sent contained, it cannot be rewritten ({report.error})"
     elif report.outcome is Outcome.BLOCKED:
         what = f"cut off, it cannot be rewritten ({report.error})"
+    elif report.outcome is Outcome.PASSED_UNENFORCED:
+        what = f"passed unenforced, as configured ({report.error})"
     elif count:
         what = f"{count} {verb}: {_vendors(report)}"
     else:

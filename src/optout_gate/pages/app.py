@@ -18,6 +18,7 @@ from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle
 from optout_gate.pages.own_page import sent_from_here
 from optout_gate.pages.reports import Reports, Told
 from optout_gate.policy.texts import preferred
+from optout_gate.report import OUTCOME_FIELD, Outcome
 from optout_gate.rewrite import modules, surrogates
 from optout_gate.rewrite.guard_rules import GUARD_PATH, REPORT_PATH
 from optout_gate.rewrite.neutral import FORM, PREFIX
@@ -51,6 +52,9 @@ _BY_DESTINATION: Mapping[str, tuple[int, str, bytes]] = {
     "font": (204, "", b""),
     "json": (200, "application/json", b"{}"),
 }
+
+
+_NOTHING_TO_DO = (OUTCOME_FIELD.lower(), Outcome.NOTHING_TO_DO.value.encode())
 
 
 class OwnPages:
@@ -92,7 +96,7 @@ class OwnPages:
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
         """Serve one request for which :meth:`answer_to` is true."""
-        path = _path(scope)
+        path, send = _path(scope), self._marking(scope, send)
         if path.startswith(f"{PREFIX}/"):
             await self._app(scope, receive, send)
             return
@@ -104,6 +108,21 @@ class OwnPages:
         else:
             response = await self._preferences(request)
         await response(scope, receive, send)
+
+    def _marking(
+        self, scope: MutableMapping[str, Any], send: Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    ) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
+        """Return ``send`` with ``Optout-Gate`` on the answer: the same for everyone, since some of them stand in caches."""
+        site = self._gate().site_for(request_of(scope).host)
+        if site is None or not site.config.outcome_header:
+            return send
+
+        async def marked(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], _NOTHING_TO_DO]}
+            await send(message)
+
+        return marked
 
     def _gpc_json(self, request: Request) -> Response:
         config = self._gate().config.gpc_json

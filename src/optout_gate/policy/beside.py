@@ -1,4 +1,4 @@
-"""The files beside a configuration that it names for the visitor's side: theme, key, token.
+"""The files beside a configuration that it names: theme, key, token, certificates.
 
 All are read once, with the configuration, so that a missing key or a misspelt placeholder is told at start with
 the line that named it, and never met by a visitor. The secrets stay out of ``repr`` and out of every error.
@@ -12,8 +12,9 @@ from string import Template
 
 from optout_gate.documents import VALUE, Document, did_you_mean, parse
 from optout_gate.errors import ConfigError, Problem
-from optout_gate.policy.config import Config, Mode
+from optout_gate.policy.config import Config, Mode, SiteConfig
 from optout_gate.policy.texts import LANGUAGES, NAMES, PLACEHOLDERS, Texts, builtin
+from optout_gate.policy.tls import Place, TlsOptions, VisitorsTls, faults
 
 MIN_KEY_BYTES = 32  # the output of SHA-256: a shorter HMAC key is the weaker part (RFC 2104 §3)
 MIN_TOKEN_CHARACTERS = 16
@@ -31,6 +32,8 @@ class Beside:
         texts: the words by language, the operator's over the built-in ones.
         consumer_key: the key under which consumers' identifiers are hashed, or None.
         token: the bearer token of the admin address, or None.
+        upstream_tls: how TLS with a site's origin is spoken, by the site's number in the file.
+        tls: what visitors are shown, or None where they come without TLS.
     """
 
     folder: Path = field(default_factory=Path)
@@ -39,6 +42,8 @@ class Beside:
     texts: Mapping[str, Texts] = field(default_factory=builtin)
     consumer_key: bytes | None = field(default=None, repr=False)
     token: bytes | None = field(default=None, repr=False)
+    upstream_tls: Mapping[int, TlsOptions] = field(default_factory=dict)
+    tls: VisitorsTls | None = None
 
 
 def read_beside(document: Document, config: Config, folder: Path) -> tuple[Beside, list[Problem]]:
@@ -68,7 +73,43 @@ def read_beside(document: Document, config: Config, folder: Path) -> tuple[Besid
     if config.choices.token_file is not None:
         at = ("choices", "token_file", VALUE)
         token = _secret(document, at, folder / config.choices.token_file, MIN_TOKEN_CHARACTERS, problems)
-    return Beside(folder, page, style, texts, key, token), problems
+    tls, upstream_tls = _visitors_tls(document, config, folder, problems), {}
+    for index, site in enumerate(config.sites):
+        options = _upstream_tls(document, site, ("sites", index, "upstream_tls"), folder, problems)
+        if options is not None:
+            upstream_tls[index] = options
+    return Beside(folder, page, style, texts, key, token, upstream_tls, tls), problems
+
+
+def _visitors_tls(document: Document, config: Config, folder: Path, problems: list[Problem]) -> VisitorsTls | None:
+    if config.tls is None:
+        return None
+    certificate, key = _in(folder, config.tls.certificate_file), _in(folder, config.tls.key_file)
+    problems += (document.problem(("tls",), fault) for fault in faults(certificate, key))
+    return VisitorsTls(certificate or "", key, _place(document, ("tls",)))
+
+
+def _upstream_tls(
+    document: Document, site: SiteConfig, at: tuple[int | str, ...], folder: Path, problems: list[Problem]
+) -> TlsOptions | None:
+    said = site.upstream_tls
+    if said is None:
+        return None
+    if not site.upstream.startswith("https://"):
+        problems.append(document.problem(at, f"TLS is spoken with https upstreams, and this one is {site.upstream}"))
+        return None
+    ca, certificate, key = (_in(folder, name) for name in (said.ca_file, said.certificate_file, said.key_file))
+    problems += (document.problem(at, fault) for fault in faults(certificate, key, ca))
+    return TlsOptions(said.verify, said.server_name, ca, certificate, key, _place(document, at))
+
+
+def _in(folder: Path, name: str | None) -> str | None:
+    return str(folder / name) if name is not None else None
+
+
+def _place(document: Document, at: tuple[int | str, ...]) -> Place:
+    problem = document.problem(at, "")
+    return problem.file, problem.line, problem.column
 
 
 def _contradictions(document: Document, config: Config) -> Iterator[Problem]:

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from optout_gate.policy.config_failures import NoTransform, OnFailureConfig
+from optout_gate.policy.config_tls import TlsConfig, UpstreamTlsConfig, UpstreamUrl
 from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, GpcJsonConfig, PreferencesConfig
 from optout_gate.policy.honor import EVERY_SIGNAL, Honor
+from optout_gate.policy.limits import LimitsConfig
 from optout_gate.policy.notice import Notice
 from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
 from optout_gate.signals import onetrust
@@ -67,20 +69,6 @@ def split_address(value: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _upstream(value: str) -> str:
-    expected = f"expected http://HOST[:PORT] or https://HOST[:PORT], found {value!r}"
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError(expected)
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError(f"an upstream is scheme, host and port alone; requests bring their own path: {value!r}")
-    return value.rstrip("/")
-
-
 def _host_pattern(value: str) -> str:
     if value != "*" and not _HOST_PATTERN.match(value):
         hint = f"; did you mean {value.lower()!r}?" if _HOST_PATTERN.match(value.lower()) else ""
@@ -111,7 +99,6 @@ def _cookie_name(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
-UpstreamUrl = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 AllowedName = Annotated[str, AfterValidator(_allowed)]
 
@@ -141,7 +128,12 @@ class SiteConfig(Part):
     hosts: tuple[HostPattern, ...] = Field(
         ("*",), min_length=1, description="hosts it answers to; '*.example.com' is every subdomain, '*' every host"
     )
-    upstream: UpstreamUrl = Field(description="where its requests go: http://HOST:PORT or https://HOST:PORT")
+    upstream: UpstreamUrl = Field(
+        description="where its requests go: http://HOST:PORT, https://HOST:PORT or unix:/PATH of a socket"
+    )
+    upstream_tls: UpstreamTlsConfig | None = Field(
+        None, description="how TLS with an https upstream is spoken; verified against the system's authorities without"
+    )
     preserve_host: bool = Field(True, description="send the visitor's Host on, not the upstream's own")
     mode: Mode = Field(Mode.ENFORCE, description="enforce; observe counts and changes nothing; off does neither")
     policy: str = Field("default", description="name of the policy that holds")
@@ -158,6 +150,20 @@ class SiteConfig(Part):
     )
     coherence: CoherenceConfig = Field(
         default_factory=CoherenceConfig, description="the site's own opt-out strings, for a visitor who opted out"
+    )
+    on_failure: OnFailureConfig = Field(
+        default_factory=OnFailureConfig,
+        description="what leaves when an opt-out cannot be enforced, by cause: contain, block or pass",
+    )
+    no_transform: NoTransform = Field(
+        NoTransform.ENFORCE,
+        description="pages that the origin forbids to change: enforce all the same, contain or honor",
+    )
+    seal: bool = Field(
+        False, description="tell caches in front not to change pages of who opted out (Cache-Control: no-transform)"
+    )
+    outcome_header: bool = Field(
+        True, description="say in Optout-Gate what became of each response to somebody who opted out"
     )
 
     @property
@@ -259,6 +265,7 @@ class Config(Part):
     version: Literal[1] = Field(description="format of this file")
     listen: Address = Field("127.0.0.1:8080", description="where visitors come in")
     admin: Address = Field("127.0.0.1:9090", description="metrics and health; never on the visitors' address")
+    tls: TlsConfig | None = Field(None, description="serve visitors over TLS; off by default")
     sites: tuple[SiteConfig, ...] = Field(min_length=1, description="websites; the first whose hosts match is taken")
     policies: dict[str, PolicyConfig] = Field(
         default_factory=dict, description="policies by name; one called 'default' always exists"
@@ -267,6 +274,9 @@ class Config(Part):
     trusted_proxies: tuple[NetworkText, ...] = Field(
         (),
         description="peers whose X-Forwarded-* and Forwarded fields count, as addresses or networks; none by default",
+    )
+    limits: LimitsConfig = Field(
+        default_factory=LimitsConfig, description="what clients, origins and pages may cost; sane without a word"
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
     preferences: PreferencesConfig = Field(

@@ -27,6 +27,8 @@ class Loaded:
     filter_lists: tuple[FilterList, ...]
     file: str
     beside: Beside = field(default_factory=Beside)
+    cautions: tuple[Problem, ...] = ()
+    """What is allowed and hardly ever meant."""
 
 
 def load_file(path: Path) -> Loaded:
@@ -69,7 +71,7 @@ def load_text(text: str, *, file: str, folder: Path) -> Loaded:
         problems += beside_problems
     if problems or config is None:
         raise ConfigError(problems)
-    return Loaded(config, catalog, tuple(filter_lists), file, beside)
+    return Loaded(config, catalog, tuple(filter_lists), file, beside, tuple(_cautions(document, config)))
 
 
 def from_upstream(upstream: str) -> Loaded:
@@ -98,6 +100,14 @@ def _catalog(document: Document, config: Config | None) -> Catalog:
         return Catalog([*builtin_documents(), (document, ("trackers", "extra"), named)])
     except ConfigError:
         return builtin()  # a vendor defined twice, which _own_vendors tells
+
+
+def _cautions(document: Document, config: Config) -> Iterator[Problem]:
+    for index, site in enumerate(config.sites):
+        if site.upstream_tls is not None and not site.upstream_tls.verify:
+            at = ("sites", index, "upstream_tls", "verify", VALUE)
+            text = f"the certificate of {site.upstream} is not checked: anyone on the way there reads and changes all"
+            yield document.problem(at, text)
 
 
 def _own_vendors(document: Document) -> Iterator[Problem]:

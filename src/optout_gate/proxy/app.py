@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from email.utils import formatdate
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
@@ -20,7 +20,9 @@ from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
+from optout_gate.site import Site
 from optout_gate.telemetry.metrics import Metrics
+from optout_gate.telemetry.outcomes import OutcomeLog
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -42,7 +44,9 @@ class ProxyApp:
         self.metrics = metrics
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
-        self._upstreams: dict[str, Upstream] = {}
+        self.outcomes = OutcomeLog()
+        self._upstreams: dict[Site, Upstream] = {}
+        self._made: WeakSet[Upstream] = WeakSet()  # those of sites before a reload too
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -58,15 +62,30 @@ class ProxyApp:
 
     async def close(self) -> None:
         """Close the connections to every origin."""
-        for upstream in self._upstreams.values():
+        for upstream in tuple(self._made):
             await upstream.close()
         await self.reception.close()
 
-    def upstream(self, url: str) -> Upstream:
-        """Return the connections to the origin at ``url``; they are made on first use."""
-        found = self._upstreams.get(url)
-        if found is None:
-            found = self._upstreams[url] = Upstream(UpstreamAddress.parse(url))
+    def upstream(self, site: Site) -> Upstream:
+        """Return the connections to a site's origin; they are made on first use."""
+        found = self._upstreams.get(site)
+        return found if found is not None else self._reach(site)
+
+    def _reach(self, site: Site) -> Upstream:
+        """Return the connections to a site that is new here: those of another with the same origin, or new ones.
+
+        A reload makes new sites. Connections whose origin is still the same stay warm; others are kept until what is
+        under way on them is over, and end when they have idled for long enough.
+        """
+        address = UpstreamAddress.parse(site.config.upstream, site.upstream_tls)
+        limits = self.gate.config.limits.upstream
+        known = self._upstreams.values()
+        same = (each for each in known if each.address == address and each.limits == limits)
+        found = next(same, None) or Upstream(address, limits)
+        present = frozenset(self.gate.sites)
+        self._upstreams = {each: upstream for each, upstream in self._upstreams.items() if each in present}
+        self._upstreams[site] = found
+        self._made.add(found)
         return found
 
     async def _own_page(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +93,7 @@ class ProxyApp:
         gate, request = self.gate, request_of(scope)
         known = await self.reception.signed_in(gate, scope, request, fresh=True)
         scheme = signed_in.scheme_of(gate, scope, request)
-        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, send)
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, _dated(send))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -93,7 +112,8 @@ class ProxyApp:
             await websocket.refuse(scope, receive, send, 421)
             return
         headers = self.request_headers(exchange, scope)
-        await websocket.relay(exchange.site.config.upstream, request.target, headers, scope, receive, send)
+        upstream = self.upstream(exchange.site)
+        await websocket.relay(upstream.address, upstream.limits, request.target, headers, scope, receive, send)
 
     def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
         """Return the header lines of an exchange's request as its origin gets them."""
@@ -109,21 +129,22 @@ class ProxyApp:
             trusted=trusted,
             scheme=exchange.request.scheme,
             authority=authority,
-            host=authority if site.preserve_host else urlsplit(site.upstream).netloc,
+            host=authority if site.preserve_host else self.upstream(exchange.site).address.authority,
         )
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         gate = self.gate
         request = request_of(scope)
         known = await self.reception.signed_in(gate, scope, request)
-        exchange = gate.open(request, known.signal if known is not None else None)
+        exchange = gate.open(request) if known is None else gate.open(request, known.signal, untold=known.untold)
         if exchange is None:
             self.metrics.refused("unknown_host")
-            await reply(send, 421, "No site behind this gate answers to that host.")
+            await send_whole(send, plain(421, "No site behind this gate answers to that host."))
             return
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
             self.metrics.refused("loop")
-            await reply(send, 508, "The request came through this gate before: a loop.")
+            answer = plain(508, "The request came through this gate before: a loop.")
+            await send_whole(send, exchange.marked(answer))
             return
         if known is not None:
             known.learn(exchange.decision)
@@ -134,6 +155,7 @@ class ProxyApp:
         finally:
             self.metrics.inflight.dec()
             self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+            self.outcomes.tell(exchange.report)
 
 
 class _Forwarding:
@@ -158,13 +180,10 @@ class _Forwarding:
         except UpstreamError as error:
             self.app.metrics.upstream_errors.labels(error.reason).inc()
             log.warning("origin %s: %s", self.exchange.site.config.upstream, error)
-            await self._fail(error.status, "The website behind this gate did not answer.")
+            answer = plain(error.status, "The website behind this gate did not answer.")
+            await self._fail(self.exchange.marked(answer))
         except RewriteError as error:
-            self.exchange.cut(error)
-            log.warning("response cut off for a visitor who opted out: %s", error)
-            await self._fail(
-                503, "This page cannot be shown with your privacy choice honoured. Please try again later."
-            )
+            await self._fail(self.exchange.cut(error))
         except VisitorGone:
             pass
         except asyncio.CancelledError:
@@ -185,7 +204,7 @@ class _Forwarding:
         headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
         begun = self.app.gate.clock()
-        upstream = self.app.upstream(exchange.site.config.upstream)
+        upstream = self.app.upstream(exchange.site)
         early = self._hint if self._takes_hints() else None
         response = await upstream.send(exchange.request.method, exchange.request.target, headers, body, early)
         metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
@@ -245,11 +264,11 @@ class _Forwarding:
         start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
         await self.send(start)
 
-    async def _fail(self, status: int, words: str) -> None:
+    async def _fail(self, answer: Response) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""
         if not self.started:
             self.started = True
-            await reply(self.send, status, words)
+            await send_whole(self.send, answer)
             return
         if "optout_gate.abort" in self.scope.get("extensions", {}):
             await self.send({"type": "optout_gate.abort"})
@@ -272,20 +291,36 @@ def _has_body(headers: Headers) -> bool:
     return (headers.first(b"content-length") or b"0") != b"0"
 
 
+def _dated(send: Send) -> Send:
+    """Return ``send`` for an answer that the gate is the origin of: such a one has a Date (RFC 9110 §6.6.1)."""
+
+    async def with_date(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"Date", _now())]}
+        await send(message)
+
+    return with_date
+
+
 def _now() -> bytes:
     return formatdate(usegmt=True).encode()
 
 
-async def reply(send: Send, status: int, words: str) -> None:
-    """Send a short plain answer of the gate's own."""
+def plain(status: int, words: str) -> Response:
+    """Return a short plain answer of the gate's own."""
     body = f"{words}\n".encode()
     headers = [
         (b"Content-Type", b"text/plain; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
         (b"Cache-Control", b"no-store"),
-        (b"Date", _now()),
     ]
     if status == 503:
         headers.append((b"Retry-After", b"5"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return Response(status, Headers(headers), body)
+
+
+async def send_whole(send: Send, response: Response) -> None:
+    """Send a response that is here whole."""
+    headers = [*response.headers, (b"Date", _now())]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

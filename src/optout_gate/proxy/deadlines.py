@@ -22,10 +22,14 @@ class Deadlines:
     """Looks after the time-outs of one event loop while there are any."""
 
     def __init__(self, *shortest_s: float) -> None:
-        self._tick_s = min(1.0, max(0.01, min(shortest_s) / 5))
+        self.look_for(*shortest_s)
         self._timed: set[Timed] = set()
         self._tick: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def look_for(self, *shortest_s: float) -> None:
+        """Look often enough for time-outs of these lengths, from the next look on."""
+        self._tick_s = min(1.0, max(0.01, min(shortest_s) / 5))
 
     def add(self, timed: Timed) -> None:
         """Look after ``timed`` from now on."""

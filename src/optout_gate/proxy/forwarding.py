@@ -14,10 +14,11 @@ PSEUDONYM = b"optout-gate"
 MAX_HOPS = 8  # through gates of this name; more is a loop
 
 HOP_BY_HOP = frozenset(
-    {b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+    {b"connection", b"expect", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
      b"trailer", b"transfer-encoding", b"upgrade"}
 )  # fmt: skip
-"""RFC 9110 §7.6.1, with the ones that older software sends."""
+"""RFC 9110 §7.6.1, with the ones that older software sends, and ``Expect``: the gate answers that by itself, when the
+origin's connection stands, and does not wait for the origin's 100."""
 
 # ``Connection`` may name further fields to drop, but never these: a visitor could hide from the origin what it relies
 # on, or from the gate what it enforces.

@@ -15,31 +15,42 @@ hold addresses and queries.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from math import inf
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.protocol_cycle import GateCycle
 from optout_gate.proxy.protocol_head import Meaning, Refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
-from optout_gate.proxy.server_limits import ServerLimits
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
 
-REASONS = {400: b"Bad Request", 408: b"Request Timeout", 414: b"URI Too Long", 417: b"Expectation Failed"}
+REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    414: b"URI Too Long",
+    417: b"Expectation Failed",
+}
 REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
 
 
 def gate_protocol(limits: ServerLimits) -> type["GateProtocol"]:
     """Return the class to give uvicorn as ``http=``."""
-    times = (limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s)
-    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*times)})
+    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*_times(limits))})
+
+
+def _times(limits: ServerLimits) -> tuple[float, ...]:
+    return limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s
 
 
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
+    headers.append((b"date", formatdate(usegmt=True).encode()))
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
@@ -55,6 +66,12 @@ class GateProtocol(GuardedParsing):
         self.deadline = inf
         self._active: GateCycle | None = None  # the one that the client is being answered by
         self._unsent = 0
+
+    @classmethod
+    def keep_within(cls, limits: ServerLimits) -> None:
+        """Hold other limits from now on, for connections that are open as well."""
+        cls.limits = limits
+        cls.deadlines.look_for(*_times(limits))
 
     # What the transport calls
 
@@ -148,7 +165,8 @@ class GateProtocol(GuardedParsing):
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
-        busy = self.limit_concurrency is not None and len(self.tasks) >= self.limit_concurrency
+        most = self.limits.requests or self.limit_concurrency
+        busy = most is not None and len(self.tasks) >= most
         app: Any = _busy if busy else self.app
         if self._active is None:
             self._active = cycle
@@ -162,6 +180,7 @@ class GateProtocol(GuardedParsing):
         """Keep a piece of body for the application; nobody wants what comes after its answer."""
         self._overhead = 0
         cycle = self.cycle
+        self._check_body(len(body))
         if not cycle.response_complete:
             cycle.body += body
             if len(cycle.body) > HIGH_WATER_LIMIT:
@@ -234,7 +253,10 @@ class GateProtocol(GuardedParsing):
             refusal.status,
             REASONS[refusal.status],
         )
-        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body))
+        now = formatdate(usegmt=True).encode()
+        self.transport.write(
+            head + b"date: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (now, len(body), body)
+        )
         self._deaf = True
         self._close_after_sending()
 

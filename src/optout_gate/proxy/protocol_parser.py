@@ -13,8 +13,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from optout_gate.http import Pair
+from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.protocol_head import Meaning, Refusal, framing_head, judge
-from optout_gate.proxy.server_limits import ServerLimits
 
 
 class GuardedParsing(HttpToolsProtocol):
@@ -33,6 +33,7 @@ class GuardedParsing(HttpToolsProtocol):
         self._fed = 0  # at once
         self._overhead = 0  # fed within a body without giving any
         self._raw: list[Pair] = []
+        self._body_bytes = 0
         self._meaning = Meaning(True, False, 0, False)
 
     @abstractmethod
@@ -158,6 +159,9 @@ class GuardedParsing(HttpToolsProtocol):
             self._stop(refusal)
         self._in_head = False
         self._overhead = 0
+        self._body_bytes = 0
+        self._check_body(meaning.length or 0)
+        self._body_bytes = 0
         self._describe(method, version)
         if meaning.websocket and self._should_upgrade_to_ws():
             if not self._may_upgrade():
@@ -166,6 +170,13 @@ class GuardedParsing(HttpToolsProtocol):
         if meaning.websocket:
             self._meaning = meaning._replace(websocket=False)
         self._begin_cycle(meaning)
+
+    def _check_body(self, more_bytes: int) -> None:
+        """Stop a request whose body is, or is announced to be, larger than may be."""
+        if self.limits.body_bytes is not None:
+            self._body_bytes += more_bytes
+            if self._body_bytes > self.limits.body_bytes:
+                self._stop(Refusal(413, "the request body is too large"))
 
     def _describe(self, method: str, version: str) -> None:
         path, _, query = self.url.partition(b"?")

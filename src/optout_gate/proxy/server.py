@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy import service_manager
 from optout_gate.proxy.admin import Admin
-from optout_gate.proxy.settings import AddressInUse, Settings, bind
+from optout_gate.proxy.settings import AddressInUse, Settings, bind, open_many_files
 from optout_gate.proxy.visitors import Visitors, running_server
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def run(settings: Settings) -> int:
         AddressInUse: an address cannot be bound.
     """
     loaded = settings.load()
+    open_many_files()
     visitors = bind(loaded.config.listen, "--listen")
     try:
         operators = bind(loaded.config.admin, "--admin")
@@ -116,7 +117,8 @@ class Service(ABC):
     def _ready(self) -> None:
         visitors, operators = map(_shown, self._addresses)
         service_manager.tell(service_manager.READY, f"STATUS=visitors on {visitors}")
-        log.info("ready: visitors on http://%s, operators on http://%s", visitors, operators)
+        scheme = "https" if self.loaded().beside.tls is not None else "http"
+        log.info("ready: visitors on %s://%s, operators on http://%s", scheme, visitors, operators)
 
     async def serve(self) -> int:
         """Serve until told to stop; return the exit code."""

@@ -1,11 +1,14 @@
 """What ``serve`` was asked for, and the listening sockets that it asks for. Plain values: they cross into workers."""
 
+import contextlib
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optout_gate.policy.config import split_address
 from optout_gate.policy.load import Loaded, from_upstream, load_file
+from optout_gate.policy.tls import VisitorsTls
+from optout_gate.proxy.tls import check_files
 from optout_gate.telemetry.logs import Form
 
 DRAIN_S = 25  # for requests under way when the gate stops listening; Kubernetes kills after 30 unless told otherwise
@@ -18,6 +21,9 @@ class Settings:
 
     Attributes:
         drain_delay_s: how long SIGTERM leaves the gate listening.
+        drain_timeout_s: how long what is under way may then take.
+        tls_cert: PEM file of the certificate chain to show to visitors, over the configuration's.
+        tls_key: PEM file of its key, when that is not in the same file.
     """
 
     config: Path | None
@@ -27,6 +33,9 @@ class Settings:
     workers: int = 1
     log_format: Form = "text"
     drain_delay_s: float = DRAIN_DELAY_S
+    drain_timeout_s: int = DRAIN_S
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
     def load(self) -> Loaded:
         """Return the configuration, with the flags over the file.
@@ -40,10 +49,29 @@ class Settings:
             changes["listen"] = self.listen
         if self.admin is not None:
             changes["admin"] = self.admin
+        beside = loaded.beside
         if self.config is not None and self.upstream is not None:
-            sites = tuple(site.model_copy(update={"upstream": self.upstream}) for site in loaded.config.sites)
-            changes["sites"] = sites
-        return replace(loaded, config=loaded.config.model_copy(update=changes))
+            [one] = from_upstream(self.upstream).config.sites
+            changes["sites"] = tuple(site.model_copy(update={"upstream": one.upstream}) for site in loaded.config.sites)
+            if not one.upstream.startswith("https://"):
+                beside = replace(beside, upstream_tls={})
+        if self.tls_cert is not None:
+            beside = replace(beside, tls=VisitorsTls(self.tls_cert, self.tls_key, ("--tls-cert", 0, 0)))
+        loaded = replace(loaded, config=loaded.config.model_copy(update=changes), beside=beside)
+        check_files(loaded)
+        return loaded
+
+
+def open_many_files() -> None:
+    """Let this process, and those it starts, have as many connections as the system allows it.
+
+    The usual limit of 1,024 is there for programs that call select(2); the one above it is what the operator means.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class AddressInUse(Exception):

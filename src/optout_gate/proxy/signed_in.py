@@ -12,8 +12,8 @@ from typing import Any
 
 from optout_gate.choices.consumers import KnownConsumers, SignedIn
 from optout_gate.choices.identity import Refusal, identify
-from optout_gate.choices.standing import StoreError
-from optout_gate.choices.stores import open_store
+from optout_gate.choices.standing import Store, StoreError
+from optout_gate.choices.stores import Unopened, open_store
 from optout_gate.gate import Gate
 from optout_gate.http import Headers, Request
 from optout_gate.proxy import forwarding
@@ -62,10 +62,10 @@ class Reception:
             return self._known
         self._leave()
         try:
-            store = open_store(gate.config.choices, gate.beside.folder)
+            store: Store = open_store(gate.config.choices, gate.beside.folder)
         except StoreError as error:
-            log.error("known consumers are not asked for: %s", error)
-            return None
+            log.error("the store of choices cannot be opened: %s", error)
+            store = Unopened(error)
         self._known = KnownConsumers(
             store,
             gate.config.choices,

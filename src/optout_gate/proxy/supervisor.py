@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from optout_gate.errors import ConfigError
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy.server import Service, in_loop
-from optout_gate.proxy.settings import DRAIN_S, Settings
+from optout_gate.proxy.settings import Settings
 from optout_gate.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class _Supervisor(Service):
 
     def stop(self, delay_s: float) -> None:
         again = self._deadline > 0
-        self._deadline = time.monotonic() + (0 if again else delay_s + DRAIN_S + 2)
+        self._deadline = time.monotonic() + (0 if again else delay_s + self._settings.drain_timeout_s + 2)
         self._tell(signal.SIGTERM if delay_s else signal.SIGUSR2)
 
     def reload(self) -> None:

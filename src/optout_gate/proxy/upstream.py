@@ -35,11 +35,12 @@ from collections.abc import AsyncIterator, Mapping
 
 from optout_gate.errors import UpstreamError
 from optout_gate.http import Headers
+from optout_gate.policy.limits import UpstreamLimits
+from optout_gate.policy.tls import TlsOptions
 from optout_gate.proxy.deadlines import Deadlines
-from optout_gate.proxy.upstream_address import TlsOptions, UpstreamAddress
+from optout_gate.proxy.upstream_address import UpstreamAddress
 from optout_gate.proxy.upstream_breaker import CircuitBreaker
 from optout_gate.proxy.upstream_connection import Connection, Early
-from optout_gate.proxy.upstream_limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import ResponseHead
 from optout_gate.proxy.upstream_request import request_head
 

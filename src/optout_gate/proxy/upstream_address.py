@@ -5,35 +5,21 @@ ever reaches this module, so no request can choose where the gate connects to.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import urlsplit
+
+from optout_gate.policy.tls import TlsOptions
+from optout_gate.proxy.tls import client_context
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
-    """How the origin's certificate is checked, and what the gate shows of its own.
-
-    Attributes:
-        verify: check chain and name. Off is for a laboratory: anyone on the path can then read and change everything.
-        server_name: name for SNI and for checking the certificate, when it is not the address's host.
-        ca_file: PEM file of the certificate authorities to trust instead of the system's.
-        client_certificate: PEM file of the gate's certificate chain, for an origin that asks for one.
-        client_key: PEM file of its private key, when that is not in the same file.
-    """
-
-    verify: bool = True
-    server_name: str | None = None
-    ca_file: str | None = None
-    client_certificate: str | None = None
-    client_key: str | None = None
+SYSTEM_TLS = TlsOptions()
+"""Verified against the system's authorities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +55,15 @@ class UpstreamAddress:
         port = parts.port if parts.port is not None else DEFAULT_PORTS[parts.scheme]  # .port raises ValueError itself
         if parts.scheme == "http" and tls is not None:
             raise ValueError(f"{text!r}: TLS options do not apply to http")
-        return cls(parts.hostname, port, None, (tls or TlsOptions()) if parts.scheme == "https" else None)
+        return cls(parts.hostname, port, None, (tls or SYSTEM_TLS) if parts.scheme == "https" else None)
+
+    @property
+    def authority(self) -> str:
+        """What it is sent as ``Host`` when that is not the visitor's own."""
+        if self.path is not None:
+            return "localhost"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS["https" if self.tls else "http"] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -84,20 +78,5 @@ class UpstreamAddress:
             return (await loop.create_unix_connection(protocol, self.path))[1]
         if self.tls is None:
             return (await loop.create_connection(protocol, self.host, self.port))[1]
-        context = client_context(self.tls)
-        name = self.tls.server_name or self.host
+        name, context = self.tls.server_name or self.host, client_context(self.tls)
         return (await loop.create_connection(protocol, self.host, self.port, ssl=context, server_hostname=name))[1]
-
-
-@lru_cache(maxsize=64)
-def client_context(tls: TlsOptions) -> ssl.SSLContext:
-    """Return the TLS client context for ``tls``; files are read once. Raises OSError when one cannot be read."""
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.client_certificate is not None:
-        context.load_cert_chain(tls.client_certificate, tls.client_key)
-    return context

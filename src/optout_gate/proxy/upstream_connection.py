@@ -12,7 +12,7 @@ from typing import Protocol
 
 from optout_gate.errors import UpstreamError
 from optout_gate.http import Headers
-from optout_gate.proxy.upstream_limits import UpstreamLimits
+from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import ResponseHead
 from optout_gate.proxy.upstream_reader import ResponseReader
 

@@ -7,7 +7,7 @@ from collections import deque
 
 from optout_gate.errors import UpstreamError
 from optout_gate.http import Headers
-from optout_gate.proxy.upstream_limits import UpstreamLimits
+from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import BARE_LINE_FEED, ChunkedBody, Framing, ResponseHead, parse_head, refusal
 
 FIRST_LOOK_BYTES = 4096

@@ -15,8 +15,9 @@ from optout_gate.errors import ConfigError
 from optout_gate.gate import Gate
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy.app import ProxyApp
-from optout_gate.proxy.protocol import ServerLimits, gate_protocol
+from optout_gate.proxy.protocol import gate_protocol
 from optout_gate.proxy.settings import DRAIN_S, Settings
+from optout_gate.proxy.tls import VisitorsContext
 from optout_gate.telemetry.metrics import Metrics
 
 log = logging.getLogger("optout_gate")
@@ -37,7 +38,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def running_server(app: object, **options: object) -> uvicorn.Server:
+def running_server(app: object, *, drain_timeout_s: int = DRAIN_S, **options: object) -> uvicorn.Server:
     """Return a server for ``app`` in the running loop; options are uvicorn's. It leaves signals and logs alone."""
     return _Server(
         uvicorn.Config(
@@ -47,7 +48,7 @@ def running_server(app: object, **options: object) -> uvicorn.Server:
             proxy_headers=False,  # the gate decides whose word counts
             server_header=False,
             date_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
+            timeout_graceful_shutdown=drain_timeout_s,
             **options,  # type: ignore[arg-type]
         )
     )
@@ -60,20 +61,36 @@ class Visitors:
         self._settings = settings
         self._listener = listener
         self.metrics = Metrics()
+        limits = loaded.config.limits
         self.app = ProxyApp(self._gate(loaded), self.metrics)
-        self._protocol = gate_protocol(ServerLimits())
+        self._protocol = gate_protocol(limits.client)
         self._stopping = False
-        self.server = running_server(self.app, http=self._protocol, ws="websockets-sansio", lifespan="on")
+        self.server = running_server(
+            self.app,
+            drain_timeout_s=settings.drain_timeout_s,
+            http=self._protocol,
+            ws="websockets-sansio",
+            ws_max_size=limits.upstream.message_bytes,
+            lifespan="on",
+        )
+        self._tls: VisitorsContext | None = None
+        if loaded.beside.tls is not None:
+            self._tls = VisitorsContext(loaded.beside.tls)
+            self.server.config.load()  # which sets ``ssl`` from options that know nothing of a reload
+            self.server.config.ssl = self._tls.context
 
     def reload(self) -> None:
         """Load the configuration anew and swap it in; a wrong one is told and changes nothing."""
         try:
             loaded = self._settings.load()
+            self._renew_certificate(loaded)
         except ConfigError as error:
             self.metrics.reload_failed()
             log.error("configuration not reloaded, the old one stays:\n%s", error)
             return
         self.app.gate = self._gate(loaded)
+        self._protocol.keep_within(loaded.config.limits.client)
+        self.server.config.ws_max_size = loaded.config.limits.upstream.message_bytes
         log.info("configuration reloaded")
 
     def _gate(self, loaded: Loaded) -> Gate:
@@ -85,6 +102,12 @@ class Visitors:
         gc.collect()
         gc.freeze()
         return gate
+
+    def _renew_certificate(self, loaded: Loaded) -> None:
+        if self._tls is not None and loaded.beside.tls is not None:
+            self._tls.renew(loaded.beside.tls)
+        elif (self._tls is None) != (loaded.beside.tls is None):
+            log.warning("whether visitors come over TLS changes with a restart, not with a reload")
 
     async def serve(self) -> None:
         """Serve until ``server.should_exit``."""

@@ -13,34 +13,45 @@ import aiohttp
 from yarl import URL
 
 from optout_gate.http import Headers
+from optout_gate.policy.limits import UpstreamLimits
+from optout_gate.proxy.tls import client_context
+from optout_gate.proxy.upstream_address import UpstreamAddress
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # as uvicorn's ws_max_size
-CONNECT_S = 5.0
 _HANDSHAKE = frozenset(
     {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol",
      b"sec-websocket-accept", b"content-length"}
 )  # fmt: skip
 
 
-async def relay(upstream: str, target: bytes, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+async def relay(
+    origin_address: UpstreamAddress,
+    limits: UpstreamLimits,
+    target: bytes,
+    headers: Headers,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
     """Connect to the origin, answer the visitor as it answers, and pass messages until either side closes."""
     await receive()  # websocket.connect
-    url = URL(f"{upstream}{target.decode('latin-1')}", encoded=True)
+    authority, path, tls = origin_address.authority, origin_address.path, origin_address.tls
+    url = URL(f"{'https' if tls else 'http'}://{authority}{target.decode('latin-1')}", encoded=True)
     lines = [
         (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
         for name, value in headers.without(_HANDSHAKE)
     ]
     # A session of its own for every visitor: a shared one has a cookie jar, which would carry cookies between them.
     async with aiohttp.ClientSession(
+        connector=aiohttp.UnixConnector(path) if path is not None else None,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         skip_auto_headers=("User-Agent",),
-        timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
+        timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect_s),
     ) as session:
         try:
             origin = await session.ws_connect(
@@ -48,7 +59,9 @@ async def relay(upstream: str, target: bytes, headers: Headers, scope: Scope, re
                 headers=lines,
                 protocols=scope.get("subprotocols", ()),
                 autoclose=False,
-                max_msg_size=MAX_MESSAGE_BYTES,
+                max_msg_size=limits.message_bytes,
+                ssl=client_context(tls) if tls else True,
+                server_hostname=tls.server_name if tls else None,
             )
         except aiohttp.WSServerHandshakeError as error:
             await _deny(scope, send, error.status if 300 <= error.status < 600 else 502)

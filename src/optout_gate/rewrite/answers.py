@@ -10,6 +10,7 @@ of them was changed is not remembered.
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from optout_gate.errors import Failure
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite import repeats
@@ -26,7 +27,7 @@ class Reported(Protocol):
 
     removals: Removals
     unguarded: str | None
-    error: str | None
+    error: Failure | None
 
 
 def may_come_again(request: Request, response: Response) -> bool:
@@ -94,6 +95,13 @@ class RepeatedAnswer(Passage):
         if self._inner is None:
             self._inner = self._work_out(self._came)
         return self._inner.head
+
+    @property
+    def blocked(self) -> bool:  # type: ignore[override]
+        """True for a response of which nothing may leave; asked for, it is worked out at once."""
+        if self._inner is None and self._left is None:
+            self._inner = self._work_out(self._came)
+        return self._inner is not None and self._inner.blocked
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes of the origin's body, return those to send now.

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import brotli
 import zstandard
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
+from optout_gate.policy.limits import RewritingLimits
 
 STEP_BYTES = 64 * 1024  # decoded at a time
-MAX_DECODED_BYTES = 64 * 1024 * 1024  # of one body beyond FREE_BYTES, unless its ratio stays below MAX_RATIO
-MAX_RATIO = 200  # text compresses some 5 to 20 times; a bomb 1,000 times
+DEFAULTS = RewritingLimits()
 FREE_BYTES = 1024 * 1024  # up to here no ratio is asked for
 
 _BROTLI_HAS_LIMIT = tuple(int(part) for part in brotli.__version__.split(".")[:2]) >= (1, 2)
@@ -155,12 +155,13 @@ KNOWN = frozenset(_CODINGS) | {b"identity"}
 class Coding:
     """Opens and closes one body, in pieces of any size."""
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, limits: RewritingLimits = DEFAULTS) -> None:
         self._decoder: _Decoder
         self._encoder: _Encoder
         make_decoder, make_encoder = _CODINGS[name]
         self._decoder, self._encoder = make_decoder(), make_encoder()
         self._name = name.decode()
+        self._limits = limits
         self._coded_bytes = 0
         self._decoded_bytes = 0
 
@@ -168,7 +169,7 @@ class Coding:
         """Yield what ``chunk`` decodes to, in steps of bounded size.
 
         Raises:
-            RewriteError: it is not in this coding (``coding``), or grows beyond all measure (``oversize``).
+            RewriteError: it is not in this coding (``decoding``), or grows beyond all measure (``oversize``).
         """
         self._coded_bytes += len(chunk)
         try:
@@ -177,7 +178,7 @@ class Coding:
                 self._check_growth()
                 yield piece
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-            raise RewriteError("coding", f"the body is not {self._name}: {error}") from None
+            raise RewriteError(Failure.DECODING, f"the body is not {self._name}: {error}") from None
 
     def end(self) -> None:
         """Say that the body is over.
@@ -186,7 +187,7 @@ class Coding:
             RewriteError: it ended in the middle.
         """
         if not self._decoder.finished:
-            raise RewriteError("coding", f"the {self._name} body ends before its end")
+            raise RewriteError(Failure.DECODING, f"the {self._name} body ends before its end")
 
     def closed(self, data: bytes) -> bytes:
         """Return ``data`` encoded, flushed so that the client can use it."""
@@ -199,9 +200,10 @@ class Coding:
     def _check_growth(self) -> None:
         decoded = self._decoded_bytes
         if decoded > FREE_BYTES and (
-            decoded > MAX_RATIO * self._coded_bytes or decoded > MAX_DECODED_BYTES + 20 * self._coded_bytes
+            decoded > self._limits.decoded_ratio * self._coded_bytes
+            or decoded > self._limits.decoded_bytes + 20 * self._coded_bytes
         ):
-            raise RewriteError("oversize", f"a {self._name} body grew to more than {decoded - 1:,} bytes")
+            raise RewriteError(Failure.OVERSIZE, f"a {self._name} body grew to more than {decoded - 1:,} bytes")
 
 
 def coding_of(values: list[bytes]) -> bytes | None:

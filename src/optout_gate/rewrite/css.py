@@ -10,7 +10,7 @@ hold a reference is ever split.
 
 import re
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import CSS_URL
 from optout_gate.trackers.urls import Base
@@ -55,7 +55,7 @@ class CssRewriter:
             out, done = self._rewritten(self._held, whole=False)
             self._held = self._held[done:]
         if len(self._held) > MAX_HELD_CHARACTERS:
-            raise RewriteError("oversize", f"a CSS statement is longer than {MAX_HELD_CHARACTERS:,} characters")
+            raise RewriteError(Failure.OVERSIZE, f"a CSS statement is longer than {MAX_HELD_CHARACTERS:,} characters")
         return out
 
     def close(self) -> str:
@@ -105,6 +105,21 @@ class CssRewriter:
             return []
         self._judge.removals.add("style", verdict, address)
         return [(*match.span(kind), f"{quote}{CSS_URL}{quote}")]
+
+
+class SheetRewriter:
+    """A style sheet as a body: the rewriter of CSS, between bytes."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._inner = CssRewriter(judge, judge.page)
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, return those that are final."""
+        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
+
+    def close(self) -> bytes:
+        """Return what was held back."""
+        return self._inner.close().encode("utf-8", "surrogatepass")
 
 
 # What references to another host than the base's have in them, as an attribute's raw value: two slashes, an escape, a

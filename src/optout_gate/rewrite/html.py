@@ -22,7 +22,7 @@ from typing import Protocol
 
 import lolhtml
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
@@ -35,6 +35,7 @@ MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
+_IN_HANDLER = re.compile(r"(Content handler error: \w+).*", re.DOTALL)
 _HELD_START = max(len(name) for name in DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
@@ -103,7 +104,7 @@ class HtmlRewriter:
         try:
             return self._feed(data) + self._close()
         except RewriteError as error:
-            if error.reason != "engine":
+            if error.reason is not Failure.REWRITER:
                 raise
         self._judge.removals.forget(mark)
         self._page.restore(self._start)
@@ -207,7 +208,7 @@ class HtmlRewriter:
         trial = self._trial
         if trial is None or not self._page.in_delicate:
             # What looked like the element stood inside a script or an attribute: no place to begin reading at.
-            raise error or RewriteError("engine", "the HTML rewriter gave up")
+            raise error or RewriteError(Failure.REWRITER, "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
         self._page.expects_base = True  # the scanner leaves nothing out
@@ -257,18 +258,20 @@ class _LolHtml:
         try:
             self._rewriter.write(chunk)
         except RuntimeError as error:
-            raise RewriteError("engine", f"the HTML rewriter gave up: {error}") from None
+            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
         out = self._taken()
         self._silent_bytes = 0 if out else self._silent_bytes + len(chunk)
         if self._silent_bytes > MAX_SILENT_BYTES:
-            raise RewriteError("oversize", f"more than {MAX_SILENT_BYTES:,} bytes without an end of the construct")
+            raise RewriteError(
+                Failure.OVERSIZE, f"more than {MAX_SILENT_BYTES:,} bytes without an end of the construct"
+            )
         return out
 
     def end(self) -> bytes:
         try:
             self._rewriter.end()
         except RuntimeError as error:
-            raise RewriteError("engine", f"the HTML rewriter gave up: {error}") from None
+            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
         return self._taken()
 
     def _taken(self) -> bytes:
@@ -277,9 +280,14 @@ class _LolHtml:
         return out
 
 
+def _words(error: RuntimeError) -> str:
+    """Return what lol-html says; of an error in a handler its kind alone, as the rest may hold some of the page."""
+    return _IN_HANDLER.sub(r"\1", str(error))
+
+
 def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool) -> str:
     if depth >= MAX_DEPTH:
-        raise RewriteError("oversize", f"pages nested more than {MAX_DEPTH} deep")
+        raise RewriteError(Failure.OVERSIZE, f"pages nested more than {MAX_DEPTH} deep")
     data = text.encode("utf-8", "surrogatepass")
     inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=data, in_noscript=in_noscript)
     return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")

@@ -22,7 +22,11 @@ from optout_gate.trackers.vendor import Vendor
 
 
 class Lockdown:
-    """One site's lockdown."""
+    """One site's lockdown.
+
+    Attributes:
+        first_party: the site's hosts and the allow-list, as sources of a policy.
+    """
 
     def __init__(self, config: SiteConfig, policy: Policy, catalog: Catalog) -> None:
         self._pages = config.lockdown
@@ -30,6 +34,7 @@ class Lockdown:
         self._hosts = tuple(dict.fromkeys(host for host in (*config.hosts, *config.allow_hosts) if host != "*"))
         self._hosts += tuple(source for host in sorted(policy.allows_hosts) for source in (host, f"*.{host}"))
         self._open = "*" in config.allow_hosts
+        self.first_party = self._hosts
         self._security = tuple(
             vendor
             for vendor in catalog

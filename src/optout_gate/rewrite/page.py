@@ -12,7 +12,7 @@ from typing import Any
 
 import lolhtml
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import drawings, embeds
 from optout_gate.rewrite.attributes import editable, url_text, written
@@ -365,7 +365,7 @@ class Page:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)
             if not (self._base_is_own or self.expects_base):
-                raise RewriteError("engine", "a base that leads elsewhere, behind the beginning of the page")
+                raise RewriteError(Failure.REWRITER, "a base that leads elsewhere, behind the beginning of the page")
 
     def _start_meta(self, element: Any) -> None:
         """Take out a ``refresh`` to a denied vendor, and a delegation of client hints to one."""

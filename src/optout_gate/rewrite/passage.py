@@ -5,10 +5,11 @@ goes out contained: as it came, under a Content-Security-Policy that needs no pa
 reaches the door, which cuts the connection: the rest is never sent unrewritten.
 """
 
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.http import Response
 from optout_gate.rewrite.charset import Charset
 from optout_gate.rewrite.codings import Coding
@@ -33,7 +34,11 @@ class Rewriter(Protocol):
 
 
 class Pipeline:
-    """Coding, charset and rewriter, one behind the other. Raises RewriteError from either method."""
+    """Coding, charset and rewriter, one behind the other.
+
+    Raises RewriteError from either method, and nothing else: a mistake of the gate's own is one as well, so that what
+    leaves instead does not depend on who failed.
+    """
 
     def __init__(self, coding: Coding | None, start: Callable[[bytes], tuple[Charset, MakeRewriter]]) -> None:
         """Take the coding, and what gives charset and rewriter, told how the body begins."""
@@ -43,13 +48,26 @@ class Pipeline:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final."""
-        if self._coding is None:
-            return self._rewritten(chunk) if chunk else b""
-        out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
-        return self._coding.closed(b"".join(out))
+        try:
+            if self._coding is None:
+                return self._rewritten(chunk) if chunk else b""
+            out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
+            return self._coding.closed(b"".join(out))
+        except RewriteError:
+            raise
+        except BaseException as error:
+            raise _as_failure(error) from error
 
     def whole(self, body: bytes) -> bytes:
         """Return a whole body rewritten: what is not in it is not looked for."""
+        try:
+            return self._whole(body)
+        except RewriteError:
+            raise
+        except BaseException as error:
+            raise _as_failure(error) from error
+
+    def _whole(self, body: bytes) -> bytes:
         opened: Iterator[bytes] = iter((body,)) if self._coding is None else self._coding.opened(body)
         held: list[bytes] = []
         size = 0
@@ -69,10 +87,18 @@ class Pipeline:
             out.append(self._rewritten(first))
             out += [self._rewritten(piece) for piece in opened if piece]
         done = b"".join(out)
-        return (done if self._coding is None else self._coding.closed(done)) + self.close()
+        return (done if self._coding is None else self._coding.closed(done)) + self._closed()
 
     def close(self) -> bytes:
         """Return what was held back, and the end of the coding."""
+        try:
+            return self._closed()
+        except RewriteError:
+            raise
+        except BaseException as error:
+            raise _as_failure(error) from error
+
+    def _closed(self) -> bytes:
         if self._started is None:
             return b""  # an empty body stays empty, also where a coding has a header of its own
         charset, rewriter = self._started
@@ -90,14 +116,31 @@ class Pipeline:
         return charset.leave(rewriter.feed(charset.enter(piece)))
 
 
+def _as_failure(error: BaseException) -> BaseException:
+    """Return what is raised in place of a mistake; what is none (somebody cancels, the process ends), as it is."""
+    is_panic = type(error).__module__ == "pyo3_runtime"  # of lol-html: no Exception, so that nobody passes over it
+    if not (is_panic or isinstance(error, Exception)):
+        return error
+    return RewriteError(Failure.REWRITER, mistake(error))
+
+
+def mistake(error: BaseException) -> str:
+    """Return where the gate itself went wrong, in words that hold nothing of the page or of who asked for it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"a mistake in the gate: {type(error).__name__} at {place}"
+
+
 class Passage:
     """A response on its way to the visitor.
 
     A door takes :attr:`head` once :meth:`feed` or :meth:`close` has returned something to send, or at once where
-    :attr:`untouched` says that the body goes through as it is.
+    :attr:`untouched` says that the body goes through as it is. Where :attr:`blocked` is true both are going to raise, for
+    a door that has to know it before it sends a head.
     """
 
     untouched = True
+    blocked = False
 
     def __init__(self, head: Response) -> None:
         self.head = head
@@ -208,6 +251,33 @@ class RewrittenPassage(Passage):
         raw = b"".join(self._raw)
         self._raw.clear()
         return raw
+
+
+class BlockedPassage(Passage):
+    """A response of which nothing may leave: whatever is done with it raises, and the door answers 503."""
+
+    untouched = False
+    blocked = True
+
+    def __init__(self, head: Response, error: RewriteError) -> None:
+        super().__init__(head)
+        self._error = error
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Raise.
+
+        Raises:
+            RewriteError: always.
+        """
+        raise self._error
+
+    def close(self) -> bytes:
+        """Raise.
+
+        Raises:
+            RewriteError: always.
+        """
+        raise self._error
 
 
 class ObservedPassage(Passage):

@@ -71,7 +71,8 @@ class Remembered:
 class Repeats:
     """Pages met before, the longest unused forgotten first. Belongs to one gate: a reload begins anew."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes  # of all that is remembered
         self._pages: OrderedDict[Address, Remembered] = OrderedDict()
         self._met: OrderedDict[bytes, None] = OrderedDict()
         self._bytes = 0
@@ -101,7 +102,7 @@ class Repeats:
             self._bytes -= replaced.size
         self._pages[address] = page
         self._bytes += page.size
-        while self._bytes > MAX_BYTES:
+        while self._bytes > self._max_bytes:
             _, oldest = self._pages.popitem(last=False)
             self._bytes -= oldest.size
 

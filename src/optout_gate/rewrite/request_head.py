@@ -3,8 +3,11 @@
 Whatever is not named here passes through untouched, ``Sec-GPC`` first of all: an intermediary must not remove it.
 """
 
+from functools import lru_cache
+
 from optout_gate.http import Headers, Request
 from optout_gate.policy.decision import Decision
+from optout_gate.rewrite import validators
 from optout_gate.rewrite.codings import KNOWN
 from optout_gate.signals import gpc
 from optout_gate.trackers.purposes import Purpose
@@ -16,11 +19,11 @@ _NEVER_REWRITTEN = frozenset(
      b"video", b"webidentity"}
 )  # fmt: skip
 
+SIGNED_EXCHANGE = b"application/signed-exchange"
+
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
-# Why each goes: the page in the visitor's cache may be one from before the opt-out, and the origin, asked whether it
-# is still good, would say yes; a part of a page cannot be rewritten.
-_CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
+# A part of a page cannot be rewritten.
 _RANGES = frozenset({b"range", b"if-range"})
 
 
@@ -58,21 +61,29 @@ def is_for_a_document(request: Request) -> bool:
     return request.method != "HEAD" and (destination is None or destination.lower() == b"document")
 
 
-def toward_origin(request: Request, decision: Decision) -> Headers:
-    """Return the header lines to send to the origin."""
+def toward_origin(request: Request, decision: Decision, policy_hash: bytes = b"", *, presumed: bool = False) -> Headers:
+    """Return the header lines to send to the origin.
+
+    Args:
+        request: as the visitor sent it.
+        decision: what holds.
+        policy_hash: of everything that was configured; see :mod:`optout_gate.rewrite.validators`.
+        presumed: nobody said what the decision rests on, so the origin is not told so.
+    """
     headers = request.headers
     if not decision.enforced:
         return headers
-    if decision.do_not_sell and b"1" not in headers.values(gpc.FIELD):
+    if decision.do_not_sell and not presumed and b"1" not in headers.values(gpc.FIELD):
         # The opt-out came from elsewhere; the origin's own code and its server-side tags get the signal they know.
         headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
     if Purpose.ADVERTISING in decision.denied:
         headers = headers.without(_FOR_ADVERTISERS)
     if may_be_rewritten(request):
-        headers = headers.without(_CONDITIONS)
+        if b"if-none-match" in headers or b"if-modified-since" in headers:
+            headers = validators.toward_origin(headers, validators.stamp(policy_hash, decision, request))
         if _wants_a_page(headers):
             headers = headers.without(_RANGES)
-        headers = _decodable(headers)
+        headers = _openable(_decodable(headers))
     return headers
 
 
@@ -97,3 +108,17 @@ def _decodable(headers: Headers) -> Headers:
             kept.append(b"gzip" + member[1:])
     headers = headers.without([b"available-dictionary", b"dictionary-id"])  # RFC 9842
     return headers.replacing(b"accept-encoding", b", ".join(kept) or b"identity")
+
+
+def _openable(headers: Headers) -> Headers:
+    """Return the headers without a wish for signed exchanges: a page sealed by its signature cannot be rewritten."""
+    accept = b", ".join(headers.values(b"accept"))
+    if SIGNED_EXCHANGE not in accept:
+        return headers
+    return headers.replacing(b"accept", _without_signed_exchanges(accept))
+
+
+@lru_cache(maxsize=256)  # browsers send one of a few values
+def _without_signed_exchanges(accept: bytes) -> bytes:
+    kept = [member for raw in accept.split(b",") if not (member := raw.strip()).startswith(SIGNED_EXCHANGE)]
+    return b", ".join(kept) or b"*/*"

@@ -5,7 +5,7 @@ nothing: without it, a cache would hand the page of one to the other.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from optout_gate.http import Headers, Pair, Request
 from optout_gate.rewrite import header_fields as fields
@@ -43,6 +43,9 @@ of a page (a link that a person followed) pass through untouched.
 
 NEL_FORGET = b'{"max_age":0}'
 """Has a browser forget an error-reporting policy that it keeps (Network Error Logging §4.1)."""
+
+FORGET_PAGES = (b"Clear-Site-Data", b'"cache"')
+"""Has a browser forget pages from before the opt-out (Clear Site Data §3.1), which it could show without asking."""
 
 WITHHELD = (b"browsing-topics", b"attribution-reporting", b"join-ad-interest-group", b"run-ad-auction")
 """Features of advertising that a page gets with no Permissions-Policy, and that scripts and frames would use."""
@@ -139,32 +142,64 @@ def varying(headers: Headers, *, fields: tuple[bytes, ...] = (b"Sec-GPC",)) -> H
 def private(headers: Headers) -> Headers:
     """Return the headers with a ``Cache-Control`` that keeps shared caches from storing (RFC 9111 §5.2.2.7).
 
-    For answers that depend on a cookie, which no ``Vary: Sec-GPC`` tells apart.
+    For answers that depend on a cookie or an account, which no ``Vary: Sec-GPC`` tells apart. Caches of a content
+    network go by a field of their own before this one, where there is one (RFC 9213 §2.2), so theirs says the same.
     """
     members = [member.lower() for member in headers.members(b"cache-control")]
-    if b"private" in members or b"no-store" in members:
+    if b"private" not in members and b"no-store" not in members:
+        kept = [
+            member
+            for member in headers.members(b"cache-control")
+            if member.lower() != b"public" and not member.lower().startswith(b"s-maxage")
+        ]
+        headers = headers.replacing(b"cache-control", b", ".join([*kept, b"private"]))
+    return _kept_from_networks(headers)
+
+
+def _kept_from_networks(headers: Headers) -> Headers:
+    targeted = {name for name in headers.names if name.endswith(b"cdn-cache-control") or name == b"surrogate-control"}
+    return headers.without(targeted).plus((b"CDN-Cache-Control", b"no-store"))
+
+
+def sealed(headers: Headers) -> Headers:
+    """Return a page's headers with a word to caches in front not to change it (RFC 9111 §5.2.2.6)."""
+    members = headers.members(b"cache-control")
+    if b"no-transform" in [member.lower() for member in members]:
         return headers
-    kept = [
-        member
-        for member in headers.members(b"cache-control")
-        if member.lower() != b"public" and not member.lower().startswith(b"s-maxage")
-    ]
-    return headers.replacing(b"cache-control", b", ".join([*kept, b"private"]))
+    return headers.replacing(b"cache-control", b", ".join([*members, b"no-transform"]))
 
 
-def contained(headers: Headers, hosts: tuple[str, ...]) -> Headers:
+def not_modified(headers: Headers) -> Headers:
+    """Return the headers of a 304 less those that the page in the visitor's cache has from the gate.
+
+    What a 304 brings takes the place of what was kept with the page (RFC 9111 §3.2): a Content-Security-Policy of the
+    origin's would take that of a lockdown away, and its nonce would no longer be the guard's.
+    """
+    return headers.without(ENFORCED.keys() - {b"set-cookie"})
+
+
+def passed(headers: Headers) -> Headers:
+    """Return the headers under which a page goes out as it came because the operator says so: nobody keeps it."""
+    return _not_stored(headers.without(_VALIDATORS))
+
+
+def contained(headers: Headers, hosts: Iterable[str]) -> Headers:
     """Return the headers under which a page that cannot be rewritten may go out to a visitor who opted out.
 
-    A Content-Security-Policy needs no parser: it limits the page to the site itself. It stands beside one that the
-    page brings, and both hold (CSP 3 §4.2). What it has no say over, preloads and prefetches in ``Link``, goes.
+    A Content-Security-Policy needs no parser: it limits the page to the site itself and ``hosts``. It stands beside one
+    that the page brings, and both hold (CSP 3 §4.2). What it has no say over, preloads and prefetches in ``Link``, goes.
     """
     sources = " ".join(["'self'", *(host for host in hosts if host != "*")])
     policy = (
         f"default-src {sources} 'unsafe-inline' 'unsafe-eval' data: blob:; "
         f"form-action {sources}; base-uri 'self'; object-src 'none'"
     )
-    stripped = headers.without([b"link", b"report-to", b"reporting-endpoints", b"nel", b"refresh", b"cache-control"])
-    return stripped.plus(
-        (b"Content-Security-Policy", policy.encode()),
-        (b"Cache-Control", b"private, no-store"),
-    )
+    stripped = headers.without(_VALIDATORS | {b"link", b"report-to", b"reporting-endpoints", b"nel", b"refresh"})
+    return _not_stored(stripped.plus((b"Content-Security-Policy", policy.encode())))
+
+
+_VALIDATORS = frozenset({b"etag", b"last-modified"})
+
+
+def _not_stored(headers: Headers) -> Headers:
+    return _kept_from_networks(headers.without([b"cache-control"]).plus((b"Cache-Control", b"private, no-store")))

@@ -14,7 +14,7 @@ import codecs
 import re
 from typing import Any
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.page import NEEDS_NO_ATTRIBUTE, Page
 
 MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one tag; a picture inlined in an attribute is long
@@ -127,7 +127,7 @@ class TagScanner:
             out.append(self._held)  # a tag without end is no tag to a browser either
             self._held = ""
         elif len(self._held) > MAX_HELD_CHARACTERS:
-            raise RewriteError("oversize", f"a tag is longer than {MAX_HELD_CHARACTERS:,} characters")
+            raise RewriteError(Failure.OVERSIZE, f"a tag is longer than {MAX_HELD_CHARACTERS:,} characters")
         return "".join(out).encode("utf-8", "surrogatepass")
 
     def _data(self, text: str, place: int, out: list[str], *, last: bool) -> int | None:
@@ -183,7 +183,7 @@ class TagScanner:
                 out.append(text[start : start + 9])
                 return start + 9
         if self._xml and (subset := text.find("[", start)) >= 0 and subset < (text.find(">", start) % (1 << 62)):
-            raise RewriteError("charset", "an XML document type with declarations of its own")
+            raise RewriteError(Failure.CHARSET, "an XML document type with declarations of its own")
         return self._bogus(text, start, out)
 
     def _bogus(self, text: str, start: int, out: list[str]) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from optout_gate.errors import RewriteError
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS
 from optout_gate.trackers.urls import Base
@@ -41,7 +41,7 @@ class WholeText:
         self._size += len(text)
         if self._size > self._limit_characters:
             limit = f"{self._limit_characters:,} characters"
-            raise RewriteError("oversize", f"the content of a {self._what} element is longer than {limit}")
+            raise RewriteError(Failure.OVERSIZE, f"the content of a {self._what} element is longer than {limit}")
         return ""
 
     def close(self) -> str:

@@ -33,6 +33,11 @@ class JsonLines(logging.Formatter):
 _TEXT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
 
 
+def _says_something(record: logging.LogRecord) -> bool:
+    """Return False for uvicorn's traceback of a WebSocket frame that is not UTF-8: who sends one is answered 1007."""
+    return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)
+
+
 def configure_logging(form: Form = "text") -> None:
     """Send log lines to standard error; uvicorn's own only from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
@@ -45,3 +50,4 @@ def configure_logging(form: Form = "text") -> None:
         logging.getLogger(name).handlers[:] = [handler]
         logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(name).propagate = False
+        logging.getLogger(name).filters[:] = [_says_something]

@@ -4,6 +4,7 @@ A list names no vendor and no purpose: it stands in the configuration with the p
 for, and as a vendor of its own (``list-easyprivacy``) in reports and metrics.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -47,6 +48,11 @@ class FilterList:
     skipped: tuple[SkippedLine, ...]
     _engine: adblock.Engine
     _lines: dict[str, int]
+
+    @property
+    def lines(self) -> Iterable[str]:
+        """Its rules as written, each once."""
+        return self._lines
 
     def match(self, target: Target, page: str, kind: str) -> Rule | None:
         """Return the filter that denies ``target`` on ``page`` for a request of ``kind``, or None.

@@ -1,0 +1,122 @@
+"""Fuzz one target, or all in turn, for as long as one likes: ``python fuzz/fuzz.py [TARGET ...] [--seconds N]``.
+
+With atheris (a coverage-guided fuzzer; Linux and macOS, ``pip install atheris``) where it is installed. Without it the
+same targets get mutations of the same seeds without guidance, and that is said. The seeds are the golden cases. An
+input that fails is kept in ``.cache/fuzz/TARGET``, and run first the next time.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+KEPT = ROOT / ".cache" / "fuzz"
+TARGETS = ("request", "response", "signals", "page", "sheet")
+
+
+def seeds(name: str) -> Iterator[bytes]:
+    """Yield where a target begins."""
+    import http_targets
+
+    if name == "request":
+        yield from http_targets.REQUESTS
+    elif name == "response":
+        yield from http_targets.RESPONSES
+    elif name == "signals":
+        yield from (
+            b"\0OptanonConsent=isGpcEnabled=1&groups=C0001:1,C0004:0\n\2" + value for value in (b"1", b"0", b"1, 1")
+        )
+        yield b"\0usprivacy=1YYN; __gpp=DBABzw~1YYN~BVQVAAAAAgA.YA; CookieConsent={marketing:false}; optout_gate=1"
+    else:
+        suffix = ".html" if name == "page" else ".css"
+        for file in sorted(GOLDEN.rglob(f"*{suffix}")):
+            if not file.stem.endswith(".expected"):
+                yield file.read_bytes()
+
+
+def target(name: str) -> Callable[[bytes], None]:
+    """Return the function that raises on an input that breaks a promise."""
+    import gate_targets
+    import http_targets
+
+    return getattr(http_targets if name in ("request", "response") else gate_targets, name)  # type: ignore[no-any-return]
+
+
+def guided(name: str, seconds: int) -> int:
+    """Run atheris in this process, which it never gives back."""
+    import atheris
+
+    with atheris.instrument_imports(include=["optout_gate"]):
+        run = target(name)
+    corpus = KEPT / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for data in seeds(name):
+        (corpus / f"seed-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
+    options = [
+        f"-max_total_time={seconds}",
+        "-max_len=2048",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+    ]
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}/", str(corpus)], run)
+    atheris.Fuzz()
+    return 0
+
+
+def unguided(name: str, seconds: int) -> int:
+    """Mutate the seeds without knowing what they reach."""
+    run, known = target(name), list(seeds(name))
+    chance = random.Random(name)
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until:
+        data = bytearray(chance.choice(known)[:2048])
+        for _ in range(chance.randrange(8)):
+            place = chance.randrange(len(data) + 1)
+            data[place : place + chance.randrange(4)] = chance.randbytes(chance.randrange(4))
+        try:
+            run(bytes(data))
+        except Exception:
+            kept = KEPT / name / f"crash-{hashlib.sha256(data).hexdigest()[:16]}"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(data)
+            print(f"{name}: failed on {kept}", file=sys.stderr)
+            raise
+        count += 1
+    print(f"{name}: {count:,} inputs in {seconds} s, unguided (atheris is not installed)")
+    return 0
+
+
+def main() -> int:
+    """Fuzz what was asked for; each target in a process of its own. Return how many found something."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("targets", nargs="*", default=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    unknown = set(asked.targets) - set(TARGETS)
+    if unknown:
+        parser.error(f"no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
+    if asked.here:
+        try:
+            import atheris  # noqa: F401
+        except ImportError:
+            return unguided(asked.targets[0], asked.seconds)
+        return guided(asked.targets[0], asked.seconds)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "fuzz")])}
+    failed = 0
+    for name in asked.targets:
+        command = [sys.executable, __file__, name, "--here", "--seconds", str(asked.seconds)]
+        failed += subprocess.run(command, env=environment, check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
