@@ -56,6 +56,8 @@ LOADING_LINKS = frozenset(
 PAGE = "https://www.shop.test/page"
 Element = tuple[str, Mapping[str, str], bool]
 """Tag, attributes, and whether it stands in a noscript."""
+OUT_OF_FOREIGN = re.compile(rb"(?is)<(svg|math).*</(p|br)")
+"""An end tag of p or br ends foreign content since 2020 (HTML Standard §13.2.6.5), which html5lib does not know."""
 DELICATE = re.compile(rb"(?i)<(select|frameset)")
 MOST_GROWTH = 24  # times: the shortest reference there is becomes a stand-in's with its vendor's name
 FREE_BYTES = 64 * 1024  # the guard and its configuration
@@ -144,7 +146,7 @@ def page(data: bytes) -> None:
     out = _sound(page_of(data[:512]), b"text/html; charset=utf-8")
     # An unclosed style or title in a select or frameset is a text to some browsers and nothing to others, and html5lib is
     # of the others; tests/property/test_readers.py has those pages.
-    if out is not None and not DELICATE.search(out):
+    if out is not None and not DELICATE.search(out) and not OUT_OF_FOREIGN.search(out):
         assert "ads.test" not in references(elements(out, scripting=True)), f"left in {out!r}"
         if _reads_alike(out):
             assert "ads.test" not in references(elements(out, scripting=False)), f"left without scripts in {out!r}"

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from support.browsers import ARGUMENTS, CHROMIUM, chromium
-from support.npm import npm_available, npm_file
+from support.axe import findings
+from support.browsers import ARGUMENTS, CHROMIUM, LOOPBACK_ONLY, chromium
+from support.npm import npm_available
 from support.processes import Gate, Origin, running_gate
 
 pytestmark = pytest.mark.browser
+needs_npm = pytest.mark.skipif(not npm_available(), reason="npm is not installed, so axe-core cannot be fetched")
 
-AXE = ("axe-core", "4.14.1", "axe.min.js")
 PLACE = b'<!doctype html><html lang="es"><title>Hola</title><main><h1>Hola</h1><p data-optout-status></p></main>'
 NO_PLACE = b'<!doctype html><html lang="en"><head><title>Hi</title></head><body><main><h1>Hi</h1></main></body></html>'
 FRAME = b'<!doctype html><title>F</title><iframe src="/_optout/preferences"></iframe>'
@@ -37,15 +38,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost") as running:
+    with chromium(LOOPBACK_ONLY) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    if not npm_available():
-        pytest.skip("npm is not installed, so axe-core cannot be fetched")
-    return npm_file(*AXE).decode()
 
 
 def here(gate: Gate, path: str) -> str:
@@ -183,12 +177,13 @@ def test_the_sites_own_button_is_answered_with_json(browser: Browser, gate: Gate
     context.close()
 
 
+@needs_npm
 @pytest.mark.parametrize(
     ("path", "words", "language"),
     [("/", "Solicitud de exclusión respetada", "es"), ("/other", "Opt-Out Request Honored", "en")],
 )
 def test_a_page_shows_the_status_in_its_own_language(
-    browser: Browser, gate: Gate, axe: str, path: str, words: str, language: str
+    browser: Browser, gate: Gate, path: str, words: str, language: str
 ) -> None:
     for headers, shown in (({}, 0), ({"Sec-GPC": "1"}, 1)):
         context = browser.new_context(extra_http_headers=headers, locale="en-US")
@@ -199,27 +194,16 @@ def test_a_page_shows_the_status_in_its_own_language(
         if shown:
             assert places.inner_text() == words
             assert places.evaluate("each => each.closest('[lang]').lang") == language
-            assert findings(page, axe) == []
+            assert findings(page) == []
         context.close()
 
 
-def findings(page: Page, axe: str) -> list[str]:
-    """Return what axe-core finds, all of its rules on, each with the element."""
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
-    assert len(found["passes"]) > 5  # it ran
-    return [
-        f"{each['id']}: {node['html'][:120]} {json.dumps(node.get('any', ''))[:200]}"
-        for each in [*found["violations"], *found["incomplete"]]
-        for node in each["nodes"]
-    ]
-
-
+@needs_npm
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 360])
 def test_axe_finds_nothing_and_nothing_is_cut_off(
-    browser: Browser, gate: Gate, axe: str, language: str, scheme: str, width: int, request: pytest.FixtureRequest
+    browser: Browser, gate: Gate, language: str, scheme: str, width: int, request: pytest.FixtureRequest
 ) -> None:
     for headers, chosen in (({}, ""), ({"Sec-GPC": "1"}, "&chosen=in"), ({"Cookie": "optout_gate=1"}, "&chosen=out")):
         context = browser.new_context(
@@ -230,7 +214,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
         )
         page = context.new_page()
         page.goto(here(gate, f"/_optout/preferences?lang={language}{chosen}"))
-        assert findings(page, axe) == []
+        assert findings(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if folder := request.config.getoption("--screenshots"):
             page.screenshot(

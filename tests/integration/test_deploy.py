@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -13,12 +14,16 @@ import yaml
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S
 from optout_gate.telemetry.logs import FORMS
+from support.edges import free_address, shown
+from support.processes import eventually, get, running_gate
+from support.redis_server import redis_server
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "systemd" / "optout-gate@.service"
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent))
 OVERLAYS = ("overlays/gateway", "overlays/sidecar")
 PREFIX_IN_IMAGE = "/opt/optout-gate/bin/"
+TAG = b"dynamic.criteo.com"
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
@@ -72,15 +77,57 @@ def test_the_image_runs_as_a_number_that_is_not_root_and_asks_itself_how_it_is()
     assert form in list(FORMS)
 
 
-def test_compose_mounts_only_what_is_there_and_takes_visitors_on_loopback() -> None:
-    file = DEPLOY / "container" / "compose.yaml"
-    services = yaml.safe_load(file.read_text())["services"]
-    for name, service in services.items():
+COMPOSE = DEPLOY / "container" / "compose.yaml"
+
+
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="Debian's docker-compose is not installed")
+def test_docker_compose_finds_nothing_wrong_with_the_composition() -> None:
+    code, words = run("docker-compose", "-f", COMPOSE, "config", "--quiet")
+    assert (code, words) == (0, "")
+
+
+def test_the_composition_mounts_only_what_is_there_and_takes_visitors_on_loopback() -> None:
+    composed = yaml.safe_load(COMPOSE.read_text())
+    for name, service in composed["services"].items():
         for volume in service.get("volumes", []):
-            assert (file.parent / volume.split(":")[0]).exists(), (name, volume)
+            source = volume.split(":")[0]
+            assert source in composed["volumes"] or (COMPOSE.parent / source).exists(), (name, volume)
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), name
-    assert services["gate"]["read_only"] and services["gate"]["cap_drop"] == ["ALL"]
+    gate = composed["services"]["gate"]
+    assert gate["read_only"] and gate["cap_drop"] == ["ALL"]
+    assert int(gate["stop_grace_period"].removesuffix("s")) >= DRAIN_DELAY_S + DRAIN_S + 5
+
+
+def test_the_services_of_the_composition_look_for_each_other_where_they_are() -> None:
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    [site] = load_file(COMPOSE.parent / "site.yaml").config.sites
+    [scrape] = yaml.safe_load((COMPOSE.parent / "prometheus.yml").read_text())["scrape_configs"]
+    [source] = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yaml").read_text())["datasources"]
+    choices = load_file(COMPOSE.parent / "site.yaml").config.choices
+    told = [site.upstream, choices.url, f"http://{scrape['static_configs'][0]['targets'][0]}", source["url"]]
+    hosts = [(urlsplit(each or "").hostname, urlsplit(each or "").port) for each in told]
+    assert hosts == [("site", 8000), ("redis", 6379), ("gate", 9090), ("prometheus", 9090)]
+    assert {host for host, _ in hosts} <= set(services)
+
+
+def test_site_gate_and_redis_of_the_composition_work_together_as_processes(tmp_path: Path) -> None:
+    folder, listen = COMPOSE.parent, free_address()
+    entry = " ".join(yaml.safe_load(COMPOSE.read_text())["services"]["site"]["entrypoint"])
+    entry = entry.replace(PREFIX_IN_IMAGE, f"{Path(sys.executable).parent}/").replace("0.0.0.0", listen[0])
+    command = entry.replace("8000", str(listen[1])).split()
+    shutil.copy(folder / "not-secret.key", tmp_path)
+    with redis_server() as redis, subprocess.Popen(command, stderr=subprocess.DEVNULL) as site:
+        text = (folder / "site.yaml").read_text().replace("redis://redis:6379/0", redis.url)
+        (tmp_path / "site.yaml").write_text(text.replace("http://site:8000", f"http://{shown(listen)}"))
+        try:
+            with running_gate("--config", str(tmp_path / "site.yaml")) as gate:
+                assert eventually(lambda: TAG in get(gate.address, "/")[1])  # the site is up
+                assert TAG not in get(gate.address, "/", "Cookie: member=42", "Sec-GPC: 1")[1]
+                assert eventually(lambda: TAG not in get(gate.address, "/", "Cookie: member=42")[1])
+                assert TAG in get(gate.address, "/", "Cookie: member=43")[1]
+        finally:
+            site.terminate()
 
 
 # Kubernetes

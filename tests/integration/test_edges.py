@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from optout_gate.cli import main
 from support.edges import PROGRAMS, SHARED_CACHE, Address, free_address, program, running_edge, shown
-from support.processes import Gate, Origin, get, running_gate
+from support.processes import Gate, Origin, eventually, get, running_gate
 
 EDGES = [
     pytest.param(each, marks=pytest.mark.skipif(program(each) is None, reason=f"{source} is not installed"))
@@ -203,11 +203,43 @@ def test_nginxs_own_cache_serves_who_said_nothing_without_asking_the_site_again(
     assert len(nginx.origin.seen) == 1
 
 
+@contextlib.contextmanager
+def visitors(made: Stack, *, number: int = 3) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Let visitors who opted out ask for a page over and over until the block ends; what they got is in the list."""
+    got: list[tuple[bytes, bytes]] = []
+    over = threading.Event()
+
+    def visit() -> None:
+        while not over.is_set():
+            with contextlib.suppress(ConnectionError):
+                got.append(made.ask("/order", "Sec-GPC: 1"))
+
+    threads = [threading.Thread(target=visit) for _ in range(number)]
+    for each in threads:
+        each.start()
+    try:
+        yield got
+    finally:
+        over.set()
+        for each in threads:
+            each.join()
+
+
 @pytest.mark.parametrize("dialect", EDGES)
-def test_without_a_gate_nobody_who_opted_out_gets_a_page_and_everyone_else_does(dialect: str, tmp_path: Path) -> None:
+def test_a_gate_killed_under_load_leaves_errors_for_who_opted_out_and_the_page_for_everyone_else(
+    dialect: str, tmp_path: Path
+) -> None:
     with stack(dialect, tmp_path) as made:
-        with made.gate():
-            wait_for(made, b"200")
+        with made.gate() as gate:
+            wait_for(made, b"200", path="/order")
+            with visitors(made) as got:
+                assert eventually(lambda: len(got) > 30)
+                gate.stop(signal.SIGKILL)
+                dead = len(got)
+                assert eventually(lambda: len(got) > dead + 30)
+        statuses = {head[9:12] for head, _ in got}
+        assert b"200" in statuses and statuses <= {b"200", b"502", b"503", b""}  # "": cut off in the head
+        assert not [head for head, body in got if TRACKER in body]
         for lines in (("Sec-GPC: 1",), ("Cookie: optout_gate=1",)):
             head, body = made.ask("/order", *lines)
             assert head.startswith((b"HTTP/1.1 502", b"HTTP/1.1 503")) and TRACKER not in body

@@ -9,13 +9,13 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from support.processes import COMMAND, Gate, Origin, exchange, get, running_gate
+from support.processes import COMMAND, Gate, Origin, eventually, exchange, get, running_gate
 from support.redis_server import RedisServer, redis_server
 
 PAGE = b'<!doctype html><p>Hi<script src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>'
@@ -59,16 +59,6 @@ choices: {{token_file: admin.token{choices}}}
 def is_clean(gate: Gate, *lines: str) -> bool:
     """Return True when a visitor gets the page without the tracker."""
     return b"googletagmanager" not in get(gate.address, "/", *lines)[1]
-
-
-def eventually(true: Callable[[], bool], *, seconds: float = 8.0) -> bool:
-    """Return True as soon as ``true`` does; choices are written behind the visitor's back."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def ask(gate: Gate, word: str, body: object, *, token: str = TOKEN) -> tuple[int, dict[str, object]]:

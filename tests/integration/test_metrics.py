@@ -1,5 +1,6 @@
 """The table of ``docs/metrics.md`` against a live scrape, and what the figures say."""
 
+import itertools
 import re
 import time
 from collections import Counter
@@ -9,15 +10,20 @@ import pytest
 from prometheus_client import generate_latest
 
 from optout_gate.errors import Failure
-from optout_gate.gate import Gate as make_gate
+from optout_gate.gate import Gate as GateOfCore
 from optout_gate.http import Headers, Request
-from optout_gate.policy.decision import Verdict
-from optout_gate.policy.load import from_upstream
+from optout_gate.policy.config import Mode
+from optout_gate.policy.decision import Decision
+from optout_gate.policy.load import Loaded, load_text
 from optout_gate.report import Outcome
-from optout_gate.rewrite.removals import KINDS
-from optout_gate.signals.formats import FORMATS
+from optout_gate.rewrite.removals import KINDS as KINDS_OF_REMOVAL
+from optout_gate.signals.formats import FORMATS, UNREAD
+from optout_gate.signals.kinds import KINDS
+from optout_gate.signals.reading import Signal
 from optout_gate.telemetry.metrics import Metrics
-from optout_gate.trackers.catalog import Rule
+from optout_gate.telemetry.names import OTHER
+from optout_gate.trackers.purposes import Purpose
+from support.demos import running_demo
 from support.processes import Gate, Origin, get, running_gate
 
 TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -26,6 +32,12 @@ SITE = """version: 1
 sites: [{{upstream: "{origin}"}}]
 trackers: {{filter_lists: [{{path: own.txt, purpose: advertising}}]}}
 """
+REASONS = tuple(Failure)
+WITH_A_CAUSE = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED, Outcome.OBSERVED})
+UPSTREAM_REASONS = (
+    *("closed", "connect", "oversize", "protocol", "request_body", "tls", "truncated", "circuit_open", "headers"),
+    *("pool_timeout", "shutdown", "connect_timeout", "first_byte_timeout", "read_timeout", "write_timeout"),
+)
 PAGE = b'<script src="https://www.googletagmanager.com/gtm.js"></script>'
 
 
@@ -93,7 +105,8 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
         ('optout_gate_own_page_responses_total{page="opt_out",result="error"}', 1),
         ("optout_gate_config_last_reload_successful", 1),
         ('optout_gate_refused_requests_total{reason="loop"}', 1),
-        ('optout_gate_removals_total{kind="script",purpose="tag_management",vendor="google-tag-manager"}', 3),
+        ('optout_gate_removals_total{purpose="tag_management",vendor="google-tag-manager"}', 3),
+        ('optout_gate_removals_by_kind_total{kind="script"}', 3),
         ("optout_gate_inflight_requests", 0),
     ],
 )
@@ -101,40 +114,91 @@ def test_a_count_is_what_happened(scrape: str, series: str, value: int) -> None:
     assert f"\n{series} {float(value)}\n" in scrape
 
 
-UNENFORCED = {Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED, Outcome.OBSERVED}
-"""Outcomes that go with a cause."""
-
-
-def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300() -> None:
-    loaded = from_upstream("http://127.0.0.1:1")
-    gate, metrics = make_gate(loaded, clock=time.perf_counter), Metrics()
-    metrics.describe(gate)
-    verdicts = [
-        Verdict(Rule(each, "domain", "", "", 0), gate.policies["default"].answer(each)) for each in gate.catalog
+def configuration(sites: int) -> Loaded:
+    """Return as many sites as asked for, in every mode, with many vendors of the operator's own."""
+    hosts = [
+        f"{{hosts: [s{number}.test], upstream: 'http://127.0.0.1:1', mode: '{list(Mode)[number % 3].value}'}}"
+        for number in range(sites)
     ]
-    total = 0
-    strings = (b"usprivacy=1YYN", b"notice_preferences=0", b"OptanonConsent=groups=C0004:0", b"__hs_opt_out=yes")
-    signals = [(b"Cookie", each) for each in (b"optout_gate=1", *strings)]
-    for signal in [(b"Sec-GPC", b"1"), (b"Sec-GPC", b"1, 1"), *signals, (b"X-A", b"b")]:
-        for outcome in Outcome:
-            for reason in Failure if outcome in UNENFORCED else (None, Failure.REWRITER):
-                request = Request("GET", "https", "shop.test", b"/", Headers([signal]))
-                exchange = gate.open(request)
-                assert exchange is not None
-                exchange.report.outcome, exchange.report.error = outcome, reason
-                exchange.report.contradictions = [("gpc", each) for each in FORMATS]
-                exchange.report.removals.unknown = Counter({f"{number}.example": 1 for number in range(50)})
-                for verdict in verdicts if reason is Failure.REWRITER else ():
-                    for kind in KINDS:
-                        exchange.report.removals.add(kind, verdict, "x")
-                        total += 1
-                metrics.record(exchange.report, seconds=0.1)
-    for vendor in gate.catalog.vendors:
-        for channel in ("beacon", "fetch", "img", "script", "frame"):
-            metrics.browser_said("leaked", vendor, channel, 1)
-            metrics.browser_said("blocked", vendor, channel, 1)
+    own = [f"{{vendor: own-{number}, purposes: [advertising], domains: [own-{number}.test]}}" for number in range(60)]
+    text = f"version: 1\nsites: [{', '.join(hosts)}]\ntrackers: {{extra: [{', '.join(own)}]}}\n"
+    return load_text(text, file="site.yaml", folder=Path())
+
+
+def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
+    """Let a gate's metrics meet all that there is; return how many requests and removals there were."""
+    requests = removed = 0
+    signals = [(), *((Signal(kind, ""),) for kind in (*sorted(KINDS), UNREAD))]
+    for site, said, outcome in itertools.product(gate.sites, signals, Outcome):
+        request = Request("GET", "https", site.hosts[0], b"/", Headers([(b"Sec-GPC", b"1, 1")]))
+        exchange = gate.open(request)
+        assert exchange is not None
+        report = exchange.report
+        report.decision, report.outcome = Decision(site.policy, site.config.mode, said), outcome
+        if outcome in WITH_A_CAUSE:
+            report.error = REASONS[requests % len(REASONS)]
+        report.unguarded = ("csp", "xhtml")[requests % 2]
+        report.contradictions = [("gpc", each) for each in FORMATS] if requests < 50 else ()
+        report.removals.unknown = Counter({f"{requests}-{number}.example": 1 for number in range(5)})
+        for vendor in gate.catalog if requests == 0 else ():
+            for purpose, kind in itertools.product(Purpose, KINDS_OF_REMOVAL):
+                report.removals.counts[vendor.vendor, purpose.value, kind] = 1
+                removed += 1
+        metrics.record(report, seconds=0.1)
+        requests += 1
+    for vendor in gate.catalog:
+        for what, channel in itertools.product(("leaked", "blocked"), ("beacon", "fetch", "img", "script", "frame")):
+            metrics.browser_said(what, vendor.vendor, channel, 1)
+    for reason in UPSTREAM_REASONS:
+        metrics.upstream_errors.labels(reason)
+    for reason in ("form", "size", "rate"):
+        metrics.browser_said("refused", reason, "", 1)
+    for result in ("cached", "stands", "none", "timeout", "error", "paused", "busy"):
+        metrics.choices.looked_up(result)
+    for source, result in itertools.product(("gpc", "cookie", "page"), ("written", "error", "dropped")):
+        metrics.choices.wrote(source, result)
+    for choice in ("out", "in"):
+        metrics.choices.chosen(choice)
+        metrics.choices.cookie_refused(choice)
+        metrics.choices.cross_site(choice)
+    for reason in ("untrusted_peer", "several", "too_long"):
+        metrics.choices.refused(reason)
+    metrics.choices.waited("redis", 0.1)
+    metrics.refused("unknown_host")
+    metrics.refused("loop")
+    for page, result in itertools.product(("preferences", "opt_out", "opt_in", "asset"), ("ok", "error")):
+        metrics.own_pages.labels(page, result)
+    return requests, removed
+
+
+@pytest.mark.parametrize("sites", [1, 40])
+def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300_and_nothing_is_lost(sites: int) -> None:
+    gate, metrics = GateOfCore(configuration(sites), clock=time.perf_counter), Metrics()
+    metrics.describe(gate, lists={f"list-{number}": 1.0 for number in range(30)})
+    requests, removed = everything_happens(gate, metrics)
     text = generate_latest(metrics.registry).decode()
     assert sum(not line.startswith("#") for line in text.splitlines()) < 300
-    counted = re.findall(r"^optout_gate_removals_total\{.*\} (\S+)$", text, re.MULTILINE)
-    assert sum(map(float, counted)) == total  # bounded, and nothing lost
-    assert 'vendor="other"' in text
+    for name, total in (("requests", requests), ("removals", removed), ("removals_by_kind", removed)):
+        counted = re.findall(rf"^optout_gate_{name}_total\{{.*\}} (\S+)$", text, re.MULTILINE)
+        assert sum(map(float, counted)) == total, name
+    assert 'vendor="other"' in text and 'vendor="own-0"' in text
+
+
+def test_sites_go_by_name_in_the_configurations_order_and_what_they_do_every_day_is_never_counted_together() -> None:
+    gate, metrics = GateOfCore(configuration(40), clock=time.perf_counter), Metrics()
+    metrics.describe(gate)
+    everything_happens(gate, metrics)
+    text = generate_latest(metrics.registry).decode()
+    named = set(re.findall(r'^optout_gate_requests_total\{.*site="([^"]*)"', text, re.MULTILINE))
+    assert named == {f"s{number}.test" for number in range(8)} | {"other"}
+    for number in range(0, 8, 3):  # those in mode enforce
+        for signal, decision in (("none", "untouched"), ("gpc", "enforced"), ("cookie", "nothing_to_do")):
+            assert f'{{decision="{decision}",signal="{signal}",site="s{number}.test"}}' in text
+
+
+def test_every_vendor_of_the_demo_is_counted_by_its_own_name() -> None:
+    with running_demo() as demo:
+        vendors = demo.counted("optout_gate_removals_total", "vendor", "purpose")
+        kinds = demo.counted("optout_gate_removals_by_kind_total", "kind")
+    assert ("meta-pixel", "advertising") in vendors and OTHER not in {vendor for vendor, _ in vendors}
+    assert sum(vendors.values()) == sum(kinds.values()) > 100

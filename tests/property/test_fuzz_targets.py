@@ -37,8 +37,11 @@ def test_no_mutation_of_a_seed_breaks_it(name: str) -> None:
     tried, seeds = fuzz.target(name), list(fuzz.seeds(name))
     inputs = st.builds(edited, st.sampled_from(seeds), st.lists(EDIT, max_size=8)) | st.binary(max_size=200)
 
+    # The same inputs every time: what is new is for ``make fuzz`` to find, not for whoever runs the tests next.
     def keeps(data: bytes) -> None:
         tried(data)
 
-    bounded = settings(max_examples=EXAMPLES[name], deadline=None, suppress_health_check=list(HealthCheck))
+    bounded = settings(
+        max_examples=EXAMPLES[name], deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
     bounded(given(inputs)(keeps))()

@@ -23,6 +23,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+"""A flag under which no name but this machine's is found."""
+
 
 @contextlib.contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:

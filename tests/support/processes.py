@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -82,6 +82,16 @@ def _collect(process: "subprocess.Popen[str]", log: list[str]) -> None:
     assert process.stderr is not None
     for line in process.stderr:
         log.append(line)
+
+
+def eventually(true: Callable[[], bool], *, seconds: float = 20.0) -> bool:
+    """Return True as soon as ``true`` does, and False when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 @dataclass(frozen=True)

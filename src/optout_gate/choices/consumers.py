@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from optout_gate.choices.identity import Consumer
-from optout_gate.choices.standing import Source, Standing, Store, StoreError, prevailing
+from optout_gate.choices.standing import PSEUDONYM_BYTES, Source, Standing, Store, StoreError, prevailing
 from optout_gate.policy.config_visitor import ChoicesConfig
 from optout_gate.policy.decision import Decision
 from optout_gate.signals.kinds import COOKIE, GPC
@@ -33,6 +33,8 @@ FLUSH_S = 2.0  # for what is unwritten when the worker stops
 _LEARNT = {GPC: Source.GPC, COOKIE: Source.COOKIE}
 """Kinds that go into the store: those that refuse every use. A platform's string that refuses one use alone would become
 more than was said."""
+
+NO_ANSWER = "the store of choices does not answer; visitors go by their own signals meanwhile"
 
 log = logging.getLogger("optout_gate.choices")
 
@@ -72,6 +74,13 @@ class KnownConsumers:
         self._written = asyncio.Event()
         self._failures = 0
         self._paused_until = 0.0
+
+    async def greet(self) -> None:
+        """Ask the store for nobody, so that one that does not answer is told in the log before anybody needs it."""
+        try:
+            await self._store.look_up(bytes(PSEUDONYM_BYTES))
+        except StoreError as error:
+            log.error("%s (%s)", NO_ANSWER, error)
 
     async def look_up(self, name: bytes, *, fresh: bool = False) -> Standing | None:
         """Return what stands under a pseudonym, as far as it can be told within the time-out. Never raises.
@@ -152,6 +161,8 @@ class KnownConsumers:
             self._failed(error)
         else:
             self._metrics.looked_up("stands" if standing is not None else "none")
+            if self._failures >= FAILURES_IN_A_ROW:
+                log.info("the store of choices answers again")
             self._failures = 0
             now = self._remembered.get(name)
             if now is not None and now is not before:  # written while the store was answering
@@ -173,10 +184,7 @@ class KnownConsumers:
         if self._failures < FAILURES_IN_A_ROW:
             return
         if self._failures == FAILURES_IN_A_ROW:
-            log.error(
-                "the store of choices does not answer (%s); on_failure.choice_store says what leaves meanwhile",
-                error or f"not within {self._timeout_s * 1000:g} ms",
-            )
+            log.error("%s (%s)", NO_ANSWER, error or f"not within {self._timeout_s * 1000:g} ms")
         self._paused_until = self._clock() + PAUSE_S
 
     def _take(self, name: bytes, standing: Standing) -> None:

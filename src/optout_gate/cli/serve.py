@@ -8,7 +8,7 @@ import click
 from optout_gate.cli.output import config_errors_told, fail
 from optout_gate.errors import ConfigError
 from optout_gate.proxy.server import run
-from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S, AddressInUse, Settings
+from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S, CannotStart, Settings
 from optout_gate.telemetry.logs import FORMS, Form, configure_logging
 
 EXAMPLE = """
@@ -21,7 +21,10 @@ Example:
 
 @click.command(epilog=EXAMPLE)
 @click.option(
-    "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML)."
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    envvar="OPTOUT_GATE_CONFIG",
+    help="Configuration file (YAML).",
 )
 @click.option(
     "--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="The website: http://HOST:PORT or unix:/PATH."
@@ -48,6 +51,12 @@ Example:
     show_default=True,
     envvar="OPTOUT_GATE_LOG_FORMAT",
     help="Log lines for people, or as JSON.",
+)
+@click.option(
+    "--log-requests",
+    is_flag=True,
+    envvar="OPTOUT_GATE_LOG_REQUESTS",
+    help="A log line for each request: outcome, decision, vendors. Never an address, cookie or query.",
 )
 @click.option(
     "--drain-delay",
@@ -87,6 +96,7 @@ def serve(
     admin: str | None,
     workers: int,
     log_format: Form,
+    log_requests: bool,
     drain_delay: float,
     drain_timeout: int,
     tls_cert: str | None,
@@ -95,7 +105,7 @@ def serve(
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_DRAIN_DELAY,
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_LOG_REQUESTS, OPTOUT_GATE_DRAIN_DELAY,
     OPTOUT_GATE_DRAIN_TIMEOUT, OPTOUT_GATE_TLS_CERT, OPTOUT_GATE_TLS_KEY.
     """
     if config is None and upstream is None:
@@ -105,10 +115,20 @@ def serve(
     configure_logging(log_format)
     try:
         addresses = _address(listen, "--listen"), _address(admin, "--admin")
-        code = run(
-            Settings(config, upstream, *addresses, workers, log_format, drain_delay, drain_timeout, tls_cert, tls_key)
+        settings = Settings(
+            config,
+            upstream,
+            *addresses,
+            workers,
+            log_format,
+            log_requests,
+            drain_delay,
+            drain_timeout,
+            tls_cert,
+            tls_key,
         )
-    except AddressInUse as error:
+        code = run(settings)
+    except CannotStart as error:
         fail(str(error))
     sys.exit(code)
 

@@ -55,13 +55,15 @@ async def run(console: Console, *, listen: str | None, admin: str | None, once: 
     origin_url, gate_url, admin_url = (_url(each) for each in (origin_socket, gate_socket, admin_socket))
 
     metrics = Recording()
-    gate = Gate(from_upstream(origin_url), clock=time.perf_counter)
+    loaded = from_upstream(origin_url)
+    gate = Gate(loaded, clock=time.perf_counter)
     metrics.describe(gate)
     app = ProxyApp(gate, metrics)
+    admin_app = Admin(lambda: metrics.registry, lambda: None, lambda: loaded, metrics.recent.entries)
     servers = [
         (running_server(site(), lifespan="off"), origin_socket),
         (running_server(app, http=gate_protocol(ServerLimits()), lifespan="on"), gate_socket),
-        (running_server(Admin(lambda: metrics.registry, lambda: None).app, lifespan="off"), admin_socket),
+        (running_server(admin_app.app, lifespan="off"), admin_socket),
     ]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -171,6 +173,7 @@ def _tell_urls(console: Console, origin_url: str, gate_url: str, admin_url: str)
         ("The site behind the gate", f"{gate_url}/"),
         ("Opt out by cookie", f"{gate_url}/_optout/preferences"),
         ("The bare site", f"{origin_url}/"),
+        ("The gate at work, live", f"{admin_url}/"),
         ("Metrics", f"{admin_url}/metrics"),
     ):
         console.print(f"  {name:<26}[bold]{url}[/]", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The admin address: metrics and health, for operators. Never on the visitors' address."""
+"""The admin address: a page to look at, metrics and health, for operators. Never on the visitors' address."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from optout_gate import __version__
 from optout_gate.policy.load import Loaded
+from optout_gate.proxy import admin_page
 from optout_gate.proxy.admin_choices import AdminChoices
 
 
@@ -21,29 +22,27 @@ class Admin:
         self,
         registry: Callable[[], CollectorRegistry],
         ready: Callable[[], str | None],
-        loaded: Callable[[], Loaded] | None = None,
+        loaded: Callable[[], Loaded],
+        recent: admin_page.Entries,
     ) -> None:
-        """Take where the metrics are, what says why the gate is not ready (None when it is), and the configuration.
-
-        Without the last there are no addresses under ``/choices``.
-        """
+        """Take where metrics, configuration and last decisions are, and what says why the gate is not ready, if so."""
         self._registry = registry
         self._ready = ready
-        self._choices = AdminChoices(loaded) if loaded is not None else None
+        self._choices = AdminChoices(loaded)
         self.app = Starlette(
             routes=[
                 Route("/metrics", self._metrics),
                 Route("/healthz", self._health),
                 Route("/readyz", self._readiness),
                 Route("/version", self._version),
-                *(self._choices.routes if self._choices is not None else ()),
+                *admin_page.routes(registry, loaded, recent),
+                *self._choices.routes,
             ]
         )
 
     async def close(self) -> None:
         """Let go of what the addresses hold open."""
-        if self._choices is not None:
-            await self._choices.close()
+        await self._choices.close()
 
     def _metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

@@ -15,12 +15,13 @@ from weakref import WeakSet
 
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.gate import Exchange, Gate
-from optout_gate.http import Headers, Response, request_of
+from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.rewrite.passage import Passage
 from optout_gate.site import Site
+from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
 
@@ -39,9 +40,10 @@ class VisitorGone(Exception):
 class ProxyApp:
     """One worker's application. ``gate`` may be replaced at any time; exchanges under way keep theirs."""
 
-    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+    def __init__(self, gate: Gate, metrics: Metrics, requests: RequestLog | None = None) -> None:
         self.gate = gate
         self.metrics = metrics
+        self._requests = requests
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
@@ -52,7 +54,7 @@ class ProxyApp:
         """Serve one ASGI scope."""
         if scope["type"] == "http":
             if self.pages.answer_to(scope["path"]):
-                await self._own_page(scope, receive, self.metrics.own_page(scope["path"], send))
+                await self._own_page(scope, receive, send)
             else:
                 await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -91,12 +93,25 @@ class ProxyApp:
     async def _own_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a page of the gate's own, which is told who has signed in and how the visitor came."""
         gate, request = self.gate, request_of(scope)
+        page = self.metrics.page_of(scope["path"])
+        begun = gate.clock()
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.metrics.own_page(page, message["status"])
+                if self._requests is not None:
+                    self._requests.own_page(
+                        page, method=request.method, status=message["status"], seconds=gate.clock() - begun
+                    )
+            await send(message)
+
         known = await self.reception.signed_in(gate, scope, request, fresh=True)
         scheme = signed_in.scheme_of(gate, scope, request)
-        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, _dated(send))
+        await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, _dated(counted))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self.reception.greet(self.gate)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.close()
@@ -138,24 +153,35 @@ class ProxyApp:
         known = await self.reception.signed_in(gate, scope, request)
         exchange = gate.open(request) if known is None else gate.open(request, known.signal, untold=known.untold)
         if exchange is None:
-            self.metrics.refused("unknown_host")
-            await send_whole(send, plain(421, "No site behind this gate answers to that host."))
+            answer = plain(421, "No site behind this gate answers to that host.")
+            await self._refuse(send, request, "unknown_host", answer)
             return
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
-            self.metrics.refused("loop")
             answer = plain(508, "The request came through this gate before: a loop.")
-            await send_whole(send, exchange.marked(answer))
+            await self._refuse(send, request, "loop", exchange.marked(answer))
             return
         if known is not None:
             known.learn(exchange.decision)
         begun = gate.clock()
         self.metrics.inflight.inc()
+        under_way = _Forwarding(self, exchange, scope, receive, send)
         try:
-            await _Forwarding(self, exchange, scope, receive, send).run()
+            await under_way.run()
         finally:
+            seconds = gate.clock() - begun
             self.metrics.inflight.dec()
-            self.metrics.record(exchange.report, seconds=gate.clock() - begun)
+            self.metrics.record(exchange.report, seconds=seconds)
             self.outcomes.tell(exchange.report)
+            if self._requests is not None:
+                self._requests.exchange(
+                    exchange.report, method=request.method, status=under_way.status, seconds=seconds
+                )
+
+    async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:
+        self.metrics.refused(reason)
+        if self._requests is not None:
+            self._requests.refused(reason, method=request.method, status=answer.status)
+        await send_whole(send, answer)
 
 
 class _Forwarding:
@@ -168,6 +194,7 @@ class _Forwarding:
         self.receive = receive
         self.send = send
         self.started = False
+        self.status = 0  # of the answer; 0 until one begins
         self._gone = False
 
     async def run(self) -> None:
@@ -259,7 +286,7 @@ class _Forwarding:
         await self.send({"type": "http.response.body", "body": out})
 
     async def _start(self, head: Response, reason: bytes) -> None:
-        self.started = True
+        self.started, self.status = True, head.status
         headers = head.headers if b"date" in head.headers else head.headers.plus((b"Date", _now()))
         start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
         await self.send(start)
@@ -267,7 +294,7 @@ class _Forwarding:
     async def _fail(self, answer: Response) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""
         if not self.started:
-            self.started = True
+            self.started, self.status = True, answer.status
             await send_whole(self.send, answer)
             return
         if "optout_gate.abort" in self.scope.get("extensions", {}):

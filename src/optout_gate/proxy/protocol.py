@@ -39,9 +39,10 @@ REASONS = {
 REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
 
 
-def gate_protocol(limits: ServerLimits) -> type["GateProtocol"]:
-    """Return the class to give uvicorn as ``http=``."""
-    return type("GateProtocol", (GateProtocol,), {"limits": limits, "deadlines": Deadlines(*_times(limits))})
+def gate_protocol(limits: ServerLimits, *, hostless: bool = False) -> type["GateProtocol"]:
+    """Return the class to give uvicorn as ``http=``; ``hostless`` takes HTTP/1.0 without Host, as health checks send."""
+    made = {"limits": limits, "deadlines": Deadlines(*_times(limits)), "hostless": hostless}
+    return type("GateProtocol", (GateProtocol,), made)
 
 
 def _times(limits: ServerLimits) -> tuple[float, ...]:

@@ -21,6 +21,7 @@ class GuardedParsing(HttpToolsProtocol):
     """Parses requests within limits."""
 
     limits: ClassVar[ServerLimits]
+    hostless: ClassVar[bool]  # a request in HTTP/1.0 need not name a host
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -153,6 +154,8 @@ class GuardedParsing(HttpToolsProtocol):
         self.headers += [(name.lower(), value) for name, value in raw]
         version = self.parser.get_http_version()
         method = self.parser.get_method().decode("ascii")
+        if self.hostless and version == "1.0" and not any(name == b"host" for name, _ in self.headers):
+            self.headers.append((b"host", b"localhost"))
         try:
             meaning = self._meaning = judge(method, self.url, version, self.headers)
         except Refusal as refusal:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy import service_manager
 from optout_gate.proxy.admin import Admin
+from optout_gate.proxy.protocol import ServerLimits, gate_protocol
 from optout_gate.proxy.settings import AddressInUse, Settings, bind, open_many_files
 from optout_gate.proxy.visitors import Visitors, running_server
 
@@ -31,7 +32,7 @@ def run(settings: Settings) -> int:
 
     Raises:
         ConfigError: the configuration is wrong.
-        AddressInUse: an address cannot be bound.
+        CannotStart: an address cannot be bound, or the workers' metrics cannot be written.
     """
     loaded = settings.load()
     open_many_files()
@@ -74,8 +75,10 @@ class Service(ABC):
         self._operators = operators
         self._addresses = (visitors.getsockname(), operators.getsockname())
         self._stopping = False
-        self._admin_pages = Admin(self.registry, self._not_ready, self.loaded)
-        self._admin = running_server(self._admin_pages.app, http="httptools", lifespan="off")
+        self._admin_pages = Admin(self.registry, self._not_ready, self.loaded, self.recent)
+        self._admin = running_server(
+            self._admin_pages.app, http=gate_protocol(ServerLimits(), hostless=True), lifespan="off"
+        )
 
     @abstractmethod
     def registry(self) -> "CollectorRegistry":
@@ -84,6 +87,10 @@ class Service(ABC):
     @abstractmethod
     def loaded(self) -> Loaded:
         """Return the configuration in force."""
+
+    @abstractmethod
+    def recent(self) -> list[dict[str, object]]:
+        """Return the last decisions of all that serves."""
 
     @abstractmethod
     def why_not_ready(self) -> str | None:
@@ -149,6 +156,9 @@ class _Single(Service):
 
     def loaded(self) -> Loaded:
         return self._visitors.loaded
+
+    def recent(self) -> list[dict[str, object]]:
+        return self._visitors.metrics.recent.entries()
 
     def why_not_ready(self) -> str | None:
         return None if self._visitors.server.started else "starting"

@@ -20,6 +20,7 @@ class Settings:
     """What ``serve`` was asked for.
 
     Attributes:
+        log_requests: whether each request gets a line in the log.
         drain_delay_s: how long SIGTERM leaves the gate listening.
         drain_timeout_s: how long what is under way may then take.
         tls_cert: PEM file of the certificate chain to show to visitors, over the configuration's.
@@ -32,6 +33,7 @@ class Settings:
     admin: str | None
     workers: int = 1
     log_format: Form = "text"
+    log_requests: bool = False
     drain_delay_s: float = DRAIN_DELAY_S
     drain_timeout_s: int = DRAIN_S
     tls_cert: str | None = None
@@ -74,7 +76,11 @@ def open_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class AddressInUse(Exception):
+class CannotStart(Exception):
+    """The machine refuses what serving needs; the text says what, why, and what to do."""
+
+
+class AddressInUse(CannotStart):
     """An address cannot be bound; the text says which and why.
 
     Attributes:

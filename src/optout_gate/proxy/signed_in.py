@@ -53,6 +53,13 @@ class Reception:
             return None
         return SignedIn(who, await known.look_up(who.name, fresh=fresh), known)
 
+    def greet(self, gate: Gate) -> None:
+        """Have a store that cannot be reached told in the log, where the configuration has one."""
+        if gate.config.consumers is not None and (known := self._consumers(gate)) is not None:
+            task = asyncio.ensure_future(known.greet())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
     def _consumers(self, gate: Gate) -> KnownConsumers | None:
         """Return the known consumers of a configuration. What was remembered under another key or store is left."""
         if self._gate is gate:

@@ -16,25 +16,33 @@ import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optout_gate.errors import ConfigError
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy.server import Service, in_loop
-from optout_gate.proxy.settings import Settings
+from optout_gate.proxy.settings import CannotStart, Settings
 from optout_gate.telemetry.logs import configure_logging
+from optout_gate.telemetry.recent import Recent, forget, read_together
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 log = logging.getLogger("optout_gate")
 
+DECISIONS_EVERY_S = 1.0  # the page looks every two
 RESTART_PAUSE_S = 1.0  # a worker that dies at once is not restarted in a tight loop
 
 
 def supervised(settings: Settings, loaded: Loaded, visitors: socket.socket, operators: socket.socket) -> int:
     """Serve with ``settings.workers`` processes until told to stop; return the exit code."""
-    folder = tempfile.mkdtemp(prefix="optout-gate-metrics-")
+    try:
+        folder = tempfile.mkdtemp(prefix="optout-gate-metrics-")
+    except OSError as error:
+        where = error.filename or "a folder for temporary files"
+        text = f"cannot write the workers' metrics to {where}: {error.strerror} (TMPDIR names another folder)"
+        raise CannotStart(text) from None
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # read by prometheus-client when the workers import it
     try:
         return in_loop(_Supervisor(settings, loaded, visitors, operators, folder).serve())
@@ -55,10 +63,24 @@ def _work(settings: Settings, listener: socket.socket) -> None:
         loop.add_signal_handler(signal.SIGUSR2, visitors.stop, 0.0)
         loop.add_signal_handler(signal.SIGHUP, visitors.reload)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal's goes to the supervisor as well
+        writing = loop.create_task(_write_decisions(visitors.metrics.recent))
         await visitors.serve()
+        writing.cancel()
         return 0
 
     sys.exit(in_loop(main()))
+
+
+async def _write_decisions(of: Recent) -> None:
+    """Write a worker's last decisions where the supervisor reads them for its page."""
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    while True:
+        try:
+            of.write(folder)
+        except OSError as error:
+            log.error("the last decisions cannot be written to %s: %s", folder, error.strerror)
+            return
+        await asyncio.sleep(DECISIONS_EVERY_S)
 
 
 class _Supervisor(Service):
@@ -70,7 +92,7 @@ class _Supervisor(Service):
         super().__init__(settings, visitors, operators)
         self._loaded = loaded
         self._listener = visitors
-        self._folder = folder
+        self._folder = Path(folder)
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
         self._deadline = 0.0  # on the monotonic clock, when stopping
@@ -80,11 +102,14 @@ class _Supervisor(Service):
         from prometheus_client.multiprocess import MultiProcessCollector
 
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=self._folder)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, path=str(self._folder))  # type: ignore[no-untyped-call]
         return registry
 
     def loaded(self) -> Loaded:
         return self._loaded
+
+    def recent(self) -> list[dict[str, object]]:
+        return read_together(self._folder)
 
     def why_not_ready(self) -> str | None:
         return None if any(worker.is_alive() for worker in self._workers) else "no worker is alive"
@@ -130,7 +155,8 @@ class _Supervisor(Service):
 
         log.error("worker %s died (exit code %s); starting another", worker.pid, worker.exitcode)
         if worker.pid is not None:
-            mark_process_dead(worker.pid, path=self._folder)  # type: ignore[no-untyped-call]
+            mark_process_dead(worker.pid, path=str(self._folder))  # type: ignore[no-untyped-call]
+            forget(self._folder, worker.pid)
 
     async def _drain(self) -> None:
         self._listener.close()

@@ -18,6 +18,7 @@ from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import gate_protocol
 from optout_gate.proxy.settings import DRAIN_S, Settings
 from optout_gate.proxy.tls import VisitorsContext
+from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 
 log = logging.getLogger("optout_gate")
@@ -62,7 +63,7 @@ class Visitors:
         self._listener = listener
         self.metrics = Metrics()
         limits = loaded.config.limits
-        self.app = ProxyApp(self._gate(loaded), self.metrics)
+        self.app = ProxyApp(self._gate(loaded), self.metrics, RequestLog() if settings.log_requests else None)
         self._protocol = gate_protocol(limits.client)
         self._stopping = False
         self.server = running_server(

@@ -24,6 +24,7 @@ SIGNED_EXCHANGE = b"application/signed-exchange"
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
 # A part of a page cannot be rewritten.
+_DICTIONARIES = frozenset({b"available-dictionary", b"dictionary-id"})  # RFC 9842
 _RANGES = frozenset({b"range", b"if-range"})
 
 
@@ -81,7 +82,7 @@ def toward_origin(request: Request, decision: Decision, policy_hash: bytes = b""
     if may_be_rewritten(request):
         if b"if-none-match" in headers or b"if-modified-since" in headers:
             headers = validators.toward_origin(headers, validators.stamp(policy_hash, decision, request))
-        if _wants_a_page(headers):
+        if (b"range" in headers or b"if-range" in headers) and _wants_a_page(headers):
             headers = headers.without(_RANGES)
         headers = _openable(_decodable(headers))
     return headers
@@ -96,18 +97,26 @@ def _wants_a_page(headers: Headers) -> bool:
 
 def _decodable(headers: Headers) -> Headers:
     """Return the headers with ``Accept-Encoding`` cut to codings that the gate can open (RFC 9110 §12.5.3)."""
-    offered = headers.members(b"accept-encoding")
-    if not offered:
+    offered = headers.values(b"accept-encoding")
+    if not any(offered):
         return headers
+    kept = _codings(b",".join(offered))
+    headers = headers.without(_DICTIONARIES)
+    return headers if kept is None and len(offered) == 1 else headers.replacing(b"accept-encoding", kept or offered[0])
+
+
+@lru_cache(maxsize=256)  # browsers send one of a few values
+def _codings(offered: bytes) -> bytes | None:
+    """Return what to offer instead of ``offered``, or None when the gate can open all of it."""
+    members = [member for raw in offered.split(b",") if (member := raw.strip())]
     kept: list[bytes] = []
-    for member in offered:
+    for member in members:
         name = member.partition(b";")[0].strip().lower()
         if name in KNOWN:
             kept.append(member)
         elif name == b"*":
             kept.append(b"gzip" + member[1:])
-    headers = headers.without([b"available-dictionary", b"dictionary-id"])  # RFC 9842
-    return headers.replacing(b"accept-encoding", b", ".join(kept) or b"identity")
+    return None if kept == members else b", ".join(kept) or b"identity"
 
 
 def _openable(headers: Headers) -> Headers:

@@ -1,36 +1,62 @@
-"""Log lines: readable in a terminal, JSON where a program reads them.
+"""Log lines by structlog: readable in a terminal, JSON where a program reads them.
 
-The gate logs events of its own, never requests: no query, cookie, address or user agent reaches a line, and none is
-kept. ``ts`` is UTC, RFC 3339.
+The gate logs events of its own, and requests only when asked to (:class:`RequestLog`). No query, cookie, address or user
+agent of a visitor reaches a line, and none is kept: what a line may hold is named here, one word at a time. The trap is
+structlog's console, which draws exceptions with the values of local variables unless it is told otherwise. ``ts`` is
+UTC, RFC 3339.
 """
 
-import json
 import logging
 import sys
-from datetime import UTC, datetime
+from collections import Counter
 from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from optout_gate.report import Report
 
 Form = Literal["text", "json"]
 FORMS: tuple[Form, ...] = ("text", "json")
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods by name; any other word is a visitor's own and goes as ``_OTHER``."""
 
-class JsonLines(logging.Formatter):
-    """One JSON object a record: ``ts``, ``level``, ``logger``, ``event`` and, for an exception, ``error``."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line; line breaks within are escaped."""
-        line = {
-            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": record.getMessage(),
-        }
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+_REQUESTS = "optout_gate.requests"
+_SHARED: list[Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+]
 
 
-_TEXT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z")
+def formatter(form: Form, *, colours: bool = False) -> logging.Formatter:
+    """Return what writes a record as one line of ``form``; in JSON line breaks within are escaped."""
+    own: list[Processor]
+    if form == "json":
+        own = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    else:
+        plain = structlog.dev.plain_traceback  # the others show local variables
+        own = [
+            _for_people,
+            structlog.dev.ConsoleRenderer(
+                0, colors=colours, sort_keys=False, timestamp_key="ts", exception_formatter=plain
+            ),
+        ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *own]
+    )
+
+
+def _for_people(logger: object, name: str, event: EventDict) -> EventDict:
+    """Return a line's words without its logger, and lists without brackets."""
+    del event["logger"]
+    for word, value in event.items():
+        if isinstance(value, dict):
+            event[word] = ",".join(f"{key}:{count}" for key, count in value.items())
+        elif isinstance(value, list):
+            event[word] = ",".join(value)
+    return event
 
 
 def _says_something(record: logging.LogRecord) -> bool:
@@ -41,7 +67,7 @@ def _says_something(record: logging.LogRecord) -> bool:
 def configure_logging(form: Form = "text") -> None:
     """Send log lines to standard error; uvicorn's own only from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if form == "json" else _TEXT)
+    handler.setFormatter(formatter(form, colours=sys.stderr.isatty()))
     root = logging.getLogger("optout_gate")
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
@@ -51,3 +77,46 @@ def configure_logging(form: Form = "text") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(name).propagate = False
         logging.getLogger(name).filters[:] = [_says_something]
+
+
+class RequestLog:
+    """One line a request: what was asked in one word, what was decided on whose word, and what became of it."""
+
+    def __init__(self) -> None:
+        self._log: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+            logging.getLogger(_REQUESTS),
+            processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        )
+
+    def exchange(self, report: Report, *, method: str, status: int, seconds: float) -> None:
+        """Write a request that went to the origin. ``status`` is 0 where the visitor left before an answer began."""
+        decision = report.decision
+        words: dict[str, object] = {"outcome": report.outcome.value, "signal": decision.signal}
+        if decision.opted_out:
+            words["denied"] = sorted(purpose.value for purpose in decision.denied)
+            words["vendors"] = vendor_counts(report)
+        if report.error is not None:
+            words["error"] = report.error
+        self._write(report.site, method, status, seconds, words)
+
+    def own_page(self, page: str, *, method: str, status: int, seconds: float) -> None:
+        """Write a request that one of the gate's own pages answered; ``page`` as in its metric."""
+        self._write(None, method, status, seconds, {"outcome": "own_page", "page": page})
+
+    def refused(self, reason: str, *, method: str, status: int) -> None:
+        """Write a request that the gate refused before any origin saw it."""
+        self._write(None, method, status, 0.0, {"outcome": "refused", "reason": reason})
+
+    def _write(self, site: str | None, method: str, status: int, seconds: float, words: dict[str, object]) -> None:
+        where = {"site": site} if site is not None else {}
+        method = method if method in METHODS else "_OTHER"
+        self._log.info("request", **where, method=method, status=status, **words, ms=round(seconds * 1000, 1))
+
+
+def vendor_counts(report: Report) -> dict[str, int]:
+    """Return how much was taken out, by vendor."""
+    counts: Counter[str] = Counter()
+    for (vendor, _, _), count in report.removals.counts.items():
+        counts[vendor] += count
+    return dict(counts.most_common())

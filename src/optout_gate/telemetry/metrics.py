@@ -8,37 +8,57 @@ so a gauge says how the workers' values are joined. That mode cannot forget a la
 (the configuration's hash, the age of a list) is a number and never a label.
 """
 
-import hashlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import cache
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from functools import cache, lru_cache
+from itertools import islice
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from optout_gate import __version__
 from optout_gate.gate import Gate
-from optout_gate.report import Report
+from optout_gate.policy.config import Action, Mode
+from optout_gate.report import Outcome, Report
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
+from optout_gate.telemetry.names import OTHER, Names
+from optout_gate.telemetry.recent import Recent
+from optout_gate.telemetry.state import StateMetrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
 GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-MAX_NAMED_FORMATS = 4  # consent cookies named in labels; a site has one platform or two, the gate reads dozens
-MAX_BROWSER_PAIRS = 15  # of vendor and channel; anybody can send such reports
-MAX_PAIRS = 15  # of signals that contradict each other
+UPSTREAM_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
+TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
+
+# Together these keep a process under 300 series; a test meets all there is.
+MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
+MAX_BROWSER_PAIRS = 8  # of vendor and channel; anybody can send such reports
+MAX_PAIRS = 8  # of signals that contradict each other
+MAX_REMOVAL_SERIES = 45  # of vendor and purpose; the demo's pages have 35
+MAX_NAMED_SITES = 8  # in the configuration's order; further ones count together
+MAX_REQUEST_SERIES = 45  # of site, signal and outcome: five for every day (EVERYDAY) for each site and the rest
+
 MAX_UNKNOWN_HOSTS = 1000  # remembered to tell a new one
-MAX_REMOVAL_SERIES = 50  # a catalogue of hundreds of vendors times every kind would drown a Prometheus
-OTHER = "other"  # the label of what comes after those; a removal keeps its purpose
-UPSTREAM_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 OWN_PAGES = {"/_optout/preferences": "preferences", "/_optout/opt-out": "opt_out", "/_optout/opt-in": "opt_in"}
 """The gate's own pages that a visitor's choice depends on; the rest (surrogates, the guard) count as ``asset``."""
 
+EVERYDAY: Mapping[Mode, tuple[tuple[str, Outcome], ...]] = {
+    Mode.ENFORCE: (
+        ("none", Outcome.UNTOUCHED),
+        ("gpc", Outcome.ENFORCED),
+        ("gpc", Outcome.NOTHING_TO_DO),
+        ("cookie", Outcome.ENFORCED),
+        ("cookie", Outcome.NOTHING_TO_DO),
+    ),
+    Mode.OBSERVE: (("none", Outcome.UNTOUCHED), ("gpc", Outcome.OBSERVED), ("cookie", Outcome.OBSERVED)),
+    Mode.OFF: (("none", Outcome.UNTOUCHED),),
+}
+"""Signals and outcomes by which every site named is counted on its own; the first two are shown before any request."""
+
 log = logging.getLogger("optout_gate")
-Labels = TypeVar("Labels", str, tuple[str, str], tuple[str, str, str])
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
@@ -57,8 +77,11 @@ class Metrics:
         self.removals = Counter(
             "optout_gate_removals_total",
             "References, scripts and cookies taken out of responses (in observe mode: that would have been).",
-            ["vendor", "purpose", "kind"],
+            ["vendor", "purpose"],
             registry=to,
+        )
+        self.removals_by_kind = Counter(
+            "optout_gate_removals_by_kind_total", "The same, by what was taken out.", ["kind"], registry=to
         )
         self.blocked_in_browser = Counter(
             "optout_gate_blocked_in_browser_total",
@@ -101,7 +124,7 @@ class Metrics:
         self.total_seconds = Histogram(
             "optout_gate_request_duration_seconds",
             "Time from a request's head to the end of its response.",
-            buckets=UPSTREAM_BUCKETS,
+            buckets=TOTAL_BUCKETS,
             registry=to,
         )
         self.rewrite_errors = Counter(
@@ -132,12 +155,6 @@ class Metrics:
         self.inflight = Gauge(
             "optout_gate_inflight_requests", "Exchanges under way.", registry=to, multiprocess_mode="livesum"
         )
-        self.build = Gauge(
-            "optout_gate_build_info", "1; the version in its label.", ["version"], registry=to, multiprocess_mode="max"
-        )
-        self.vendors = Gauge(
-            "optout_gate_catalogue_vendors", "Vendors the gate knows.", registry=to, multiprocess_mode="max"
-        )
         self._own_pages = OWN_PAGES
         self.own_pages = Counter(
             "optout_gate_own_page_responses_total",
@@ -152,31 +169,6 @@ class Metrics:
             registry=to,
             multiprocess_mode="max",
         )
-        self.list_time = Gauge(
-            "optout_gate_filter_list_modified_timestamp_seconds",
-            "When the file of a filter list was last changed.",
-            ["list"],
-            registry=to,
-            multiprocess_mode="max",
-        )
-        self.config_hash = Gauge(
-            "optout_gate_config_hash",
-            "The configuration in force as a number: gates that differ run different ones.",
-            registry=to,
-            multiprocess_mode="mostrecent",
-        )
-        self.reload_good = Gauge(
-            "optout_gate_config_last_reload_successful",
-            "1 when the configuration was last loaded without a mistake; 0 while an older one stays in force.",
-            registry=to,
-            multiprocess_mode="livemin",
-        )
-        self.reload_time = Gauge(
-            "optout_gate_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was loaded.",
-            registry=to,
-            multiprocess_mode="livemin",
-        )
         self.unknown = Counter(
             "optout_gate_unknown_references_total",
             "References to third parties that neither the catalogue nor a list knows, on pages of who opted out.",
@@ -189,45 +181,46 @@ class Metrics:
             multiprocess_mode="max",
         )
         self._hosts: set[str] = set()
-        self._formats: set[str] = set()
-        self._in_browser: set[tuple[str, str]] = set()
-        self._pairs: set[tuple[str, str]] = set()
-        self._removals_named: set[tuple[str, str, str]] = set()
+        self._formats = Names[str](MAX_NAMED_FORMATS)
+        self._in_browser = Names[tuple[str, str]](MAX_BROWSER_PAIRS)
+        self._pairs = Names[tuple[str, str]](MAX_PAIRS)
+        self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
+        self._sites = Names[str](MAX_NAMED_SITES)
+        self._requested = Names[tuple[str, str, str]](MAX_REQUEST_SERIES)
         self.choices = ChoiceMetrics(to)
+        self._state = StateMetrics(to)
+        self.recent = Recent()
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
-        self._of_request = cache(self.requests.labels)
-        self._of_removal = cache(lambda *removal: self.removals.labels(*self._removal_labels(removal)))
-        self._opted_out_by = cache(self.last_opt_out.labels)
+        self._of_request = cache(self._request_series)
+        self._of_removals = lru_cache(maxsize=1024)(self._removal_sums)  # pages that come again lose the same
+        self._opted_out_by = cache(lambda signal: self.last_opt_out.labels(self._signal_label(signal)))
 
     def describe(self, gate: Gate, *, lists: Mapping[str, float] | None = None) -> None:
         """Say what is at work since now, and show every site at zero before its first request.
 
         ``lists`` holds when the files of the filter lists were changed, in seconds since 1970, by list.
         """
-        self.build.labels(__version__).set(1)
-        self.vendors.set(len(gate.catalog))
-        digest = hashlib.sha256(gate.config.model_dump_json(exclude={"listen", "admin"}).encode()).digest()
-        self.config_hash.set(int.from_bytes(digest[:6], "big"))  # 48 bits: a float holds them exactly
-        self.reload_good.set(1)
-        self.reload_time.set(time.time())
-        for name, changed in (lists or {}).items():
-            self.list_time.labels(name).set(changed)
+        self._state.describe(gate, lists or {})
         self._own_pages = OWN_PAGES | dict.fromkeys(gate.config.preferences.paths, "preferences")
         for page in OWN_PAGES.values():
             self.own_pages.labels(page, "ok")
-        for site in gate.sites:
-            for signal, decision in (("none", "untouched"), ("gpc", "enforced")):
-                self.requests.labels(site.name, signal, decision)
+        for site in gate.config.sites:
+            name = self._sites.label(site.hosts[0], OTHER)
+            self._requested.reserve((name, signal, outcome.value) for signal, outcome in EVERYDAY[site.mode])
+            for signal, outcome in EVERYDAY[site.mode][:2]:
+                self._of_request(site.hosts[0], signal, outcome)
+        self._removed.reserve(islice(_own_vendors(gate), MAX_REMOVAL_SERIES // 2))
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
-        signal = self._signal_label(report.decision.signal)
-        self._of_request(report.site, signal, report.outcome.value).inc()
-        for removal, count in report.removals.counts.items():
-            self._of_removal(*removal).inc(count)
+        self._of_request(report.site, report.decision.signal, report.outcome).inc()
+        for series, count in self._of_removals(tuple(report.removals.counts.items())):
+            series.inc(count)
         if report.decision.because:
-            self._opted_out_by(signal).set(time.time())
+            now = time.time()
+            self._opted_out_by(report.decision.signal).set(now)
+            self.recent.note(report, at=now, seconds=seconds)
         self.bytes_in.inc(report.bytes_in)
         self.bytes_out.inc(report.bytes_out)
         self.gate_seconds.observe(report.gate_seconds)
@@ -241,7 +234,7 @@ class Metrics:
         if any(each.format == UNREAD for each in report.reading.cookies):
             self.anomalies.labels("cookie_unread").inc()
         for pair in report.contradictions:
-            self.contradictions.labels(*_bounded(pair, self._pairs, MAX_PAIRS, (OTHER, OTHER))).inc()
+            self.contradictions.labels(*self._pairs.label(pair, (OTHER, OTHER))).inc()
         for host, count in report.removals.unknown.items():
             self._met(host, count)
         if report.reading.dnt:
@@ -255,7 +248,7 @@ class Metrics:
         if what == "refused":
             self.browser_reports_refused.labels(first).inc(count)
         else:
-            pair = _bounded((first, channel), self._in_browser, MAX_BROWSER_PAIRS, (OTHER, OTHER))
+            pair = self._in_browser.label((first, channel), (OTHER, OTHER))
             (self.leaks if what == "leaked" else self.blocked_in_browser).labels(*pair).inc(count)
 
     def refused(self, reason: str) -> None:
@@ -264,18 +257,15 @@ class Metrics:
 
     def reload_failed(self) -> None:
         """Say that a new configuration was wrong, and the one before it stays."""
-        self.reload_good.set(0)
+        self._state.reload_failed()
 
-    def own_page(self, path: str, send: Send) -> Send:
-        """Return ``send`` for an answer of one of the gate's own pages, which it counts."""
+    def page_of(self, path: str) -> str:
+        """Return which of the gate's own pages a path is, as it is counted."""
+        return self._own_pages.get(path, "asset")
 
-        async def counted(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                result = "ok" if message["status"] < 400 else "error"
-                self.own_pages.labels(self._own_pages.get(path, "asset"), result).inc()
-            await send(message)
-
-        return counted
+    def own_page(self, page: str, status: int) -> None:
+        """Count an answer of one of the gate's own pages."""
+        self.own_pages.labels(page, "ok" if status < 400 else "error").inc()
 
     def _met(self, host: str, count: int) -> None:
         """Count references to an unknown third party, and name it in the log when it is a new one."""
@@ -287,18 +277,26 @@ class Metrics:
 
     def _signal_label(self, signal: str) -> str:
         """Return the kind of signal as it is counted: of consent cookies those by name that came first."""
-        return signal if signal not in FORMATS else _bounded(signal, self._formats, MAX_NAMED_FORMATS, OTHER)
+        return signal if signal not in FORMATS else self._formats.label(signal, OTHER)
 
-    def _removal_labels(self, removal: tuple[str, str, str]) -> tuple[str, str, str]:
-        """Return vendor, purpose and kind as they are counted: those that came first by name, the rest together."""
-        return _bounded(removal, self._removals_named, MAX_REMOVAL_SERIES, (OTHER, removal[1], OTHER))
+    def _request_series(self, site: str, signal: str, outcome: Outcome) -> Counter:
+        name = (self._sites.label(site, OTHER), self._signal_label(signal), outcome.value)
+        return self.requests.labels(*self._requested.label(name, (OTHER, OTHER, outcome.value)))
+
+    def _removal_sums(self, removed: tuple[tuple[tuple[str, str, str], int], ...]) -> list[tuple[Counter, int]]:
+        """Return how much of what was removed goes to which series."""
+        sums: dict[Counter, int] = {}
+        for (vendor, purpose, kind), count in removed:
+            by_vendor = self.removals.labels(*self._removed.label((vendor, purpose), (OTHER, purpose)))
+            for series in (by_vendor, self.removals_by_kind.labels(kind)):
+                sums[series] = sums.get(series, 0) + count
+        return list(sums.items())
 
 
-def _bounded(labels: Labels, named: set[Labels], most: int, otherwise: Labels) -> Labels:
-    """Return ``labels`` when they are among the first ``most`` that were met, else ``otherwise``."""
-    if labels in named:
-        return labels
-    if len(named) < most:
-        named.add(labels)
-        return labels
-    return otherwise
+def _own_vendors(gate: Gate) -> Iterator[tuple[str, str]]:
+    """Return vendor and purpose of what the operator added, as policies take it out."""
+    own = [gate.catalog.vendors[each.vendor] for each in gate.config.trackers.extra]
+    for vendor in (*own, *(each.vendor for each in gate.filter_lists)):
+        for answer in (policy.answer(vendor) for policy in gate.policies.values()):
+            if answer.action is Action.BLOCK:
+                yield vendor.vendor, answer.purpose.value

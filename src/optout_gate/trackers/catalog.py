@@ -8,6 +8,7 @@ how many vendors there are.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -15,6 +16,9 @@ from typing import NamedTuple
 from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.trackers.vendor import BOX, CatalogueFile, Vendor
+
+REVISED = date(2026, 11, 23)
+"""When somebody last went through the built-in catalogue; set with every change to it. Metrics tell its age."""
 
 # Second labels under which countries register names, as in example.co.uk; with ``name.*`` patterns only.
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org"})
