@@ -1,12 +1,13 @@
 """What the guard costs in Chromium: bytes on the wire, milliseconds to install, microseconds a call.
 
-``python bench/guard.py [HOSTS]`` loads the same page plain and guarded, forty times each, and prints medians with
-the best of the runs beside them (on a busy machine the best says more). Run it on a quiet one.
+``python bench/guard.py`` loads the same page plain and guarded by the default policy with the whole catalogue, forty times
+each, and prints medians with the best of the runs beside them (on a busy machine the best says more). Run it on a quiet one.
 """
 
 import gzip
 import statistics
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import brotli
@@ -14,7 +15,11 @@ from playwright.sync_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from optout_gate.policy.config import PolicyConfig
+from optout_gate.policy.decision import Policy
 from optout_gate.rewrite.guard import GuardConfig, source
+from optout_gate.rewrite.guard_rules import Guards
+from optout_gate.trackers.catalog import builtin
 from support.guard_site import Site, chromium
 
 RUNS = 40
@@ -39,22 +44,27 @@ BLANK_FRAME = """() => { const took = []; for (let i = 0; i < 30; i++) { const f
 document.body.append(f); f.contentWindow; took.push(performance.now() - s); f.remove() } return Math.min(...took) }"""
 
 
-def main(hosts: int) -> None:
-    conf = GuardConfig(hosts=tuple(f"host{i}.vendor{i % 90}.example" for i in range(hosts)))
-    for name, script in (("without hosts", source(GuardConfig())), (f"with {hosts} made-up hosts", source(conf))):
+def main() -> None:
+    catalog = builtin()
+    guard = Guards(Policy("default", PolicyConfig(), catalog), catalog).named("")
+    conf = guard.config
+    names = len(conf.cookies) + len(conf.storage)
+    print(f"{len(conf.hosts)} hosts, {len(conf.patterns)} path rules, {names} cookies and keys")
+    scripts = {"guard.js": guard.script, "of which code": source(GuardConfig()), "modules.js": guard.modules}
+    for name, script in scripts.items():
         print(
             f"{name}: {len(script)} B, gzip {len(gzip.compress(script, 9))} B, brotli {len(brotli.compress(script))} B"
         )
     plain, guarded = Site(None), Site(conf)
     clock = b"<script>(self.clock = self.clock || []).push(performance.now())</script>"
-    guard, mark, modules = guarded.head.partition(b'<script type="importmap">')
-    guarded.head = clock + guard + clock + mark + modules + clock
+    table = b"<script>fetch('http://nobody.invalid/').catch(() => 0)</script>"
+    modules = b"<script>" + guard.modules + b"</script>"
+    guarded.head = clock + b"<script>" + guard.script + b"</script>" + clock + table + clock + modules + clock
     guarded.pages["/"] = ("text/html", guarded.document(b""))
     with chromium() as browser:
         took = [installing(browser, guarded) for _ in range(RUNS)]
-        for what, one in (
-            ("install", [guard for guard, _ in took]),
-            ("import map", [modules for _, modules in took]),
+        for what, one in zip(
+            ("install", "first foreign address", "modules of the common"), zip(*took, strict=True), strict=True
         ):
             print(f"{what}: median {statistics.median(one):.1f} ms, best {min(one):.1f} ms of {RUNS}")
         for name, site in (("plain", plain), ("guarded", guarded)):
@@ -67,15 +77,15 @@ def main(hosts: int) -> None:
     guarded.close()
 
 
-def installing(browser: Browser, site: Site) -> tuple[float, float]:
-    """Return the milliseconds that the guard and the import map took in one fresh page."""
+def installing(browser: Browser, site: Site) -> tuple[float, ...]:
+    """Return the milliseconds that the guard, its first question and its import map took in one fresh page."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(site.address)
-    start, guard, modules = page.evaluate("clock")
+    times = page.evaluate("clock")
     context.close()
-    return guard - start, modules - guard
+    return tuple(after - before for before, after in pairwise(times))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 600)
+    main()

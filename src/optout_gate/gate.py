@@ -28,7 +28,7 @@ from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, 
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import SheetRewriter
-from optout_gate.rewrite.guard_rules import Guards
+from optout_gate.rewrite.guard_rules import GUARD_PATH, Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge
@@ -245,6 +245,7 @@ class Exchange:
         if response.status == 304 and self.decision.enforced and request_head.may_be_rewritten(self.visitor):
             return self._not_modified(headers)
         judge = self._judge(headers)
+        self.report.allowed = judge.allowed
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
             kept_home(response, judge, self.visitor)
@@ -315,6 +316,7 @@ class Exchange:
         is_page = essence not in (CSS, *JAVASCRIPT)
         locked = is_page and self.site.lockdown.holds(self.decision, self.visitor.path)
 
+        is_page = essence not in (CSS, *JAVASCRIPT)
         status = self._status()
         guard = self.site.guards.of(self.decision)
 
@@ -340,7 +342,8 @@ class Exchange:
 
         def finish(head: Response) -> Response:
             headers = head.headers
-            if self.report.unguarded is not None:
+            leaves_modules = is_page and csp.admits_no_import_map(headers, page_url=self.visitor.url, path=GUARD_PATH)
+            if self.report.unguarded is not None or leaves_modules:
                 headers = csp.without_denied(headers, judge)
             return Response(
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers

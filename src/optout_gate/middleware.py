@@ -23,6 +23,7 @@ from optout_gate.errors import RewriteError
 from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import OwnPages
+from optout_gate.pages.reports import Told
 from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
 from optout_gate.report import Report
@@ -45,6 +46,7 @@ class OptOutGateMiddleware:
         config: Gate | Loaded | str | os.PathLike[str] | None = None,
         *,
         on_report: Callable[[Report], object] | None = None,
+        on_browser_report: Told | None = None,
     ) -> None:
         """Take the application, a configuration (by default: the defaults, on every host), and who is told of results.
 
@@ -53,6 +55,8 @@ class OptOutGateMiddleware:
             config: a configuration file's path, a configuration already loaded, or a gate. The ``upstream`` of its
                 sites goes unused.
             on_report: called with every exchange's report when it is over; for metrics and logs.
+            on_browser_report: called for each thing that visitors' browsers report, with ``blocked`` or ``leaked``,
+                vendor, channel and count, or with ``refused``, a reason, nothing and 1. Anyone can post a report.
 
         Raises:
             ConfigError: with everything that is wrong in the file.
@@ -61,7 +65,7 @@ class OptOutGateMiddleware:
         self.gate = gate_of(config)
         self._on_report = on_report
         self._outcomes = OutcomeLog()
-        self._pages = OwnPages(lambda: self.gate)
+        self._pages = OwnPages(lambda: self.gate, told=on_browser_report)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""

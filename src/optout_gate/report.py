@@ -1,6 +1,6 @@
 """What happened in one exchange: the value that logs, metrics and every door read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -8,6 +8,7 @@ from optout_gate.errors import Failure
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.reading import Reading
+from optout_gate.trackers.vendor import Vendor
 
 
 class Outcome(StrEnum):
@@ -36,6 +37,7 @@ class Report:
         decision: what held, and on whose word.
         reading: what the request said.
         contradictions: pairs of signals of which one refuses what the other allows.
+        allowed: vendors that the page refers to and that may stay, by id.
         removals: everything taken out (in observe mode: that would have been).
         outcome: what became of it.
         unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
@@ -50,6 +52,7 @@ class Report:
     decision: Decision
     reading: Reading
     contradictions: Sequence[tuple[str, str]] = ()
+    allowed: Mapping[str, Vendor] = field(default_factory=dict)
     removals: Removals = field(default_factory=Removals)
     outcome: Outcome = Outcome.UNTOUCHED
     unguarded: str | None = None

@@ -20,7 +20,7 @@ from support.third_party import RAW_CALL, ThirdParty
 
 pytestmark = pytest.mark.browser
 
-DENYING = GuardConfig(hosts=(TRACKER,), vendors={TRACKER: "tracker"})
+DENYING = GuardConfig(hosts=(TRACKER,))
 MATRIX = Path(__file__).parents[2] / "docs" / "guard-matrix.md"
 CASES = [(channel, realm) for channel in CHANNELS for realm in channel.realms]
 
@@ -115,15 +115,15 @@ def test_callers_see_no_exception_that_they_would_not_see_without_the_guard(
     assert runs[True, realm].thrown == ()
 
 
-def test_reports_name_vendor_and_channel_and_nothing_else(runs: dict[tuple[bool, str], Run]) -> None:
+def test_reports_name_rule_and_channel_and_nothing_else(runs: dict[tuple[bool, str], Run]) -> None:
     seen = set()
     for realm in EVERYWHERE:
         for body in runs[True, realm].reports:
             report = json.loads(body)
             assert set(report) == {"v", "events"}
-            for what, vendor, channel, count in report["events"]:
+            for what, rule, channel, count in report["events"]:
                 assert what in ("blocked", "leaked")
-                assert vendor in ("tracker", "unknown")
+                assert rule in (TRACKER, "unknown")
                 assert channel.isalnum()
                 assert count >= 1
                 seen.add((what, channel))
@@ -132,7 +132,7 @@ def test_reports_name_vendor_and_channel_and_nothing_else(runs: dict[tuple[bool,
 
 def test_a_hole_shows_as_a_leak(runs: dict[tuple[bool, str], Run]) -> None:
     # import() in a worker is the hole; the worker's own performance entries tell of it.
-    assert any('"leaked","tracker","script"' in body for body in runs[True, WORKER].reports)
+    assert any(f'"leaked","{TRACKER}","script"' in body for body in runs[True, WORKER].reports)
 
 
 def test_the_guard_as_a_file_of_its_own_reaches_the_documents_that_scripts_make(browser: Browser) -> None:
@@ -146,7 +146,7 @@ def test_the_guard_as_a_file_of_its_own_reaches_the_documents_that_scripts_make(
 
 
 def test_strict_mode_also_stops_a_blank_frame_that_is_sent_away(browser: Browser) -> None:
-    strict = GuardConfig(hosts=(TRACKER,), vendors={TRACKER: "tracker"}, strict=True)
+    strict = GuardConfig(hosts=(TRACKER,), strict=True)
     sent_away = tuple(c for c in CHANNELS if c.name == "blank frame, its location")
     stopped = run(browser, True, PAGE, strict, sent_away, patience_s=1.5)  # nothing is to come
     # Fail-closed: the brake cannot see where a location leads, so it stops good ones too.

@@ -2,6 +2,7 @@
 
 # The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,6 @@ CONF = GuardConfig(
     patterns=(("mixed.test", "/tr"), ("mixed.test", "/collect*pixel")),
     cookies=("_ga*", "_fbp"),
     storage=("_hj*",),
-    vendors={TRACKER: "tracker", "surrogate.test": "stood-in"},
-    surrogates={"stood-in": "stand-in"},
 )
 
 
@@ -40,7 +39,10 @@ def tracker() -> Iterator[ThirdParty]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     site = Site(CONF)
-    site.pages["/_optout/s/stand-in.js"] = ("text/javascript", b"self.stoodIn = (self.stoodIn || 0) + 1;")
+    site.pages["/_optout/s/for.js?rule=surrogate.test"] = (
+        "text/javascript",
+        b"self.stoodIn = (self.stoodIn || 0) + 1;",
+    )
     yield site
     site.close()
 
@@ -348,4 +350,5 @@ def test_a_page_reports_to_the_gate_when_it_is_left(page: Page, site: Site, trac
     page.evaluate("t => { navigator.sendBeacon(t); new Image().src = t }", f"http://{TRACKER}:{tracker.port}/")
     page.goto(site.address + "/frame.html")
     page.wait_for_timeout(300)
-    assert site.reports == ['{"v":1,"events":[["blocked","tracker","beacon",1],["blocked","tracker","img",1]]}']
+    blocked = [["blocked", TRACKER, channel, 1] for channel in ("beacon", "img")]
+    assert [json.loads(body) for body in site.reports] == [{"v": 1, "events": blocked}]

@@ -26,6 +26,7 @@ LIBRARIES = {
     "/vue.js": ("vue", "3.5.13", "dist/vue.global.js"),
     "/jquery.js": ("jquery", "3.7.1", "dist/jquery.js"),
     "/htmx.js": ("htmx.org", "1.9.12", "dist/htmx.js"),
+    "/video.js": ("video.js", "8.24.1", "dist/video.js"),
     "/leaflet.js": ("leaflet", "1.9.4", "dist/leaflet.js"),
 }
 
@@ -80,6 +81,15 @@ const f = document.createElement('iframe'); f.src = '/captcha.html'; f.setAttrib
 addEventListener('message', e => done({from: e.data, same: e.source === f.contentWindow, html: f.outerHTML}));
 f.onload = () => f.contentWindow.postMessage('challenge', '*');
 document.getElementById('c').append(f);
+</script>""",
+    "player-library": """<video id=p class=video-js controls width=320 height=180 poster="/e.gif"></video>
+<script src=/video.js></script><script>
+const p = videojs('p', {controls: true, preload: 'none'});
+p.ready(() => { p.addRemoteTextTrack({kind: 'captions', src: '/none.vtt', label: 'en'}, false); p.poster('/e.gif?2');
+  p.src({src: '/none.mp4', type: 'video/mp4'});
+  p.on('volumechange', () => p.muted() && done({poster: p.poster(), source: p.currentSource().src, tracks: p.remoteTextTracks().length,
+    parts: [...document.querySelectorAll('#p *')].map(e => e.localName + '.' + [...e.classList].sort().join('.')).sort() }));
+  p.muted(true) });
 </script>""",
     "player": """<video id=v controls></video><script>
 const v = document.getElementById('v'), ms = new MediaSource(), log = [];

@@ -122,8 +122,8 @@ sites:
   - {{hosts: [socket.test], upstream: "unix:{origins.socket}"}}
   - {{hosts: [own-host.test], upstream: "unix:{origins.socket}", preserve_host: false}}
 limits:
-  client: {{header_bytes: 2048, header_fields: 12, target_bytes: 100, body_bytes: 1000, header_s: 0.5, keepalive_s: 0.5}}
-  upstream: {{first_byte_s: 0.5, message_bytes: 100}}
+  client: {{header_bytes: 2048, header_fields: 12, target_bytes: 100, body_bytes: 1000, header_s: 3, keepalive_s: 3}}
+  upstream: {{first_byte_s: 2, message_bytes: 100}}
 """
 
 

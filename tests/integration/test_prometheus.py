@@ -92,10 +92,10 @@ def test_alerts_fire_in_a_real_prometheus_while_a_promise_is_not_kept_and_clear_
     gate: Gate, tmp_path: Path
 ) -> None:
     """The rules as they are, but for their minutes, which are seconds here: what an hour shows is another test's."""
-    hurried = re.sub(r"\[(\d+)[mh]\]", "[6s]", RULES.read_text("utf-8"))
-    (tmp_path / "rules.yml").write_text(re.sub(r"for: \d+[mh]", "for: 500ms", hurried))
+    hurried = re.sub(r"\[(\d+)[mh]\]", "[8s]", RULES.read_text("utf-8"))
+    (tmp_path / "rules.yml").write_text(re.sub(r"for: \d+[mh]", "for: 1s", hurried))
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "250ms"}
+    config["global"] = {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
     config["rule_files"] = [str(tmp_path / "rules.yml")]
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [shown(gate.admin)]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -112,26 +112,32 @@ def test_alerts_fire_in_a_real_prometheus_while_a_promise_is_not_kept_and_clear_
         # A configuration that is wrong is not taken up.
         site.write_text(good + "unknown: 1\n")
         gate.process.send_signal(signal.SIGHUP)
-        assert eventually(lambda: firing(listen) == {"OptoutGateReloadFailed"})
+        assert eventually(lambda: firing(listen) == {"OptoutGateReloadFailed"}, seconds=DEADLINE_S)
         site.write_text(good)
         gate.process.send_signal(signal.SIGHUP)
-        assert eventually(lambda: firing(listen) == set())
+        assert eventually(lambda: firing(listen) == set(), seconds=DEADLINE_S)
 
         # Somebody puts the site into observe mode, and its visitors' opt-outs are counted and not honoured.
         site.write_text(good.replace("enforce", "observe"))
         gate.process.send_signal(signal.SIGHUP)
-        assert eventually(lambda: asked_for(gate, "/", "OptoutGateTrackersServedToOptOuts") in firing(listen))
+        assert eventually(
+            lambda: asked_for(gate, "/", "OptoutGateTrackersServedToOptOuts") in firing(listen), seconds=DEADLINE_S
+        )
         site.write_text(good)
         gate.process.send_signal(signal.SIGHUP)
 
         # The origin begins to answer in a coding that nobody can open, and the preference page's form is sent wrongly.
-        assert eventually(lambda: asked_for(gate, "/odd", "OptoutGatePagesNotRewritten") in firing(listen))
-        assert eventually(lambda: wrongly_sent(gate, "OptoutGatePreferencePageFailing") in firing(listen))
+        assert eventually(
+            lambda: asked_for(gate, "/odd", "OptoutGatePagesNotRewritten") in firing(listen), seconds=DEADLINE_S
+        )
+        assert eventually(
+            lambda: wrongly_sent(gate, "OptoutGatePreferencePageFailing") in firing(listen), seconds=DEADLINE_S
+        )
         assert eventually(lambda: firing(listen) == set(), seconds=DEADLINE_S)
 
         # The gate is killed.
         gate.stop(signal.SIGKILL)
-        assert eventually(lambda: firing(listen) == {"OptoutGateDown"})
+        assert eventually(lambda: firing(listen) == {"OptoutGateDown"}, seconds=DEADLINE_S)
     finally:
         process.terminate()
         process.wait(DEADLINE_S)

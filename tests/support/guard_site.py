@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from optout_gate.rewrite.guard import GuardConfig, import_map, source, worker_prologue
+from optout_gate.rewrite.guard import GuardConfig, denied_modules, source, worker_prologue
 from support.browsers import ARGUMENTS, CHROMIUM
 from support.guard_cases import FRAME, PAGE, WORKER, Channel
 from support.third_party import PIXEL, ThirdParty
@@ -62,6 +62,13 @@ IN = {
 }
 
 
+class Window(Protocol):
+    """What runs cases: a page of Playwright's, or :class:`support.firefox.Firefox`."""
+
+    def evaluate(self, expression: str, arg: Any = None) -> Any: ...
+    def wait_for_timeout(self, timeout: float) -> None: ...
+
+
 class Site:
     """The site; ``reports`` are the bodies that were posted to the report path."""
 
@@ -69,7 +76,8 @@ class Site:
         head = b""
         if guard is not None:
             head = b"<script src=/guard.js></script>" if external else b"<script>" + source(guard) + b"</script>"
-            head += b'<script type="importmap">' + import_map(modules_denied or guard.hosts, ("http",)) + b"</script>"
+            modules = modules_denied or guard.hosts
+            head += b"<script>" + denied_modules(modules, len(modules)) + b"</script>"
         self.head = head
         self.reports: list[str] = []
         self.pages: dict[str, tuple[str, bytes]] = {
@@ -87,7 +95,7 @@ class Site:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                kind, body = site.pages.get(self.path.split("?")[0], ("", b""))
+                kind, body = site.pages.get(self.path) or site.pages.get(self.path.split("?")[0], ("", b""))
                 self.send_response(200 if kind else 404)
                 self.send_header("Content-Type", kind or "text/plain")
                 self.send_header("Content-Length", str(len(body)))
@@ -140,7 +148,7 @@ def case_id(channel: Channel, realm: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in f"{realm} {channel.name}")
 
 
-def run_cases(page: Page, channels: Iterable[Channel], realm: str, host: str, port: int) -> list[str]:
+def run_cases(page: Window, channels: Iterable[Channel], realm: str, host: str, port: int) -> list[str]:
     """Run every channel that the realm has, at once; the answer is what was thrown into the callers."""
     cases = [{"id": case_id(c, realm), "js": c.js, "host": host, "port": port} for c in channels if realm in c.realms]
     where = {"prelude": IN_REALM, "cases": cases}
@@ -148,7 +156,7 @@ def run_cases(page: Page, channels: Iterable[Channel], realm: str, host: str, po
 
 
 def wait_for_calls(
-    page: Page, parties: Iterable[ThirdParty], wanted: int, *, patience_s: float, quiet_s: float
+    page: Window, parties: Iterable[ThirdParty], wanted: int, *, patience_s: float, quiet_s: float
 ) -> None:
     """Return when ``wanted`` calls have come in or, after ``patience_s``, none came for ``quiet_s``."""
     parties = tuple(parties)

@@ -9,7 +9,7 @@ import pytest
 
 from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import BURST, CHANNELS, MAX_BYTES, MAX_EVENTS
-from optout_gate.telemetry.metrics import MAX_BROWSER_PAIRS, Metrics
+from optout_gate.telemetry.metrics import MAX_BLOCKED_PAIRS, Metrics
 from support.asgi_call import ask
 from support.gates import gate
 
@@ -28,19 +28,21 @@ async def posted(body: bytes | object, to: OwnPages | None = None) -> tuple[int,
     return answer.status, told
 
 
-async def test_the_guards_report_is_told_event_by_event() -> None:
+async def test_the_guards_report_is_told_event_by_event_by_whose_the_rule_is() -> None:
     events = [
-        ["blocked", "test-ads", "img", 3],
-        ["leaked", "test-replay", "script", 1],
+        ["blocked", "ads.test", "img", 3],
+        ["leaked", "test-replay", "script", 1],  # by vendor, as older guards say it
         ["blocked", "unknown", "navigate", 1],
     ]
-    assert await posted({"v": 1, "events": events}) == (204, [tuple(event) for event in events])
+    told: list[tuple[Any, ...]] = [("blocked", "test-ads", "img", 3), *(tuple(event) for event in events[1:])]
+    assert await posted({"v": 1, "events": events}) == (204, told)
 
 
 @pytest.mark.parametrize(
     "event",
     [
         pytest.param(["blocked", "no-such-vendor", "img", 1], id="a-vendor-that-nobody-knows"),
+        pytest.param(["blocked", "secret.nobody.test", "img", 1], id="a-host-that-nobody-knows"),
         pytest.param(["blocked", "test-ads", "/secret/path", 1], id="a-channel-of-its-own"),
         pytest.param(["shouted", "test-ads", "img", 1], id="another-word"),
         pytest.param(["blocked", "test-ads", "img", 0], id="nothing"),
@@ -138,7 +140,7 @@ def test_forged_reports_cannot_make_series_without_end() -> None:
         for number in range(50):
             metrics.browser_said("blocked", f"vendor-{number}", channel, 1)
     [family] = [each for each in metrics.registry.collect() if each.name == "optout_gate_blocked_in_browser"]
-    assert len(family.samples) <= MAX_BROWSER_PAIRS + 1
+    assert len(family.samples) <= MAX_BLOCKED_PAIRS + 1
     assert sum(sample.value for sample in family.samples) == 50 * len(CHANNELS)
 
 

@@ -4,39 +4,35 @@ import json
 import re
 from dataclasses import replace
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
-from optout_gate.rewrite.guard import GuardConfig, import_map, source, version, worker_prologue
+from optout_gate.rewrite.guard import GuardConfig, denied_modules, source, version, worker_prologue
+from optout_gate.rewrite.hashed import SPREAD
 
 CONF = GuardConfig(
     hosts=("hotjar.com", "tracker.*", "connect.facebook.net"),
     patterns=(("facebook.com", "/tr"), ("www.example.com", "/a,b;c")),
     cookies=("_ga*", "_fbp"),
     storage=("_hj*",),
-    vendors={
-        "hotjar.com": "hotjar",
-        "connect.facebook.net": "meta-pixel",
-        "facebook.com/tr": "meta-pixel",
-        "_fbp": "meta-pixel",
-    },
-    surrogates={"meta-pixel": "fbevents"},
+    exceptions=("maps.hotjar.com", "facebook.com/trip"),
 )
 JAVASCRIPT = files("optout_gate.browser").joinpath("guard.js").read_text("utf-8")
 
 
-def configuration(script: bytes) -> dict[str, object]:
+def configuration(script: bytes) -> dict[str, Any]:
     loaded = json.loads(script[script.rindex(b"(self,") + len(b"(self,") : -2])
     assert isinstance(loaded, dict)
     return loaded
 
 
-def test_hosts_are_grouped_by_vendor_and_path_rules_are_held_apart() -> None:
+def test_names_are_hashes_and_rules_stand_by_host_with_exceptions_before_what_they_except() -> None:
     conf = configuration(source(CONF))
-    assert conf["h"] == "hotjar:hotjar.com;meta-pixel:connect.facebook.net;unknown:tracker.*"
-    assert conf["p"] == [["meta-pixel", "facebook.com/tr"], ["unknown", "www.example.com/a,b;c"]]
-    assert conf["c"] == "meta-pixel:_fbp;unknown:_ga*"
-    assert conf["s"] == {"meta-pixel": "fbevents"}
+    assert conf["m"] == [6, 6 * SPREAD, conf["m"][2]]  # three hosts, two cookies, a key
+    assert (conf["l"], conf["w"]) == ([3], 1)
+    assert conf["p"] == "facebook.com !/trip /tr maps.hotjar.com !/ www.example.com /a,b;c"
+    assert b"hotjar.com" not in source(CONF).replace(b"maps.hotjar.com", b"")
 
 
 def test_equal_decisions_are_equal_bytes() -> None:
@@ -61,7 +57,7 @@ def test_the_script_is_safe_inside_html() -> None:
         assert b"</script" not in script.lower()
         assert b"<!--" not in script.split(b"(self,")[-1]
         assert b"<script" not in script.split(b"(self,")[-1]
-    assert configuration(source(hostile))["p"] == [["unknown", "a.example/</script><!--\u2028"]]
+    assert configuration(source(hostile))["p"] == "a.example /</script><!--\u2028"
 
 
 def test_the_script_cannot_turn_into_html_comment_and_script_state() -> None:
@@ -88,20 +84,17 @@ def test_a_worker_in_strict_mode_stays_in_it(head: bytes, kept: bool) -> None:
     assert worker_prologue(CONF, head).startswith(b'"use strict";') is kept
 
 
-def test_the_import_map_fails_whole_hosts_and_leaves_out_what_it_cannot_say() -> None:
-    assert json.loads(import_map(CONF.hosts)) == {
-        "imports": {"https://hotjar.com/": None, "https://connect.facebook.net/": None}
-    }
-    assert json.loads(import_map(["a.example"], ("http", "https"))) == {
-        "imports": {"http://a.example/": None, "https://a.example/": None}
-    }
+def test_modules_are_denied_by_a_script_of_their_own_that_is_safe_in_html() -> None:
+    assert denied_modules(["a.example", "b.example"], 1) == (
+        b'self[Symbol.for("optout-gate")](["a.example","b.example"],1);'
+    )
+    assert b"<" not in denied_modules(["</script>"], 1)
 
 
-def test_what_would_tear_the_tables_is_refused() -> None:
-    with pytest.raises(ValueError, match="cut at"):
-        GuardConfig(hosts=("a.example;b.example",))
-    with pytest.raises(ValueError, match="not an id"):
-        GuardConfig(vendors={"a.example": "A vendor"})
+def test_what_would_tear_the_list_of_rules_is_refused() -> None:
+    for pattern in (("a.example", "/x y"), ("a.example", "x")):
+        with pytest.raises(ValueError, match="not a host and a path"):
+            GuardConfig(patterns=(pattern,))
 
 
 @pytest.mark.parametrize(

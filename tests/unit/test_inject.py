@@ -8,7 +8,7 @@ from optout_gate.rewrite.inject import PRESCAN_BYTES, declared_encoding
 from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 
 GUARD = re.compile(
-    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules)?( nonce="[^"]*")?></script>'
+    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules)?(?: data-marks)?( nonce="[^"]*")?></script>'
 )
 HTML = (b"Content-Type", b"text/html; charset=utf-8")
 UNLABELLED = (b"Content-Type", b"text/html")
@@ -164,6 +164,13 @@ def test_a_hostile_beginning_costs_no_time() -> None:
         assert sent(page)
 
 
+def test_a_browser_that_does_not_say_what_it_asks_for_is_told_to_mark_the_addresses_of_workers() -> None:
+    for lines, marks in (((OPTED_OUT,), True), ((OPTED_OUT, (b"Sec-Fetch-Dest", b"document")), False)):
+        exchange = gate_of_tests().open(request("/", *lines))
+        assert exchange is not None
+        assert (b" data-marks>" in drive(exchange, b"<!doctype html><p>", HTML)[1]) is marks
+
+
 # --- Content-Security-Policy.
 
 
@@ -196,6 +203,27 @@ def test_the_guard_gets_in_by_what_the_pages_policies_already_admit(policies: li
     assert b"".join(part or b"" for part in found.groups()) == attributes
     assert head.headers.values(b"content-security-policy") == policies
     assert exchange.report.unguarded is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        pytest.param(
+            b"script-src 'self' https://ads.test fonts.test", b"script-src 'self' fonts.test", id="no-import-map"
+        ),
+        pytest.param(
+            b"script-src 'nonce-abc' https://ads.test", b"script-src 'nonce-abc' https://ads.test", id="a-nonce"
+        ),
+    ],
+)
+def test_a_page_that_admits_the_guard_and_no_import_map_loses_denied_hosts_from_its_policy(
+    policy: bytes, left: bytes
+) -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    head, out = drive(exchange, b"<!doctype html><html><head><p>", HTML, (b"Content-Security-Policy", policy))
+    assert GUARD.search(out)
+    assert [b" ".join(each.split()) for each in head.headers.values(b"content-security-policy")] == [left]
 
 
 @pytest.mark.parametrize(
@@ -285,6 +313,15 @@ def test_a_locked_down_page_reaches_what_is_listed_and_what_it_names_and_is_allo
     assert b"bots.test" in sources  # security is loaded by scripts, too
     assert not {b"ads.test", b"who.test", b"speed.test"} & set(sources)
     assert b"report-uri /_optout/report" in policy
+
+
+def test_a_locked_down_page_reaches_whom_the_policy_allows_by_name_whatever_it_refers_to() -> None:
+    text = LOCKED.replace("always:", "allow: [test-fonts, cdn.nobody.test], always:")
+    exchange = gate(text.replace("LOCKDOWN", "lockdown: true")).open(request("/", OPTED_OUT))
+    assert exchange is not None
+    head, _ = drive(exchange, b"<!doctype html><p>", HTML)
+    policy = head.headers.values(b"content-security-policy")[0].decode()
+    assert {"fonts.test", "cdn.nobody.test", "*.cdn.nobody.test"} <= set(policy.split())
 
 
 def test_a_page_in_xml_goes_without_the_guard_and_is_counted() -> None:

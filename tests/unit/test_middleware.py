@@ -19,6 +19,7 @@ from optout_gate.http import Headers
 from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.choice import choice_of
 from optout_gate.report import Outcome, Report
+from support.asgi_call import ask
 from support.asgi_server import Exchanged, answering, body, exchange, scope_of, start
 from support.gates import OPTED_OUT, SITE, gate
 
@@ -441,6 +442,14 @@ async def test_a_report_is_made_of_every_exchange() -> None:
     assert [report.outcome for report in reports] == [Outcome.ENFORCED, Outcome.UNTOUCHED]
     assert reports[0].removals.counts.total() == 1
     assert reports[1].bytes_in == reports[1].bytes_out == len(PAGE)
+
+
+async def test_what_browsers_report_is_told_by_vendor() -> None:
+    told: list[tuple[str, str, str, int]] = []
+    app = OptOutGateMiddleware(answering(), gate(), on_browser_report=lambda *event: told.append(event))
+    report = b'{"v":1,"events":[["blocked","ads.test","img",2],["leaked","nobody.test","img",1]]}'
+    answer = await ask(app, "/_optout/report", method="POST", body=report)
+    assert (answer.status, told) == (204, [("blocked", "test-ads", "img", 2)])
 
 
 async def test_a_configuration_file_is_loaded_and_a_wrong_one_is_refused(tmp_path: Path) -> None:

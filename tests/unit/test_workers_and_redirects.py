@@ -42,6 +42,17 @@ def test_a_workers_script_comes_with_the_guard_in_front(asks: tuple[bytes, bytes
     )
 
 
+def test_a_worker_whose_address_the_guard_marked_is_one_where_the_browser_says_nothing() -> None:
+    kind = (b"Content-Type", b"text/javascript")
+    for lines, path, is_worker in (
+        ((), "/w.js?a=1&_optout=worker", True),
+        ((), "/w.js?a=1", False),
+        (((b"Sec-Fetch-Dest", b"script"),), "/w.js?_optout=worker", False),
+    ):
+        out = drive(opened(OPTED_OUT, *lines, path=path), SCRIPT, kind)[1]
+        assert (b"(function G(" in out) is is_worker
+
+
 def test_an_old_copy_of_a_workers_script_is_not_good_for_a_visitor_who_opted_out() -> None:
     exchange = opened(OPTED_OUT, AS_WORKER, (b"If-None-Match", b'"x"'), (b"Accept-Encoding", b"gzip, zstd"))
     assert b"if-none-match" not in exchange.request.headers

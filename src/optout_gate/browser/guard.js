@@ -6,24 +6,25 @@
 // become a request; it never looks for elements after the fact, because an image fetches before any
 // MutationObserver hears of it.
 //
-// House rules of this file. The server folds it to one line and shortens its local names (rewrite/guard.py): a
+// House rules of this file. The server folds it to one line and shortens its local names (rewrite/fold.py): a
 // comment has its line to itself, a statement ends in ';' or '}', a key has its colon right behind it and a
 // conditional's ':' a space before it, a regular expression follows an operator or a bracket; no template literals,
 // no keys without values, ASCII only, no literal end tag of script.
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //
-// conf (written by rewrite/guard.py): h hosts, c cookies, k storage keys, each as 'vendor:item,item;vendor:item';
-// p path rules as [vendor, 'host/path']; e hosts and paths that stay open below a denied one; s surrogate by vendor;
-// u surrogate prefix; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's
-// own host, where the realm's address does not say it.
+// conf (written by rewrite/guard.py): t hosts, '=cookie' and '#key' names as a table of hashes (rewrite/hashed.py), m its
+// number of entries, range and seed, l the lengths of the names that end in '*', w whether a host ends in '.*'; p path
+// rules 'host /path !/path host /path', where '!' stays open although something above it is denied; u the stand-in's
+// address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
+// the realm's address does not say it.
 (function G(win, conf, up) {
   'use strict';
   var MARK = win.Symbol.for('optout-gate');
   // A blank frame's window is reused by its first document: the prototypes stay, the document's listeners go.
   if (win[MARK]) { win[MARK](); return; }
 
-  var DEAD = 'about:invalid';
+  var DEAD = 'about:invalid', MARKED = '_optout=worker';
   var doc = win.document;
   var Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct;
   var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, isArray = win.Array.isArray;
@@ -33,7 +34,8 @@
   var split = un(StringP.split), lower = un(StringP.toLowerCase), keysOf = Obj.keys;
   var URL_ = win.URL, Promise_ = win.Promise, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
   var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_);
-  var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse;
+  var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify;
+  var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromCode = win.String.fromCharCode;
   var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
   var listen = un(win.EventTarget.prototype.addEventListener);
   var nothing = function () {};
@@ -55,12 +57,9 @@
     var counts = Obj.create(null), waiting = 0, sampled = win.Math.random() < conf.n;
     var beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
     function flush() {
-      var body = '', k, words;
+      var body = '', k;
       // By hand: a page's Array.prototype.toJSON (it exists) must not shape the report.
-      for (k in counts) {
-        words = split(k, ' ');
-        body += (body && ',') + '["' + words[0] + '","' + words[1] + '","' + words[2] + '",' + counts[k] + ']';
-      }
+      for (k in counts) body += (body && ',') + k + counts[k] + ']';
       counts = Obj.create(null);
       waiting = 0;
       if (!body) return;
@@ -70,42 +69,50 @@
         else apply(fetch_, win, [conf.r, { method: 'POST', body: body, keepalive: true, credentials: 'omit', mode: 'no-cors' }]);
       } catch (e) { nothing(); }
     }
-    function tell(what, vendor, channel) {
-      var k = what + ' ' + vendor + ' ' + channel;
+    function tell(what, rule, channel) {
+      var k = '["' + what + '",' + quote(rule) + ',"' + channel + '",';
       if (!sampled) return;
       counts[k] = (counts[k] || 0) + 1;
       // A worker is not told when its page is left.
       if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
-    function table(text, each) {
-      var groups = split(text, ';'), i, j, at, items;
-      for (i = 0; i < groups.length; i++) {
-        at = indexOf(groups[i], ':');
-        items = at < 0 ? [] : split(slice(groups[i], at + 1), ',');
-        for (j = 0; j < items.length; j++) each(items[j], slice(groups[i], 0, at));
+    var o = { tell: tell, flush: flush, natives: new win.WeakMap() };
+    // Read when the first address of another host is met. The table holds the gaps between sorted hashes, their high
+    // digits first and then two low ones for each; a digit from 0 to 63 is a character from '=' on, or '}' for the backslash.
+    o.read = function () {
+      var t = conf.t, n = conf.m[0], i = 0, j = t.length - 2 * n, k, v = 0, d, rules, digit = Obj.create(null);
+      o.paths = Obj.create(null);
+      o.stars = conf.w;
+      split(conf.p, ' ').forEach(function (word) {
+        var open = word[0] === '!';
+        if (word[0] !== '/' && !open) {
+          rules = o.paths[word] = [word];
+          if (indexOf(word, '.*') > 0) o.stars = 1;
+        } else rules.push([open ? slice(word, 1) : word, open ? '-' : rules[0] + word, null]);
+      });
+      for (k = 0; k < 64; k++) digit[fromCode(k === 31 ? 125 : k + 61)] = k;
+      o.table = new win.Uint32Array(n);
+      for (k = 0; k < n; k++) {
+        do {
+          d = digit[t[i++]];
+          v += d * 4096;
+        } while (d === 63);
+        o.table[k] = v += digit[t[j++]] * 64 + digit[t[j++]];
       }
-    }
-    var o = { hosts: Obj.create(null), paths: Obj.create(null), tell: tell, flush: flush, natives: new win.WeakMap() };
-    table(conf.h, function (host, vendor) {
-      o.hosts[host] = vendor;
-      if (indexOf(host, '.*') > 0) o.stars = true;
-    });
-    conf.p.forEach(function (row) {
-      var at = indexOf(row[1], '/'), host = slice(row[1], 0, at);
-      (o.paths[host] = o.paths[host] || []).push([row[1], row[0], null]);
-      if (indexOf(host, '.*') > 0) o.stars = true;
-      o.mixed = true;
-    });
-    // What stays open below a denied host: '-' ends the search with nobody denied.
-    conf.e.forEach(function (open) {
-      var at = indexOf(open, '/'), host = at < 0 ? open : slice(open, 0, at);
-      if (indexOf(host, '.*') > 0) o.stars = true;
-      if (at < 0) o.hosts[host] = '-';
-      else {
-        (o.paths[host] = o.paths[host] || []).unshift([open, '-', null]);
-        o.mixed = true;
+    };
+    o.denied = function (name) {
+      var n = conf.m[0], h = conf.m[2], i, k;
+      if (!o.table) o.read();
+      for (i = 0; i < name.length; i++) h = imul(h ^ charCode(name, i), 16777619);
+      h = imul(h ^ h >>> 15, 739982445);
+      h = ((h ^ h >>> 13) >>> 0) % conf.m[1];
+      for (i = 0; i < n;) {
+        k = i + n >>> 1;
+        if (o.table[k] < h) i = k + 1;
+        else n = k;
       }
-    });
+      return o.table[i] === h;
+    };
     // The site's own host and what stands under it are never a third party.
     o.mine = conf.o || win.location.hostname.replace(/^www\./, '');
     var script = doc && doc.currentScript;
@@ -113,21 +120,23 @@
     o.script = script;
     o.me = script && script.src || '';
     o.nonce = script && script.nonce || '';
+    o.marks = script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0;
+    o.modules = o.me && script.hasAttribute('data-modules');
     return o;
   })();
-  var hosts = own.hosts, paths = own.paths, natives = own.natives;
-  function stop(vendor, channel) { own.tell('blocked', vendor, channel); return vendor; }
+  var natives = own.natives, denied = own.denied;
+  function stop(rule, channel) { own.tell('blocked', rule, channel); return rule; }
 
-  // ---- bad(url): the vendor that is denied, or ''.
+  // ---- bad(url): the rule that denies it, or ''. Whose rule that is, the gate knows.
   var seen = Obj.create(null), seenCount = 0;
   function pathRule(rules, target) {
     var i, r;
     if (target === true) return '+';
-    for (i = 0; i < rules.length; i++) {
+    for (i = 1; i < rules.length; i++) {
       r = rules[i];
       // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
       if (!r[2]) {
-        r[2] = new win.RegExp('^' + split(slice(r[0], indexOf(r[0], '/')), '*').map(function (s) {
+        r[2] = new win.RegExp('^' + split(r[0], '*').map(function (s) {
           return s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
         }).join('.*') + (exec(/[a-z\d]$/i, r[0]) ? '(?![\\w-])' : ''));
       }
@@ -136,20 +145,23 @@
     return '';
   }
   function walk(host, end, target) {
-    var v, at;
+    var v, at, rules;
     for (;;) {
-      v = (target && paths[host + end] ? pathRule(paths[host + end], target) : '') || hosts[host + end];
-      if (v) return v;
       at = indexOf(host, '.');
-      if (at < 0) return '';
+      rules = own.paths[host + end];
+      v = rules ? pathRule(rules, target) : '';
+      // No host of the table has one label alone, and most have no '.*'.
+      if (!v && (end ? conf.w : at > 0) && denied(host + end)) v = host + end;
+      if (v || at < 0) return v;
       host = slice(host, at + 1);
     }
   }
   // `target` is the path and query, or true when any rule of the host counts.
-  function vendorOf(host, target) {
+  function ruleOf(host, target) {
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
     if (own.mine && (host === own.mine || slice(host, -own.mine.length - 1) === '.' + own.mine)) return '';
+    if (!own.table) own.read();
     var v = walk(host, '', target), m;
     if (!v && own.stars) {
       // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
@@ -167,12 +179,12 @@
     m = exec(/^[\0- ]*(?:[\\\/][\t\r\n]*[\\\/]|([a-z][\w+.\t\r\n-]*):)/i, url);
     if (!m) return '';
     v = '';
-    if ((u = m[1] && exec(/^(?:stun|turn)s?:([^:?]+)/i, url))) v = vendorOf(u[1], '');
+    if ((u = m[1] && exec(/^(?:stun|turn)s?:([^:?]+)/i, url))) v = ruleOf(u[1], '/');
     else {
       try {
         u = new URL_(url, doc ? baseURI(win.document) : win.location.href);
         scheme = hrefScheme(u);
-        if (exec(/^(?:http|ws)s?:$/, scheme)) v = vendorOf(hrefHost(u), own.mixed ? hrefPath(u) + hrefQuery(u) : '');
+        if (exec(/^(?:http|ws)s?:$/, scheme)) v = ruleOf(hrefHost(u), hrefPath(u) + hrefQuery(u));
       } catch (e) { v = ''; }
     }
     if (url.length < 2048) {
@@ -188,9 +200,8 @@
   }
   function safeScript(url, channel) {
     var v = bad(url);
-    if (!v) return url;
-    stop(v, channel);
-    return conf.s[v] ? conf.u + conf.s[v] + '.js' : DEAD;
+    // The gate knows whether the vendor has a stand-in; where it has none, the script fails as from a server that is down.
+    return v ? conf.u + encode(stop(v, channel)) : url;
   }
 
   // ---- Text that holds URLs: cleaners give back the very string when there is nothing to do.
@@ -209,7 +220,7 @@
     var re = /[\\\/]{2}([^\\\/?#"'\s<>),]*)([\t\r\n]?)/g, m;
     if (exec(/(?:https?|wss?):(?!\/\/)|[\\\/][\t\r\n]+[\\\/]/i, s)) return false;
     while ((m = exec(re, s))) {
-      if (m[1] && (m[2] || exec(/[^\w.:-]/, m[1]) || vendorOf(split(m[1], ':')[0], true))) return false;
+      if (m[1] && (m[2] || exec(/[^\w.:-]/, m[1]) || ruleOf(split(m[1], ':')[0], true))) return false;
     }
     return true;
   }
@@ -271,7 +282,7 @@
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
     var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.me ? ' src="' + own.me + '">' : '>');
+    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules ? ' data-modules' : '') + (own.me ? ' src="' + own.me + '">' : '>');
     return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
   }
   function workerText(s) {
@@ -313,7 +324,11 @@
     var v = bad(url);
     // Another host's script is refused with an exception anyway, whoever that host is; a server that is down is not.
     if (v) stop(v, 'worker');
-    return exec(/^[\0- ]*data:/i, url) ? guardedData(url, false) : guardedBlob(url, false);
+    if (exec(/^[\0- ]*data:/i, url)) return guardedData(url, false);
+    if (!own.marks || exec(/^[\0- ]*blob:/i, url)) return guardedBlob(url, false);
+    // The browser will not say that it asks for a worker, so the address does.
+    v = exec(/^([^#]*)([^]*)$/, url);
+    return v[1] + (indexOf(v[1], '?') < 0 ? '?' : '&') + MARKED + v[2];
   }
 
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
@@ -565,7 +580,8 @@
     return apply(f, self, list.length ? [list] : args);
   });
   method(proto('Worklet'), 'addModule', refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); }));
-  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', DEAD); }));
+  // Not about:invalid, on which a synchronous request in a worker never ends in Firefox.
+  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', 'blob:invalid'); }));
   method(proto('Navigator'), 'sendBeacon', function (f, self, args) {
     var v = args.length && bad(args[0] = '' + args[0]);
     if (!v) return apply(f, self, args);
@@ -576,11 +592,7 @@
     var i;
     for (i = 0; i < args.length; i++) {
       arg(args, i, function (s) {
-        var t = safeScript(s, 'import');
-        if (t === DEAD) {
-          throw new DOMException_("Failed to execute 'importScripts' on 'WorkerGlobalScope': The script at '" + s + "' failed to load.", 'NetworkError');
-        }
-        return t;
+        return safeScript(s, 'import');
       });
     }
     return apply(f, self, args);
@@ -637,24 +649,16 @@
       speak(owner, 'globalPrivacyControl', desc({ get globalPrivacyControl() { return true; } }, 'globalPrivacyControl'));
     })(proto('Navigator') || proto('WorkerNavigator'));
   }
-  function names(text) {
-    var exact = Obj.create(null), starts = [];
-    split(text, ';').forEach(function (group) {
-      var at = indexOf(group, ':'), vendor = slice(group, 0, at);
-      if (at > 0) {
-        split(slice(group, at + 1), ',').forEach(function (n) {
-          if (n[n.length - 1] === '*') starts.push([slice(n, 0, -1), vendor]);
-          else exact[n] = vendor;
-        });
-      }
-    });
-    return function (n) {
-      if (exact[n]) return exact[n];
-      for (var i = 0; i < starts.length; i++) if (slice(n, 0, starts[i][0].length) === starts[i][0]) return starts[i][1];
-      return '';
-    };
+  function badName(n) {
+    if (denied(n)) return n;
+    for (var i = 0; i < conf.l.length && conf.l[i] < n.length; i++) {
+      var start = slice(n, 0, conf.l[i] + 1) + '*';
+      if (denied(start)) return start;
+    }
+    return '';
   }
-  var badCookie = names(conf.c), badKey = names(conf.k);
+  function badCookie(n) { return badName('=' + n); }
+  function badKey(n) { return badName('#' + n); }
   setter(proto('Document'), 'cookie', function (f, self, args) {
     var s = args[0] = '' + args[0], v = badCookie(exec(/^\s*([^=;]*?)\s*(?:[=;]|$)/, s)[1]), m;
     // Taking a cookie away is always allowed.
@@ -874,8 +878,8 @@
     });
   });
 
-  // ---- Style sheets. CSSStyleDeclaration has no accessors for its properties, but one that we define wins.
-  var StyleP = proto('CSSStyleDeclaration'), setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
+  // ---- Style sheets. Where a declaration has no accessors for its properties, one that we define wins; else it is wrapped.
+  var StyleP = proto('CSSStyleDeclaration'), OwnStyleP = proto('CSSStyleProperties') || proto('CSS2Properties') || StyleP, setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
   [
     'CSSStyleSheet insertRule replace replaceSync', 'CSSGroupingRule insertRule', 'CSSStyleRule insertRule', 'CSSKeyframesRule appendRule'
   ].forEach(function (row) {
@@ -907,17 +911,16 @@
     'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
     'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
     '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
-    if (!(dashed in doc.documentElement.style) && dashed !== 'src') return;
-    var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); });
+    if (dashed !== 'src' && !win.CSS.supports(dashed, 'inherit')) return;
+    var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); }), found = desc({
+      get x() { return apply(getProperty, this, [dashed]); },
+      set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
+    }, 'x');
+    // for-in does not show the dashed names in browsers.
+    found.enumerable = false;
     [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
-      if (desc(StyleP, name)) return;
-      var d = desc({
-        get x() { return apply(getProperty, this, [dashed]); },
-        set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
-      }, 'x');
-      // for-in does not show the dashed names in browsers.
-      d.enumerable = false;
-      speak(StyleP, name, d);
+      if (!desc(OwnStyleP, name)) speak(OwnStyleP, name, found);
+      else if (desc(OwnStyleP, name).get !== found.get) setter(OwnStyleP, name, styled);
     });
   });
 
@@ -1004,7 +1007,10 @@
     listen(root, 'submit', onSubmit, true);
     if (conf.x) listen(root, 'click', onClick, true);
   }
-  function attach() { hear(win.document); }
+  function attach(list, common) {
+    if (isArray(list)) modules(list, common);
+    else hear(win.document);
+  }
   // load and submit do not leave a shadow tree.
   method(ElementP, 'attachShadow', function (f, self, args) {
     var root = apply(f, self, args);
@@ -1028,10 +1034,11 @@
     var v = e.disposition === 'enforce' && bad(e.blockedURI);
     if (v) stop(v, 'csp');
   });
-  // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The element says whether the
-  // page's policy lets us add one. A second map is merged since Chromium 133 (which also brought moveBefore); where the
-  // first one is the only one, the page's own comes before ours. Chromium takes some 20 us for each host of a map, so
-  // only vendors with a surrogate, which are the common ones, are in it at once; the rest follows while the page idles.
+  // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The hosts come in a script of
+  // their own, for which the page need not wait and its load event does; our element says whether the page's policy lets
+  // us add a map. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
+  // only one, the page's own comes before ours. Chromium takes some 20 us for each host, so only the common ones are in it
+  // at once, and the rest follows while the page idles.
   function denyModules(list) {
     var el = doc.createElement('script'), imports = {}, i;
     for (i = 0; i < list.length; i++) {
@@ -1043,26 +1050,23 @@
     apply(setText, el, [win.JSON.stringify({ imports: imports })]);
     (doc.head || doc.documentElement).appendChild(el).remove();
   }
-  function modules() {
-    var first = [], rest = [], idle = win.requestIdleCallback, host;
-    for (host in hosts) {
-      // A key of the map means its very host; where some of it stays open, all of it does.
-      if (hosts[host] !== '-' && indexOf(host, '*') < 0 && !(paths[host] && paths[host][0][1] === '-')) (conf.s[hosts[host]] ? first : rest).push(host);
-    }
+  function modules(list, common) {
+    var idle = win.requestIdleCallback;
     function more() {
-      denyModules(rest.splice(0, 50));
-      if (rest.length) apply(idle, win, [more]);
+      denyModules(list.splice(0, 50));
+      if (list.length) apply(idle, win, [more]);
     }
     if (win.chrome && ElementP.moveBefore) {
-      denyModules(first);
-      if (rest.length) listen(win, 'load', function () { apply(idle, win, [more]); });
-    } else {
-      listen(doc, 'readystatechange', function () {
-        if (readyState(doc) === 'interactive' && !doc.querySelector('script[type=importmap]')) denyModules(first);
-      });
-    }
+      denyModules(list.splice(0, common));
+      if (list.length) apply(idle, win, [more]);
+    } else if (!doc.querySelector('script[type=importmap]')) denyModules(list.splice(0, common));
   }
-  if (own.script && own.script.hasAttribute('data-modules')) modules();
+  if (own.modules) {
+    var loader = doc.createElement('script');
+    loader.src = own.me.replace('guard', 'modules');
+    if (own.nonce) loader.nonce = own.nonce;
+    (doc.head || doc.documentElement).appendChild(loader).remove();
+  }
   // Frameworks that hydrate the whole document count elements: nothing of ours stays among the page's.
   if (own.script) own.script.remove();
   listen(win, 'pagehide', own.flush);

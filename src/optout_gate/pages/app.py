@@ -20,7 +20,7 @@ from optout_gate.pages.reports import Reports, Told
 from optout_gate.policy.texts import preferred
 from optout_gate.report import OUTCOME_FIELD, Outcome
 from optout_gate.rewrite import modules, surrogates
-from optout_gate.rewrite.guard_rules import GUARD_PATH, REPORT_PATH
+from optout_gate.rewrite.guard_rules import BY_RULE, GUARD_PATH, MODULES_PATH, REPORT_PATH
 from optout_gate.rewrite.neutral import FORM, PREFIX
 from optout_gate.telemetry.choices import ChoiceMetrics
 
@@ -73,6 +73,7 @@ class OwnPages:
                 Route(f"{PREFIX}/m/{{version}}/{{names}}.js", self._module, methods=["GET"]),
                 Route(FORM, self._not_sent, methods=["GET", "POST"]),
                 Route(GUARD_PATH, self._guard, methods=["GET"]),
+                Route(MODULES_PATH, self._guard, methods=["GET"]),
                 Route(mirror.PATH, self._mirror, methods=["GET"]),
                 Route(REPORT_PATH, self._report, methods=["POST"]),
                 Route(preferences.PATH, self._preferences, methods=["GET"]),
@@ -133,6 +134,9 @@ class OwnPages:
     async def _surrogate(self, request: Request) -> Response:
         """Answer in place of a denied vendor with what the element or call that asked survives."""
         name = request.path_params["name"]
+        if name == BY_RULE:
+            rule = self._gate().catalog.by_rule(request.query_params.get("rule", ""))
+            name = rule.vendor.surrogate if rule is not None else None
         if name not in surrogates.names():
             return Response("No such stand-in.\n", 404, media_type="text/plain", headers={"Cache-Control": "no-store"})
         current = request.query_params.get("v") == surrogates.version(name)
@@ -167,7 +171,9 @@ class OwnPages:
 
     async def _guard(self, request: Request) -> Response:
         site = self._gate().site_for(request_of(request.scope).host)
-        return guard.serve(request, site.guards) if site is not None else Response(status_code=421)
+        if site is None:
+            return Response(status_code=421)
+        return await guard.serve(request, site.guards, MODULES_PATH if "modules" in request.url.path else GUARD_PATH)
 
     async def _mirror(self, request: Request) -> Response:
         return mirror.serve()

@@ -1,5 +1,6 @@
-"""The guard's script over HTTP: one address per version, kept by browsers and caches for ever."""
+"""The guard's two scripts over HTTP: one address per version each, kept by browsers and caches for ever."""
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,8 +15,8 @@ _HEADERS = {
 }
 
 
-def serve(request: Request, guards: Guards) -> Response:
-    """Return the script, in the best coding that the browser takes.
+async def serve(request: Request, guards: Guards, path: str) -> Response:
+    """Return the script that belongs at ``path``, in the best coding that the browser takes.
 
     A version that is not this one (a page from before a reload, a worker process that has yet to reload) gets the
     script at work as well, but kept for no time: the right one belongs under another address.
@@ -25,11 +26,12 @@ def serve(request: Request, guards: Guards) -> Response:
     current = version == guard.version
     headers = {**_HEADERS, "Cache-Control": _FOR_EVER if current else "no-store"}
     offered = _codings(request.headers.get("accept-encoding", ""))
-    if "br" in offered:
-        return Response(guard.brotlied, headers={**headers, "Content-Encoding": "br"})
-    if "gzip" in offered:
-        return Response(guard.gzipped, headers={**headers, "Content-Encoding": "gzip"})
-    return Response(guard.script, headers=headers)
+    coding = next((each for each in ("br", "gzip") if each in offered), "identity")
+    # Off the event loop: Brotli takes its time over the first one.
+    scripts = await run_in_threadpool(lambda: guard.compressed)
+    if coding != "identity":
+        headers["Content-Encoding"] = coding
+    return Response(scripts[coding][path], headers=headers)
 
 
 def _codings(value: str) -> frozenset[str]:

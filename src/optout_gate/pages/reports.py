@@ -1,6 +1,6 @@
 """What visitors' browsers report: what the guard stopped, what got out, and what a policy refused.
 
-Anyone may post here, so nothing that comes in is believed further than its shape: a vendor must be the catalogue's, a
+Anyone may post here, so nothing that comes in is believed further than its shape: a rule must be the catalogue's, a
 channel one of :data:`CHANNELS`, a count small; the rest is dropped. A report names no visitor and no address; of a CSP
 report, in which browsers write the page's address, only the blocked host is looked at, and forgotten.
 
@@ -148,13 +148,24 @@ def _events(report: Any, catalog: Catalog) -> Iterator[Event]:
             if each.get("type") == "csp-violation":
                 yield from _violation(each["body"].get("blockedURL"), each["body"].get("disposition"), catalog)
     elif isinstance(report, dict) and report.get("v") == 1:
-        for what, vendor, channel, count in report["events"]:
+        for what, denied_by, channel, count in report["events"]:
             if what not in ("blocked", "leaked") or not isinstance(count, int) or isinstance(count, bool):
                 continue
-            if (vendor in catalog.vendors or vendor == UNKNOWN_VENDOR) and channel in CHANNELS and count > 0:
+            vendor = _vendor_of(denied_by, catalog)
+            if vendor is not None and channel in CHANNELS and count > 0:
                 yield what, vendor, channel, min(count, MAX_COUNT)
     else:
         raise ValueError("not a report")
+
+
+def _vendor_of(denied_by: object, catalog: Catalog) -> str | None:
+    """Return the vendor of a rule; a vendor's id is what guards named before they carried hashes."""
+    if not isinstance(denied_by, str):
+        raise TypeError("a rule is a text")
+    if denied_by == UNKNOWN_VENDOR or denied_by in catalog.vendors:
+        return denied_by
+    rule = catalog.by_rule(denied_by)
+    return rule.vendor.vendor if rule is not None else None
 
 
 def _violation(blocked: object, disposition: object, catalog: Catalog) -> Iterator[Event]:

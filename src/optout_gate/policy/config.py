@@ -216,6 +216,10 @@ class PolicyConfig(Part):
     informed_consent: InformedConsent = Field(
         InformedConsent.IGNORE, description="whether a later consent, given in knowledge of the signal, overrides it"
     )
+    strict: bool = Field(
+        False, description="in the browser, also cancel moves that cannot be judged: of blank frames, of the whole tab"
+    )
+    sample_rate: float = Field(1.0, ge=0, le=1, description="share of pages whose guard reports what it stopped")
     notice: Notice | None = Field(None, description="a privacy notice, compiled into what is denied")
 
     @property

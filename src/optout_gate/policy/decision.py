@@ -105,8 +105,10 @@ class Policy:
         self.honors_informed_consent = config.informed_consent is InformedConsent.HONOR
         self._overrides: Mapping[str, Action] = dict(config.vendors)
         self.unknown = config.unknown
+        self.strict = config.strict
+        self.sample_rate = config.sample_rate
         self.allows_hosts = frozenset(name for name in config.allow if "." in name)
-        self._allowed_vendors = frozenset(name for name in config.allow if "." not in name)
+        self.allows_vendors = frozenset(name for name in config.allow if "." not in name)
         rules = [PathRule(pattern, self.denied, "denied for everyone") for pattern in config.always]
         if config.notice is not None:
             rules += [PathRule(*floor) for floor in config.notice.floors()]
@@ -180,7 +182,7 @@ class Policy:
 
     def _answer(self, vendor: Vendor, denied: frozenset[Purpose]) -> Answer:
         chief = vendor.purposes[0]
-        if vendor.vendor in self._allowed_vendors:
+        if vendor.vendor in self.allows_vendors:
             return Answer(Action.ALLOW, chief, f"policy {self.name!r} allows it by name")
         override = self._overrides.get(vendor.vendor)
         if override is Action.RESTRICT and vendor.restricted is None:

@@ -79,6 +79,14 @@ def admission(headers: Headers, *, page_url: str, path: str) -> Admission | None
     return next((each for each in found if each.inline), found[0] if found else None)
 
 
+def admits_no_import_map(headers: Headers, *, page_url: str, path: str) -> bool:
+    """Return True for a page whose policies let the guard in and no inline script, which an import map is."""
+    if FIELD not in headers:
+        return False
+    admitted = admission(headers, page_url=page_url, path=path)
+    return admitted is not None and not admitted.inline
+
+
 def _governing(policy: Policy) -> list[str] | None:
     return next((policy[name] for name in _GOVERNING if name in policy), None)
 
@@ -137,7 +145,7 @@ def _matches(word: str, scheme: str, host: str, port: int | None, path: str) -> 
 def without_denied(headers: Headers, judge: Judge) -> Headers:
     """Return the headers with denied vendors' hosts taken out of the page's own policies, which tightens them.
 
-    For a page that admits no guard: by what its own policy lists, its scripts would reach them.
+    For a page that admits no guard, or no import map: by what its own policy lists, its scripts would reach them.
     """
     out: list[Pair] = []
     for name, value in headers:

@@ -3,8 +3,7 @@
 The guard is the same function in four places (a document, a worker, a ``srcdoc`` or ``blob:`` document, a window
 that a script opened), and the last two are made in the browser by writing the function's own text in front of what
 the page made. So it has to survive on one line, inside HTML and inside a string: the source
-keeps to a few rules (its own head lists them), and :func:`source` drops comments and spaces, shortens local names and
-joins the lines. It is a fold and not a compiler: statement for statement, what stands in the repository is what runs.
+keeps to a few rules (its own head lists them), and :mod:`optout_gate.rewrite.fold` makes one line of it.
 
 The configuration travels as JSON in which every ``<`` is escaped, so that neither ``</script`` nor ``<!--`` can
 occur, and everything beyond ASCII, so that U+2028 cannot end a line.
@@ -12,20 +11,17 @@ occur, and everything beyond ASCII, so that U+2028 cannot end a line.
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from itertools import pairwise, product
-from string import ascii_letters
-from types import MappingProxyType
+
+from optout_gate.rewrite.fold import fold
+from optout_gate.rewrite.hashed import hashed
 
 UNKNOWN_VENDOR = "unknown"
-"""What a report says of a host that :attr:`GuardConfig.vendors` does not name."""
-
-_WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
+"""What the guard says of what it stopped without knowing where it led."""
 
 _USE_STRICT = re.compile(rb"""(?:\xef\xbb\xbf)?(?:\s|//[^\n]*\n|/\*.*?\*/)*(["'])use strict\1""", re.DOTALL)
 """A directive prologue. Anything but white space and comments in front of it makes it an ordinary string."""
@@ -47,11 +43,12 @@ class GuardConfig:
     """Names of cookies that page scripts may not set; a final ``*`` is any ending."""
     storage: tuple[str, ...] = ()
     """``localStorage`` keys, likewise."""
-    vendors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Vendor id of a host, of a ``host/path`` and, where known, of a cookie or storage name; for reports."""
-    surrogates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Name of the stand-in script of a vendor that has one; its script loads get that instead of an error."""
-    surrogate_prefix: str = "/_optout/s/"
+    innocent: tuple[str, ...] = ()
+    """Hosts that are known and not denied: none of them is ever taken for a denied one (:mod:`optout_gate.rewrite.hashed`)."""
+    common: frozenset[str] = frozenset()
+    """Hosts of the vendors that most sites use: the first whose modules are failed (``guard_rules``)."""
+    stand_in: str = "/_optout/s/for.js?rule="
+    """Where a denied script's stand-in is, up to the rule that denies it."""
     report_path: str = "/_optout/report"
     gpc: bool = True
     """Make ``navigator.globalPrivacyControl`` true."""
@@ -61,12 +58,9 @@ class GuardConfig:
     """Share of pages that report, from 0 to 1."""
 
     def __post_init__(self) -> None:
-        wrong = [id for id in (*self.vendors.values(), *self.surrogates.values()) if not _WORD.match(id)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not an id: expected lower-case words joined by '-'")
-        split = [name for name in (*self.hosts, *self.cookies, *self.storage) if re.search(r"[,; ]", name)]
+        split = [host + path for host, path in self.patterns if not path.startswith("/") or " " in host + path]
         if split:
-            raise ValueError(f"{split[0]!r} holds a character that the guard's tables are cut at")
+            raise ValueError(f"{split[0]!r} is not a host and a path, which the guard's list of rules is cut at")
 
 
 def source(conf: GuardConfig) -> bytes:
@@ -88,15 +82,13 @@ def worker_prologue(conf: GuardConfig, head: bytes = b"") -> bytes:
     return directive + source(conf)
 
 
-def import_map(hosts: Iterable[str], schemes: Iterable[str] = ("https",)) -> bytes:
-    """Return the JSON of an import map that fails every module of the hosts, with an ordinary TypeError.
+def denied_modules(hosts: Sequence[str], at_once: int) -> bytes:
+    """Return the script that has the guard fail every module of the hosts, the first of them before anything else.
 
-    Its keys are URL prefixes: a subdomain has to be listed to be stopped, and ``name.*`` cannot be written at all.
-    A page on https needs no entry for http, whose modules are mixed content there. Keep the list short: Chromium
-    takes several times as long to read the map as to install the guard (``bench/guard.py``).
+    An import map does it, whose keys are URL prefixes: they take names and not hashes, a subdomain has to be listed to be
+    stopped, and ``name.*`` cannot be written at all. It is a script of its own, because a page need not wait for it.
     """
-    denied = {f"{scheme}://{host}/": None for host in hosts if "*" not in host for scheme in schemes}
-    return _json({"imports": denied})
+    return b'self[Symbol.for("optout-gate")](%b,%d);' % (_json(list(hosts)), at_once)
 
 
 def version(conf: GuardConfig) -> str:
@@ -104,102 +96,24 @@ def version(conf: GuardConfig) -> str:
     return sha256(source(conf)).hexdigest()[:16]
 
 
-_TOKEN = re.compile(
-    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-    # A slash after an operator or an opening bracket begins a regular expression, elsewhere it divides.
-    r"""|(?P<regex>(?<=[(\[!,=:?&|] )/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*|(?<=[(\[!])/(?:[^/\\\[]|\\.|\[(?:[^\]\\]|\\.)*\])+/[a-z]*)"""
-    r"""|(?P<member>\.\s?[A-Za-z_$][\w$]*|[A-Za-z_$][\w$]*(?=:)|\d[\w.]*)"""
-    r"""|(?P<name>[A-Za-z_$][\w$]*)"""
-    r"""|(?P<space>\s+)"""
-    r"""|(?P<other>.)""",
-    re.DOTALL,
-)
-_KEPT = frozenset(
-    [
-        "G",
-        "arguments",
-        "array",
-        "undefined",
-        "parseInt",
-        "Array",
-        "break",
-        "case",
-        "catch",
-        "continue",
-        "default",
-        "delete",
-        "else",
-        "false",
-        "finally",
-        "for",
-        "function",
-        "get",
-        "if",
-        "in",
-        "instanceof",
-        "new",
-        "null",
-        "return",
-        "set",
-        "switch",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typeof",
-        "var",
-        "void",
-        "while",
-        "x",
-        "globalPrivacyControl",
-    ]
-)
-"""Names that are not the guard's own: the language's, two globals, and what its accessors are called."""
-
-
 @cache
 def _folded() -> bytes:
-    """Return the function alone, on one line, its local names shortened.
-
-    Why shorten at all: a visitor pays for every byte, and blank frames and workers carry the text again. A name is
-    local when it is no member and no key; each has one short form wherever it stands, so scopes need no analysis.
-    """
-    lines = (line.strip() for line in files("optout_gate.browser").joinpath("guard.js").read_text("ascii").splitlines())
-    code = " ".join(line for line in lines if line and not line.startswith("//"))
-    tokens = [(match.lastgroup, match[0]) for match in _TOKEN.finditer(code)]
-    uses = Counter(text for kind, text in tokens if kind == "name" and text not in _KEPT)
-    short = dict(zip((name for name, _ in uses.most_common()), _short_names(), strict=False))
-    folded: list[str] = []
-    for (kind, text), (_, after) in pairwise([*tokens, ("other", ";")]):
-        if kind == "space":
-            between = folded[-1][-1] + after[0]
-            # A space counts between two words, and between two signs that would make one operator.
-            if re.fullmatch(r"[\w$]{2}", between) or between in ("++", "--"):
-                folded.append(" ")
-        else:
-            folded.append(short.get(text, text) if kind == "name" else text)
-    return "".join(folded).encode("ascii")
-
-
-def _short_names() -> Iterator[str]:
-    """Yield a, b, ... Z, aa, ab, ...: every name that the guard does not need as it stands."""
-    for length in (1, 2):
-        for letters in product(ascii_letters, repeat=length):
-            if (name := "".join(letters)) not in _KEPT and name not in ("do", "as", "is", "of"):
-                yield name
+    """Return the function alone, on one line."""
+    return fold(files("optout_gate.browser").joinpath("guard.js").read_text("ascii"), keep="G").encode("ascii")
 
 
 def _configuration(conf: GuardConfig) -> bytes:
-    vendors = conf.vendors
+    names = [*conf.hosts, *(f"={name}" for name in conf.cookies), *(f"#{name}" for name in conf.storage)]
+    table = hashed(names, conf.innocent)
+    endings = (name for name in (*conf.cookies, *conf.storage) if name.endswith("*"))
     return _json(
         {
-            "h": _grouped(vendors, conf.hosts),
-            "p": [[vendors.get(host + path, UNKNOWN_VENDOR), host + path] for host, path in sorted(conf.patterns)],
-            "e": sorted(conf.exceptions),
-            "c": _grouped(vendors, conf.cookies),
-            "k": _grouped(vendors, conf.storage),
-            "s": dict(sorted(conf.surrogates.items())),
-            "u": conf.surrogate_prefix,
+            "t": table.table,
+            "m": [table.size, table.range, table.seed],
+            "l": sorted({len(name.encode("utf-16-le")) // 2 - 1 for name in endings}),
+            "w": int(any(host.endswith(".*") for host in conf.hosts)),
+            "p": " ".join(_rules(conf)),
+            "u": conf.stand_in,
             "r": conf.report_path,
             "n": conf.sample_rate,
             "g": int(conf.gpc),
@@ -208,12 +122,24 @@ def _configuration(conf: GuardConfig) -> bytes:
     )
 
 
-def _grouped(vendors: Mapping[str, str], items: Iterable[str]) -> str:
-    """Return ``vendor:item,item;vendor:item``, half the size of JSON; sorted, so equal decisions are equal bytes."""
-    groups: dict[str, list[str]] = {}
-    for item in sorted(items):
-        groups.setdefault(vendors.get(item, UNKNOWN_VENDOR), []).append(item)
-    return ";".join(f"{vendor}:{','.join(groups[vendor])}" for vendor in sorted(groups))
+def _rules(conf: GuardConfig) -> Iterator[str]:
+    """Yield each host that has rules, then its rules.
+
+    The first that fits counts: exceptions stand before what they are exceptions to, a whole host that stays open last.
+    """
+    rules: dict[str, list[str]] = {}
+    for text in sorted(conf.exceptions):
+        host, slash, path = text.partition("/")
+        if slash:
+            rules.setdefault(host, []).append(f"!/{path}")
+    for host, path in sorted(conf.patterns):
+        rules.setdefault(host, []).append(path)
+    for text in sorted(conf.exceptions):
+        if "/" not in text:
+            rules.setdefault(text, []).append("!/")
+    for host, paths in sorted(rules.items()):
+        yield host
+        yield from paths
 
 
 def _json(value: object) -> bytes:

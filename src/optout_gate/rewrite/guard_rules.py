@@ -3,12 +3,15 @@
 The catalogue lets the most specific rule win, so an allowed vendor may live under a denied one's host. The guard walks
 up a host's labels in the same way, and is told of just those exceptions.
 
-What the guard cannot be told stays the markup's work: filter lists, whose rules are not hosts, and cookie names that
-hold one of the characters its tables are cut at.
+What the guard cannot be told stays the markup's work: filter lists, whose rules are not hosts.
+
+The guard holds hashes and no vendors (:mod:`optout_gate.rewrite.hashed`): what it reports and asks a stand-in for is the
+rule, and :meth:`~optout_gate.trackers.catalog.Catalog.by_rule` says whose that is.
 """
 
 import gzip
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -17,17 +20,19 @@ import brotli
 
 from optout_gate.policy.config import Action
 from optout_gate.policy.decision import Decision, Policy
-from optout_gate.rewrite.guard import GuardConfig, source, worker_prologue
+from optout_gate.rewrite.guard import GuardConfig, denied_modules, source, worker_prologue
 from optout_gate.rewrite.neutral import PREFIX
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.purposes import DENIABLE, Purpose
 
 GUARD_PATH = f"{PREFIX}/guard.js"
+MODULES_PATH = f"{PREFIX}/modules.js"
 REPORT_PATH = f"{PREFIX}/report"
+BY_RULE = "for"
+"""Name under which a stand-in is asked for by rule."""
 
 _PURPOSES = sorted(DENIABLE)
 _KEY = re.compile(r"[0-9a-f]{1,4}\Z")
-_CUT = re.compile(r"[,; ]")
 
 
 class Guards:
@@ -80,8 +85,8 @@ class Guard:
 
     @cached_property
     def version(self) -> str:
-        """What the address says: which guard, and 16 hexadecimal digits that change with its script."""
-        return f"{self.key}-{sha256(self.script).hexdigest()[:16]}"
+        """What the address says: which guard, and 16 hexadecimal digits that change with its scripts."""
+        return f"{self.key}-{sha256(self.script + self.modules).hexdigest()[:16]}"
 
     @cached_property
     def url(self) -> str:
@@ -89,15 +94,24 @@ class Guard:
         return f"{GUARD_PATH}?v={self.version}"
 
     @cached_property
-    def gzipped(self) -> bytes:
-        """The script under gzip."""
-        return gzip.compress(self.script, 9, mtime=0)
+    def modules(self) -> bytes:
+        """The script that tells the guard which hosts' modules to fail: names, because an import map takes no hashes."""
+        # A key of the map means its very host; where some of it stays open, all of it does.
+        partly_open = {text.partition("/")[0] for text in self.config.exceptions if "/" in text}
+        common = self.config.common
+        hosts = [host for host in self.config.hosts if "*" not in host and host not in partly_open]
+        hosts.sort(key=lambda host: host not in common)
+        return denied_modules(hosts, sum(host in common for host in hosts))
 
     @cached_property
-    def brotlied(self) -> bytes:
-        """The script under Brotli."""
-        compressed: bytes = brotli.compress(self.script, quality=9)  # 11 takes a second for 6 % less
-        return compressed
+    def compressed(self) -> Mapping[str, Mapping[str, bytes]]:
+        """Both scripts in each coding, by the coding and the script's path; takes a tenth of a second, once."""
+        scripts = {GUARD_PATH: self.script, MODULES_PATH: self.modules}
+        return {
+            "br": {path: brotli.compress(script) for path, script in scripts.items()},
+            "gzip": {path: gzip.compress(script, 9, mtime=0) for path, script in scripts.items()},
+            "identity": scripts,
+        }
 
     def prologue(self, head: bytes) -> bytes:
         """Return what goes in front of a worker script that begins with ``head``."""
@@ -112,19 +126,22 @@ def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> G
 
     hosts: list[str] = []
     patterns: list[tuple[str, str]] = []
-    vendors: dict[str, str] = {}
+    innocent: list[str] = []
+    common: list[str] = []
     concerned: set[str] = set()
     for host, whole, paths in catalog.hosts():
         if policy.allows(host) is not None:
             continue
         if whole is not None and denied(whole):
             hosts.append(host)
-            vendors[host] = whole.vendor.vendor
             concerned.add(host)
+            if whole.vendor.surrogate is not None:
+                common.append(host)
+        elif not host.endswith(".*"):
+            innocent.append(host)
         for rule in filter(denied, paths):
             name, _, path = rule.text.partition("/")
-            patterns.append((name, f"/{path}"))
-            vendors[rule.text] = rule.vendor.vendor
+            patterns.append((name, f"/{path.replace(' ', '%20')}"))  # as browsers write it
             concerned.add(host)
     exceptions: list[str] = sorted(policy.allows_hosts)  # by name, over whatever is known of them
     for host, whole, paths in catalog.hosts():
@@ -135,25 +152,42 @@ def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> G
         if host in concerned or _is_below(host, concerned):
             exceptions += [rule.text for rule in paths if not denied(rule)]
     blocked = [vendor for vendor in catalog if policy.answer(vendor, purposes).action is Action.BLOCK]
-    cookies: list[str] = []
-    storage: list[str] = []
-    for vendor in blocked:
-        for names, kept in ((vendor.cookies, cookies), (vendor.storage, storage)):
-            for name in names:
-                if not _CUT.search(name):
-                    kept.append(name)
-                    vendors.setdefault(name, vendor.vendor)
+    shadowed = _shadowed(hosts, {text.partition("/")[0] for text in exceptions}, catalog)
     return GuardConfig(
-        hosts=tuple(hosts),
+        hosts=tuple(host for host in hosts if host not in shadowed),
         patterns=tuple(patterns),
         exceptions=tuple(exceptions),
-        cookies=tuple(dict.fromkeys(cookies)),
-        storage=tuple(dict.fromkeys(storage)),
-        vendors=vendors,
-        surrogates={vendor.vendor: vendor.surrogate for vendor in blocked if vendor.surrogate is not None},
-        surrogate_prefix=f"{PREFIX}/s/",
+        cookies=tuple(dict.fromkeys(name for vendor in blocked for name in _widest(vendor.cookies))),
+        storage=tuple(dict.fromkeys(name for vendor in blocked for name in _widest(vendor.storage))),
+        innocent=tuple(innocent),
+        common=frozenset(common),
+        stand_in=f"{PREFIX}/s/{BY_RULE}.js?rule=",
         report_path=REPORT_PATH,
+        strict=policy.strict,
+        sample_rate=policy.sample_rate,
     )
+
+
+def _shadowed(hosts: Iterable[str], open_hosts: set[str], catalog: Catalog) -> set[str]:
+    """Return the hosts that are denied with the host of the same vendor above them, and need no place of their own."""
+    owners = {host: whole.vendor.vendor for host, whole, _ in catalog.hosts() if whole is not None}
+    denied = set(hosts)
+    shadowed: set[str] = set()
+    for host in denied:
+        above = host.partition(".")[2]
+        while above and above not in owners and above not in open_hosts:
+            above = above.partition(".")[2]
+        if above in denied and above not in open_hosts and owners[above] == owners[host]:
+            shadowed.add(host)
+    return shadowed
+
+
+def _widest(names: Iterable[str]) -> Iterator[str]:
+    """Yield the names that none of the others covers with its final ``*``."""
+    starts = tuple(name[:-1] for name in names if name.endswith("*"))
+    for name in names:
+        if not any(name.startswith(start) and name != f"{start}*" for start in starts):
+            yield name
 
 
 def _is_below(host: str, others: set[str]) -> bool:

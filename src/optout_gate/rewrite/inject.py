@@ -49,13 +49,16 @@ _IN_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))
 _LABEL = re.compile(r"[A-Za-z0-9_.:()-]{2,40}\Z")
 
 
-def element(url: str, admission: Admission, label: str | None = None) -> bytes:
+def element(url: str, admission: Admission, label: str | None = None, *, marks: bool = False) -> bytes:
     """Return the guard's ``script`` element, behind a repeated declaration of the encoding ``label``.
+
+    ``marks`` tells it to mark the addresses of workers, for a browser that does not say what it asks for.
 
     It takes itself out of the page when it runs, so a framework that hydrates the whole document counts no element more.
     """
     declared = f'<meta charset="{label}">' if label is not None else ""
     modules = " data-modules" if admission.inline else ""  # an import map may be added
+    modules += " data-marks" if marks else ""
     nonce = f' nonce="{escape(admission.nonce)}"' if admission.nonce is not None else ""
     return f'{declared}<script src="{escape(url)}"{modules}{nonce}></script>'.encode("ascii")
 
@@ -87,7 +90,9 @@ class Injected:
         self._guard = guard
         self._declared = declared
         self._missed = missed
-        self._shown_as_page = request.headers.first(b"sec-fetch-dest") in DOCUMENTS
+        destination = request.headers.first(b"sec-fetch-dest")
+        self._shown_as_page = destination in DOCUMENTS
+        self._marks = destination is None
         self._beginning = ""  # of the page as it came, as far as browsers look for its encoding
         self._held: bytes | None = b""
 
@@ -124,11 +129,11 @@ class Injected:
 
     def _element(self, text: str) -> bytes:
         assert self._admission is not None
-        made = element(self._guard.url, self._admission)
+        made = element(self._guard.url, self._admission, marks=self._marks)
         label = None if self._declared else declared_encoding(self._beginning[:PRESCAN_BYTES])
         if label is None or declared_encoding(text[: PRESCAN_BYTES - len(made)]) == label:
             return made
-        return element(self._guard.url, self._admission, label)
+        return element(self._guard.url, self._admission, label, marks=self._marks)
 
 
 def _place(text: str) -> tuple[int, bool, bool]:

@@ -4,7 +4,7 @@ A second line of defence that no script can undo. A CSP can only allow, never de
 away, the unknown included: that is why it is a choice of the operator's (``lockdown``), and the default only on
 ``always`` paths, where a leak weighs most.
 
-Listed are the site's hosts, ``allow_hosts``, every security vendor of the catalogue (they are loaded by scripts, too,
+Listed are the site's hosts, ``allow_hosts``, whom the policy's ``allow`` names, every security vendor of the catalogue (they are loaded by scripts, too,
 and keep working for everyone), and the allowed vendors that the page itself refers to in what is known of it when its
 head leaves: its first 64 KiB. All allowed vendors would make a header of 20 KB, which proxies and clients refuse.
 """
@@ -38,7 +38,8 @@ class Lockdown:
         self._security = tuple(
             vendor
             for vendor in catalog
-            if Purpose.SECURITY in vendor.purposes and policy.answer(vendor).action is not Action.BLOCK
+            if (Purpose.SECURITY in vendor.purposes and policy.answer(vendor).action is not Action.BLOCK)
+            or vendor.vendor in policy.allows_vendors
         )
 
     def holds(self, decision: Decision, path: str) -> bool:

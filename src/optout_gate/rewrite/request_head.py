@@ -20,6 +20,8 @@ _NEVER_REWRITTEN = frozenset(
 )  # fmt: skip
 
 SIGNED_EXCHANGE = b"application/signed-exchange"
+MARKED_AS_WORKER = b"_optout=worker"
+"""In the query of a worker's address, put there by ``guard.js``; it is left for the origin to see, as any query."""
 
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
@@ -49,11 +51,13 @@ def may_be_rewritten(request: Request) -> bool:
 def is_for_worker(request: Request) -> bool:
     """Return True for the script of a worker, which starts a realm of its own.
 
-    ``Service-Worker: script`` is older than ``Sec-Fetch-Dest`` and sent by every browser that has service workers.
+    ``Service-Worker: script`` is older than ``Sec-Fetch-Dest`` and sent by every browser that has service workers. Where
+    ``Sec-Fetch-Dest`` is missing (plain http, Safari before 16.4), the page's guard has marked the address.
     """
-    if request.headers.first(b"sec-fetch-dest") in _WORKERS:
+    destination = request.headers.first(b"sec-fetch-dest")
+    if destination in _WORKERS or request.headers.first(b"service-worker") == b"script":
         return True
-    return request.headers.first(b"service-worker") == b"script"
+    return destination is None and MARKED_AS_WORKER in request.target
 
 
 def is_for_a_document(request: Request) -> bool:

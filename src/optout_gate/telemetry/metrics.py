@@ -23,6 +23,7 @@ from optout_gate.report import Outcome, Report
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
+from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
 from optout_gate.telemetry.recent import Recent
 from optout_gate.telemetry.state import StateMetrics
@@ -35,7 +36,8 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BROWSER_PAIRS = 8  # of vendor and channel; anybody can send such reports
+MAX_BLOCKED_PAIRS = 15  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_LEAK_PAIRS = 8
 MAX_PAIRS = 8  # of signals that contradict each other
 MAX_REMOVAL_SERIES = 45  # of vendor and purpose; the demo's pages have 35
 MAX_NAMED_SITES = 8  # in the configuration's order; further ones count together
@@ -181,8 +183,10 @@ class Metrics:
             multiprocess_mode="max",
         )
         self._hosts: set[str] = set()
+        self._allowed: set[str] = set()
         self._formats = Names[str](MAX_NAMED_FORMATS)
-        self._in_browser = Names[tuple[str, str]](MAX_BROWSER_PAIRS)
+        self._blocked = Names[tuple[str, str]](MAX_BLOCKED_PAIRS)
+        self._leaked = Names[tuple[str, str]](MAX_LEAK_PAIRS)
         self._pairs = Names[tuple[str, str]](MAX_PAIRS)
         self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
         self._sites = Names[str](MAX_NAMED_SITES)
@@ -237,6 +241,10 @@ class Metrics:
             self.contradictions.labels(*self._pairs.label(pair, (OTHER, OTHER))).inc()
         for host, count in report.removals.unknown.items():
             self._met(host, count)
+        for vendor in report.allowed:
+            if vendor not in self._allowed:
+                self._allowed.add(vendor)
+                log.info("%s %s", ALLOWED, vendor)
         if report.reading.dnt:
             self.dnt.inc()
 
@@ -248,8 +256,10 @@ class Metrics:
         if what == "refused":
             self.browser_reports_refused.labels(first).inc(count)
         else:
-            pair = self._in_browser.label((first, channel), (OTHER, OTHER))
-            (self.leaks if what == "leaked" else self.blocked_in_browser).labels(*pair).inc(count)
+            counter, names = (
+                (self.leaks, self._leaked) if what == "leaked" else (self.blocked_in_browser, self._blocked)
+            )
+            counter.labels(*names.label((first, channel), (OTHER, OTHER))).inc(count)
 
     def refused(self, reason: str) -> None:
         """Count a request that the gate refused before any origin saw it."""
@@ -273,7 +283,7 @@ class Metrics:
         if host not in self._hosts and len(self._hosts) < MAX_UNKNOWN_HOSTS:
             self._hosts.add(host)
             self.unknown_hosts.set(len(self._hosts))
-            log.info("a third party that nobody knows: %s", host)
+            log.info("%s %s", UNKNOWN, host)
 
     def _signal_label(self, signal: str) -> str:
         """Return the kind of signal as it is counted: of consent cookies those by name that came first."""

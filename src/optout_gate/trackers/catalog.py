@@ -30,7 +30,7 @@ class Rule:
 
     Attributes:
         vendor: the vendor it belongs to.
-        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``list`` (a filter list) or ``shape``.
+        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``storage``, ``list`` (a filter list) or ``shape``.
         text: the rule as written.
         file: the file it stands in; built-in ones are named ``catalogue/NAME.yaml``.
         line: its line, from 1.
@@ -79,6 +79,7 @@ class Catalog:
         self._names: dict[str, _Entry] = {}  # of ``name.*`` hosts
         self._cookies: dict[str, Rule] = {}
         self._cookie_prefixes: list[tuple[str, Rule]] = []
+        self._storage: dict[str, Rule] = {}
         self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
@@ -149,6 +150,16 @@ class Catalog:
         for name, entry in self._names.items():
             yield f"{name}.*", entry.domain, tuple(rule for _, rule in entry.paths)
 
+    def by_rule(self, text: str) -> Rule | None:
+        """Return the rule that a guard names: a host, ``host/path``, ``=cookie`` or ``#key``, as written."""
+        if text[:1] == "=":
+            return self.by_cookie(text[1:])
+        if text[:1] == "#":
+            return self._storage.get(text[1:])
+        host, slash, path = text.partition("/")
+        # A rule as written is matched by itself: its '*' is one of the texts that '*' stands for.
+        return self.by_url(host, slash + path)
+
     def by_cookie(self, name: str) -> Rule | None:
         """Return the rule for a first-party cookie's name, or None."""
         rule = self._cookies.get(name)
@@ -196,6 +207,8 @@ class Catalog:
                 self._cookie_prefixes.append((name[:-1], made))
             else:
                 self._cookies[name] = made
+        for index, name in enumerate(vendor.storage):
+            self._storage.setdefault(name, rule("storage", "storage", index, name))
         for index, name in enumerate(vendor.click_ids):
             self._click_ids.setdefault(name, rule("click_id", "click_ids", index, name))
         for index, name in enumerate(vendor.amp):
