@@ -3,7 +3,8 @@
 A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does this for every request::
 
     exchange = gate.open(request)          # the site, the signals, the decision
-    send upstream: exchange.request        # the header lines to send on
+    if exchange.beacon: ...                # its path is that of a vendor's collection: see Beacon
+    send upstream: exchange.request        # the head to send on
     passage = exchange.respond(response)   # the head, and what to put the body through
     for chunk in body: send(passage.feed(chunk))
     send(passage.close())
@@ -11,7 +12,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from ipaddress import ip_network
 
@@ -24,14 +25,17 @@ from optout_gate.policy.decision import Policy
 from optout_gate.policy.fingerprint import fingerprint
 from optout_gate.policy.load import Loaded
 from optout_gate.report import FINAL, OUTCOME_FIELD, Outcome, Report
-from optout_gate.rewrite import answers, coherence, csp, repeats, request_head, response_head, validators
+from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, request_head, response_head, validators
+from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
+from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import GUARD_PATH, Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
 from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import (
     HELD_BYTES,
@@ -46,7 +50,7 @@ from optout_gate.rewrite.passage import (
 )
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, instead_of, refusal
-from optout_gate.rewrite.removals import Mark
+from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.kinds import ACCOUNT
@@ -72,7 +76,7 @@ _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 
 
 class Gate:
-    """A configuration at work. Immutable: a reload builds a new one and swaps it."""
+    """A configuration at work: a reload builds a new one and swaps it. What changes in it is only what it remembers."""
 
     def __init__(self, loaded: Loaded, *, clock: Callable[[], float]) -> None:
         """Take a loaded configuration, and a clock in seconds by which work is measured."""
@@ -86,6 +90,7 @@ class Gate:
         self.memory = Memory()
         self.limits = loaded.config.limits.rewriting
         self.repeats = repeats.Repeats(self.limits.remembered_bytes)
+        self.cloaks = Cloaks(loaded.catalog, clock) if loaded.config.dns.uncloak else None
         policies = {"default": PolicyConfig(), **loaded.config.policies}
         self.policies = {name: Policy(name, policy, loaded.catalog) for name, policy in policies.items()}
         self.trusted_proxies = tuple(ip_network(each) for each in loaded.config.trusted_proxies)
@@ -105,6 +110,12 @@ class Gate:
         """Return the first site that answers to ``host``, or None."""
         return next((site for site in self.sites if site.answers_to(host)), None)
 
+    def learn(self, host: str, names: Sequence[str], lifetime_s: float) -> None:
+        """Take what the DNS says of a subdomain: the names that its CNAMEs lead to, and for how long that holds."""
+        if self.cloaks is not None and self.cloaks.learn(host, names, lifetime_s):
+            # What pages became with what was known before is past.
+            self.memory, self.repeats = Memory(), repeats.Repeats(self.limits.remembered_bytes)
+
     @cached_property
     def policy_hash(self) -> bytes:
         """A hash of everything but a request and its response that a page depends on."""
@@ -123,7 +134,14 @@ class Gate:
 
 
 class Exchange:
-    """The gate's view of one request and its response."""
+    """The gate's view of one request and its response.
+
+    Attributes:
+        beacon: where the request may be one to a denied vendor through the site's own host: its answer, or what the
+            door has to read to know. None for nearly every request.
+    """
+
+    beacon: Beacon | None = None
 
     def __init__(
         self, gate: Gate, site: Site, request: Request, known: Signal | None = None, *, untold: bool = False
@@ -146,7 +164,24 @@ class Exchange:
         )
         self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
         self.report.begin()
+        if self.decision.opted_out:
+            self._look_at_what_goes_out()
         self._spend(begun)
+
+    def _look_at_what_goes_out(self) -> None:
+        catalog, removals = self._gate.catalog, Removals()
+        self.report.outgoing = removals
+        request = outgoing.cleaned(self.visitor, self.request.headers, self.decision, catalog, removals)
+        if self.decision.enforced:
+            self.request = request
+        self.beacon = beacon(self.visitor, self.decision, catalog, removals)
+        self.note()
+
+    def read(self, body: bytes) -> None:
+        """Take the whole body of a request whose :attr:`beacon` wants it."""
+        assert self.beacon is not None
+        self.beacon.read(body)
+        self.note()
 
     def _toward_origin(self, reading: Reading) -> Headers:
         if not self.decision.enforced:
@@ -210,6 +245,7 @@ class Exchange:
             memory=self._gate.memory,
             own_hosts=self.site.hosts,
             inline_allowed=response_head.allows_inline(headers),
+            cloaks=self._gate.cloaks,
         )
 
     def _remembered(self, response: Response) -> Passage | None:
@@ -233,8 +269,10 @@ class Exchange:
         headers = response.headers
         sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
         sniffed = sniffed and request_head.may_be_rewritten(self.visitor)  # also a 304, which has no type of its own
-        is_worker = kind.essence in JAVASCRIPT and request_head.is_for_worker(self.visitor)
-        if (is_page or is_worker or sniffed or kind.essence == CSS) and mode is Mode.ENFORCE:
+        is_script = kind.essence in JAVASCRIPT
+        is_worker = is_script and request_head.is_for_worker(self.visitor)
+        may_be_library = is_script and not is_worker
+        if (is_page or is_script or sniffed or kind.essence == CSS) and mode is Mode.ENFORCE:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
@@ -259,6 +297,8 @@ class Exchange:
             if self.decision.do_not_sell and not self._presumed:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
+        if may_be_library:
+            return self._script(Response(response.status, headers))
         sealed = (
             kind.essence in NOT_WHOLE
             and request_head.may_be_rewritten(self.visitor)
@@ -283,6 +323,14 @@ class Exchange:
             wait_bytes=repeats.wait_for(response.headers),
             report=self.report,
         )
+
+    def _script(self, response: Response) -> Passage:
+        """Return what a script of the site's own host is put through: it may be a vendor's library."""
+        coding = coding_of(response.headers.members(b"content-encoding"))
+        if response.status != 200 or self.visitor.method != "GET" or coding is None:
+            return Passage(response)
+        name = self.visitor.path.rpartition("/")[2]
+        return LibraryPassage(response, name, coding, self.decision, self._gate.catalog, self.report.removals)
 
     def _told_the_browser(self, headers: Headers, status: int, *, is_page: bool) -> Headers:
         """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""
@@ -429,6 +477,8 @@ class _Measured(Passage):
     def __init__(self, inner: Passage, exchange: Exchange, came: Headers) -> None:
         self._inner = inner
         self._exchange = exchange
+        self.streams = inner.streams
+        self._keeps_etag = inner.keeps_etag
         self._came = came
         self._is_over = False
         self._told: tuple[Response, bool, Response] | None = None
@@ -441,7 +491,8 @@ class _Measured(Passage):
     def head(self) -> Response:  # type: ignore[override]
         inner = self._inner.head
         if self._told is None or self._told[0] is not inner or self._told[1] is not self._is_over:
-            etag = self._exchange.etag(self._came) if self._exchange.report.outcome not in FINAL else ()
+            is_stamped = not self._keeps_etag and self._exchange.report.outcome not in FINAL
+            etag = self._exchange.etag(self._came) if is_stamped else ()
             self._told = (inner, self._is_over, self._exchange.marked(inner, *etag, is_over=self._is_over))
         return self._told[2]
 

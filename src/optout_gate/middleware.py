@@ -26,9 +26,11 @@ from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import Told
 from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
+from optout_gate.receiving import refusal
 from optout_gate.report import Report
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.outcomes import OutcomeLog
+from optout_gate.uncloaking import Uncloaking
 
 READ_BYTES = 64 * 1024  # of a file at a time, as servers read them
 
@@ -66,6 +68,7 @@ class OptOutGateMiddleware:
         self._on_report = on_report
         self._outcomes = OutcomeLog()
         self._pages = OwnPages(lambda: self.gate, told=on_browser_report)
+        self._uncloaking = Uncloaking()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -82,6 +85,11 @@ class OptOutGateMiddleware:
             return
         answer = _Answer(exchange, send)
         try:
+            if exchange.beacon is not None:
+                refused, receive = await refusal(exchange, receive)
+                if refused is not None:
+                    await _send_whole(send, refused)
+                    return
             await self.app(inner, receive, answer.send)
         except Exception:  # whatever the application made of being cut off
             if answer.error is None:
@@ -90,6 +98,8 @@ class OptOutGateMiddleware:
             if self._on_report is not None:
                 self._on_report(exchange.report)
             self._outcomes.tell(exchange.report)
+            if self.gate.cloaks is not None:
+                self._uncloaking.look_up(self.gate)
         if answer.error is not None and answer.started:
             raise answer.error  # the server closes the connection: the visitor's browser sees that a part is missing
 
@@ -109,6 +119,13 @@ def gate_of(config: Gate | Loaded | str | os.PathLike[str] | None) -> Gate:
     return Gate(config, clock=time.perf_counter)
 
 
+async def _send_whole(send: Send, response: Response) -> None:
+    """Send an answer of the gate's own."""
+    lines = [(name.lower(), value) for name, value in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": lines})
+    await send({"type": "http.response.body", "body": response.body})
+
+
 class _CutOff(OSError):
     """Raised to the application as servers do when nobody listens any more (ASGI 2.4: a subclass of OSError)."""
 
@@ -126,14 +143,16 @@ def _inner_scope(scope: Scope, exchange: Exchange, gate: Gate) -> Scope:
         "headers": [(name.lower(), value) for name, value in exchange.request.headers],
         SCOPE_KEY: VisitorChoice(exchange.decision, gate.catalog),
     }
+    if exchange.request.target is not exchange.visitor.target:
+        inner["query_string"] = exchange.request.target.partition(b"?")[2]
     if exchange.decision.opted_out and scope.get("extensions"):
         inner["extensions"] = {name: value for name, value in scope["extensions"].items() if _is_known(name)}
     return inner
 
 
 def _is_known(extension: str) -> bool:
-    """Return True for an extension by which nothing can go round the gate."""
-    return not extension.startswith("http.response.") or extension in MESSAGES
+    """Return True for an extension by which nothing can go round the gate, and no head as the visitor sent it."""
+    return (extension != "optout_gate.raw" and not extension.startswith("http.response.")) or extension in MESSAGES
 
 
 class _Answer:

@@ -26,6 +26,7 @@ class Outcome(StrEnum):
 OUTCOME_FIELD = b"Optout-Gate"
 FINAL = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED})
 """Outcomes that no later part of the body changes."""
+_NOTHING = Removals()  # is kept from the origin for nearly everybody; the gate puts one to write to where it may be
 
 
 @dataclass(slots=True)
@@ -38,7 +39,8 @@ class Report:
         reading: what the request said.
         contradictions: pairs of signals of which one refuses what the other allows.
         allowed: vendors that the page refers to and that may stay, by id.
-        removals: everything taken out (in observe mode: that would have been).
+        removals: everything taken out of the response (in observe mode: that would have been).
+        outgoing: what was kept from the origin: cookies, ids of clicks, or the whole request (likewise).
         outcome: what became of it.
         unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
         error: why the response could not be enforced, if so.
@@ -54,6 +56,7 @@ class Report:
     contradictions: Sequence[tuple[str, str]] = ()
     allowed: Mapping[str, Vendor] = field(default_factory=dict)
     removals: Removals = field(default_factory=Removals)
+    outgoing: Removals = field(default_factory=lambda: _NOTHING)
     outcome: Outcome = Outcome.UNTOUCHED
     unguarded: str | None = None
     error: Failure | None = None
@@ -69,7 +72,7 @@ class Report:
 
     def note(self) -> None:
         """Bring the outcome up to date with what was removed so far."""
-        if self.outcome is Outcome.NOTHING_TO_DO and self.removals:
+        if self.outcome is Outcome.NOTHING_TO_DO and (self.removals or self.outgoing):
             self.outcome = Outcome.ENFORCED
 
     def field(self, policy_hash: bytes, *, is_over: bool) -> bytes:
@@ -79,9 +82,17 @@ class Report:
         ``so-far`` says that more may yet be removed, or the connection cut.
         """
         value: str = self.outcome.value
-        if self.removals:
-            value += f";removed={len(self.removals)}"
+        if removed := len(self.removals) + len(self.outgoing):
+            value += f";removed={removed}"
         if self.error is not None:
             value += f";reason={self.error.value}"
         value += f';policy="{policy_hash[:8].decode()}"'
         return (value if is_over or self.outcome in FINAL else f"{value};so-far").encode()
+
+    @property
+    def taken_out(self) -> Removals:
+        """Everything taken out in either direction."""
+        both = Removals()
+        both.take(self.outgoing)
+        both.take(self.removals)
+        return both

@@ -90,7 +90,12 @@ def same_report(case: Case, here: Passed, proxy: Passed) -> bool:
 
 
 def same_target(case: Case, here: Passed, proxy: Passed) -> bool:
-    return here.target == proxy.target == case.target
+    return here.target == proxy.target == case.asks
+
+
+def same_request_body(case: Case, here: Passed, proxy: Passed) -> bool:
+    posted = b"".join(case.post or ()) if case.asks is not None else b""
+    return here.posted == proxy.posted == posted
 
 
 def same_request_fields(case: Case, here: Passed, proxy: Passed) -> bool:
@@ -114,12 +119,13 @@ ASPECTS: Mapping[str, Callable[[Case, Passed, Passed], bool]] = {
     "body, to the byte, and its end": same_body,
     "what the origin is asked for, to the byte": same_target,
     "request fields at the origin": same_request_fields,
+    "the request's body at the origin, to the byte": same_request_body,
     "outcome, signal and removals in the report": same_report,
     "field names spelt as the origin spelt them": names_as_the_origin_spelt_them,
     "length told beforehand where the proxy tells it": length_is_told,
 }
 """Each is counted and printed. The ones below are equal in every exchange but those that the table itself tells apart."""
-EQUAL = tuple(ASPECTS)[:6]
+EQUAL = tuple(ASPECTS)[:7]
 
 
 def test_the_table_is_long_enough_to_mean_something() -> None:

@@ -16,7 +16,9 @@ from optout_gate.policy.config import Mode
 from optout_gate.policy.decision import Decision
 from optout_gate.policy.load import Loaded, load_text
 from optout_gate.report import Outcome
+from optout_gate.rewrite import outgoing
 from optout_gate.rewrite.removals import KINDS as KINDS_OF_REMOVAL
+from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.kinds import KINDS
 from optout_gate.signals.reading import Signal
@@ -26,6 +28,7 @@ from optout_gate.trackers.purposes import Purpose
 from support.demos import running_demo
 from support.processes import Gate, Origin, get, running_gate
 
+SENT = (outgoing.BEACON, outgoing.COOKIE, outgoing.CLICK_ID)
 TABLE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(optout_gate_\w+)` \| (counter|gauge|histogram) \|\s*([^|]*?)\s*\|", re.MULTILINE)
 SITE = """version: 1
@@ -66,6 +69,7 @@ def met(gate: Gate) -> str:
     ):
         get(gate.address, "/", *lines)
     get(gate.address, "/odd", "Sec-GPC: 1")
+    get(gate.address, "/g/collect?v=2&tid=G-1&gclid=x", "Sec-GPC: 1", "Cookie: _ga=1; _gid=2; a=3")
     get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
     get(gate.address, "/_optout/preferences")
     get(gate.address, "/_optout/opt-out", "Origin: https://evil.test", "Content-Length: 0", method="POST")
@@ -94,7 +98,7 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
     ("series", "value"),
     [
         ('optout_gate_requests_total{decision="untouched",signal="none",site="*"}', 3),
-        ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 2),
+        ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 3),
         ('optout_gate_requests_total{decision="enforced",signal="cookie",site="*"}', 1),
         ('optout_gate_requests_total{decision="contained",signal="gpc",site="*"}', 1),
         ('optout_gate_rewrite_errors_total{action="contained",reason="decoding"}', 1),
@@ -107,6 +111,9 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
         ('optout_gate_refused_requests_total{reason="loop"}', 1),
         ('optout_gate_removals_total{purpose="tag_management",vendor="google-tag-manager"}', 3),
         ('optout_gate_removals_by_kind_total{kind="script"}', 3),
+        ('optout_gate_beacons_refused_total{vendor="google-analytics"}', 1),
+        ("optout_gate_request_cookies_cut_total", 2),
+        ("optout_gate_request_click_ids_cut_total", 1),
         ("optout_gate_inflight_requests", 0),
     ],
 )
@@ -144,6 +151,9 @@ def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
             for purpose, kind in itertools.product(Purpose, KINDS_OF_REMOVAL):
                 report.removals.counts[vendor.vendor, purpose.value, kind] = 1
                 removed += 1
+        report.outgoing = Removals()
+        for vendor, kind in itertools.product(gate.catalog, SENT) if requests == 0 else ():
+            report.outgoing.counts[vendor.vendor, "analytics", kind] = 1
         metrics.record(report, seconds=0.1)
         requests += 1
     for vendor in gate.catalog:

@@ -85,9 +85,10 @@ def scope_of(
     }
 
 
-async def exchange(app: ASGIApp, scope: Mapping[str, Any], *, body: bytes = b"") -> Exchanged:
-    """Return what ``app`` sends for one request."""
-    incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+async def exchange(app: ASGIApp, scope: Mapping[str, Any], *, pieces: Sequence[bytes] = (b"",)) -> Exchanged:
+    """Return what ``app`` sends for one request, whose body comes in ``pieces``."""
+    incoming: list[Message] = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    incoming[-1]["more_body"] = False
     seen = Exchanged()
 
     async def receive() -> Message:

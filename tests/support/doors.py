@@ -46,7 +46,8 @@ class Passed:
         body: likewise, framing taken off.
         complete: its framing said that it is whole.
         at_origin: the header lines the origin got, framing fields included.
-        target: the request target the origin got.
+        target: the request target the origin got; None where it got no request.
+        posted: the request's body that the origin got.
         report: outcome, signal and removals, as the door reports them.
     """
 
@@ -55,13 +56,19 @@ class Passed:
     body: bytes
     complete: bool
     at_origin: Headers
-    target: bytes
+    target: bytes | None
+    posted: bytes
     report: dict[str, Any]
+
+
+Seen = tuple[bytes | None, bytes, Headers]
+"""What the origin got: target, body, header lines."""
+NOTHING: Seen = (None, b"", Headers())
 
 
 def summary(report: Report) -> dict[str, Any]:
     """Return what of a report has to be the same through every door."""
-    removals = sorted([*key, count] for key, count in report.removals.counts.items())
+    removals = sorted([*key, count] for key, count in report.taken_out.counts.items())
     return {
         "outcome": report.outcome.value,
         "signal": report.decision.signal,
@@ -75,7 +82,7 @@ class Origin:
 
     def __init__(self, cases: Sequence[Case]) -> None:
         self._cases = cases
-        self.seen: dict[int, tuple[bytes, Headers]] = {}
+        self.seen: dict[int, Seen] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -83,7 +90,8 @@ class Origin:
             while True:
                 line, headers = await read_head(reader)
                 number = int(headers.first(CASE) or b"")
-                self.seen[number] = (line.split(b" ")[1], headers)
+                body = await read_body(reader, headers) if b"content-length" in headers or chunked(headers) else b""
+                self.seen[number] = (line.split(b" ")[1], body, headers)
                 await self._answer(self._cases[number], writer)
         writer.close()
 
@@ -109,24 +117,46 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[bytes, Headers]:
     return first, Headers((name, value.strip(b" \t")) for name, _, value in pairs)
 
 
+def chunked(headers: Headers) -> bool:
+    """Return True for a message whose body comes in chunks."""
+    return b"chunked" in headers.members(b"transfer-encoding")
+
+
+async def read_body(reader: asyncio.StreamReader, headers: Headers) -> bytes:
+    """Return a message's body as its framing says; without any, all until the connection closes.
+
+    Raises:
+        IncompleteReadError: the connection closed before; ``partial`` is what had come.
+    """
+    if b"content-length" in headers:
+        return await reader.readexactly(int(headers.first(b"content-length") or b""))
+    if not chunked(headers):
+        return await reader.read()
+    body = b""
+    try:
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readexactly(2)
+    except asyncio.IncompleteReadError as error:
+        raise asyncio.IncompleteReadError(body + error.partial, None) from None
+    return body
+
+
 async def ask(port: int, case: Case, number: int) -> tuple[int, Headers, bytes, bool]:
     """Return status, header lines, body, and whether it is complete, of one request to loopback."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     lines = [b"%b %b HTTP/1.1" % (case.method.encode(), case.target), *(b"%b: %b" % pair for pair in case.request)]
     writer.write(b"\r\n".join([*lines, CASE + b": %d" % number]) + b"\r\n\r\n")
+    for piece in case.post or ():
+        writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if case.chunked else piece)
+        await writer.drain()
+    if case.chunked:
+        writer.write(b"0\r\n\r\n")
     first, headers = await read_head(reader)
     body, complete = b"", True
     try:
-        if not case.has_body:
-            pass
-        elif b"chunked" in headers.members(b"transfer-encoding"):
-            while size := int(await reader.readuntil(b"\r\n"), 16):
-                body += (await reader.readexactly(size + 2))[:-2]
-            await reader.readexactly(2)
-        elif b"content-length" in headers:
-            body = await reader.readexactly(int(headers.first(b"content-length") or b""))
-        else:
-            body = await reader.read()
+        if case.has_body and int(first.split(b" ")[1]) != 204:  # a beacon's answer, whatever the origin would say
+            body = await read_body(reader, headers)
     except (asyncio.IncompleteReadError, ConnectionResetError) as error:
         body += error.partial if isinstance(error, asyncio.IncompleteReadError) else b""
         complete = False
@@ -162,12 +192,16 @@ async def through_proxy(cases: Sequence[Case]) -> list[Passed]:
                 got = await asyncio.wait_for(ask(listener.getsockname()[1], case, number), TIMEOUT_S)
                 while len(metrics.reports) <= number:
                     await asyncio.sleep(0.001)
-                target, seen = site.seen[number]
-                out.append(Passed(*got, seen, target, summary(metrics.reports[number])))
+                out.append(_passed(got, site.seen.get(number, NOTHING), summary(metrics.reports[number])))
             return out
         finally:
             server.should_exit = True
             await task
+
+
+def _passed(got: tuple[int, Headers, bytes, bool], seen: Seen, report: dict[str, Any]) -> Passed:
+    target, posted, at_origin = seen
+    return Passed(*got, at_origin, target, posted, report)
 
 
 class _Kept(Metrics):
@@ -182,12 +216,18 @@ class _Kept(Metrics):
 async def through_middleware(cases: Sequence[Case]) -> list[Passed]:
     """Return the exchanges as they go through the middleware."""
     reports: list[Report] = []
-    scopes: list[Any] = []
     current: list[Case] = []
+    got_there: list[Seen] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        scopes.append(scope)
         (case,) = current
+        posted, more = b"", True
+        while more:
+            message = await receive()
+            posted += message.get("body", b"")
+            more = message.get("more_body", False)
+        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        got_there.append((target, posted, Headers(scope["headers"])))
         lines = [(name.lower(), value) for name, value in case.response]
         await send({"type": "http.response.start", "status": case.status, "headers": lines})
         for piece in case.pieces:
@@ -197,16 +237,13 @@ async def through_middleware(cases: Sequence[Case]) -> list[Passed]:
     middleware = OptOutGateMiddleware(app, SITE, on_report=reports.append)
     out = []
     for case in cases:
-        current[:] = [case]
-        seen = await exchange(middleware, _scope(case))
+        current[:], got_there[:] = [case], []
+        seen = await exchange(middleware, _scope(case), pieces=case.post or (b"",))
         if seen.failure is not None and not isinstance(seen.failure, RewriteError):
             raise seen.failure
-        inner = scopes[-1]
-        target = inner["raw_path"] + (b"?" + inner["query_string"] if inner["query_string"] else b"")
-        at_origin = Headers(inner["headers"])
         body = seen.body if case.has_body else b""
         got = (seen.status, seen.headers, body, seen.is_complete)
-        out.append(Passed(*got, at_origin, target, summary(reports[-1])))
+        out.append(_passed(got, got_there[0] if got_there else NOTHING, summary(reports[-1])))
     return out
 
 
@@ -248,8 +285,7 @@ async def through_addon(cases: Sequence[Case], folder: Path, *options: str) -> l
         told = {each["case"]: each for each in map(json.loads, reports.read_text("utf-8").splitlines())}
         out = []
         for number, each in enumerate(got):
-            target, seen = site.seen[number]
-            out.append(Passed(*each, seen, target, told[number]["report"]))
+            out.append(_passed(each, site.seen.get(number, NOTHING), told[number]["report"]))
         return out
 
 

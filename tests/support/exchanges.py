@@ -36,6 +36,9 @@ class Case:
         target: likewise, the bytes.
         request: the request's header lines, ``Host`` first.
         status: of the origin's response.
+        post: the request's body, in the pieces in which the visitor sends it; None for none.
+        chunked: the visitor does not say the body's length beforehand.
+        asks: the target that the origin is to get; None where the gate is to answer by itself.
         response: its header lines, without framing other than a ``Content-Length`` the origin says beforehand.
         pieces: its body as the origin sends it.
         becomes: the outcome that the report has to name.
@@ -46,6 +49,9 @@ class Case:
     method: str
     target: bytes
     request: tuple[Pair, ...]
+    post: tuple[bytes, ...] | None
+    chunked: bool
+    asks: bytes | None
     status: int
     response: tuple[Pair, ...]
     pieces: tuple[bytes, ...]
@@ -87,11 +93,19 @@ def _case(name: str, entry: Mapping[str, Any], request: list[str], becomes: str)
         response.append((b"Content-Encoding", entry["coding"].encode()))
     if entry.get("length"):
         response.append((b"Content-Length", str(sum(map(len, body))).encode()))
+    post = tuple(_piece(piece, "utf-8") for piece in entry["post"]) if "post" in entry else None
+    if post is not None:
+        length = str(sum(map(len, post)))
+        request = [*request, "Transfer-Encoding: chunked" if entry.get("chunked") else f"Content-Length: {length}"]
+    target = entry.get("target", "/page")
     return Case(
         name,
-        entry.get("method", "GET"),
-        entry.get("target", "/page").encode(),
+        entry.get("method", "GET" if post is None else "POST"),
+        target.encode(),
         ((b"Host", entry.get("host", "www.shop.test").encode()), *map(_line, request)),
+        post,
+        entry.get("chunked", False),
+        None if entry.get("refused") else entry.get("asks", target).encode(),
         entry.get("status", 200),
         tuple(response),
         tuple(body),

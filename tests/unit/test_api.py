@@ -98,7 +98,7 @@ async def client(door: Any, tmp_path: Path) -> Any:
         return web.json_response({"body": await request.text(), "gpc": request.headers.get("Sec-GPC")})
 
     app = web.Application(middlewares=[door(SITE, seen.append)])
-    app.add_routes([web.get("/", page), web.get("/file", file), web.post("/echo", echo)])
+    app.add_routes([web.get("/", page), web.get("/file", file), web.post("/echo", echo), web.post("/event", echo)])
     async with TestClient(TestServer(app)) as client:
         client.seen = seen  # type: ignore[attr-defined]
         yield client
@@ -123,6 +123,14 @@ async def test_the_fourth_door_leaves_everyone_else_alone(client: Any) -> None:
 async def test_the_fourth_door_passes_requests_with_a_body(client: Any) -> None:
     answer = await client.post("/echo", data="hello", headers={"Cookie": "optout_gate=1"})
     assert await answer.json() == {"body": "hello", "gpc": "1"}
+
+
+async def test_the_fourth_door_answers_beacons_and_passes_their_look_alikes(client: Any) -> None:
+    view = '{"n":"pageview","u":"https://shop.test/","d":"shop.test"}'
+    assert (await client.post("/event?gclid=1", data=view, headers={"Sec-GPC": "1"})).status == 204
+    assert client.seen[-1].outcome is Outcome.ENFORCED
+    other = await client.post("/event", data='{"n": "party"}', headers={"Sec-GPC": "1"})
+    assert (await other.json())["body"] == '{"n": "party"}'
 
 
 async def test_the_fourth_door_lets_no_file_go_round_it(client: Any) -> None:

@@ -228,9 +228,9 @@ def test_a_consumer_of_whom_nothing_is_known_gets_the_page_contained_and_keeps_w
     exchange = TELLING.open(request("/", brought, (b"If-None-Match", b'"x"')), untold=True)
     assert exchange is not None
     assert b"sec-gpc" not in exchange.request.headers and b"if-none-match" not in exchange.request.headers
-    assert exchange.request.headers.values(b"cookie") == [brought[1]]
+    assert exchange.request.headers.values(b"cookie") == [b"usprivacy=1YNN"]  # what they said goes on as they said it
     head, out = drive(exchange, TRACKER, HTML, (b"Set-Cookie", b"_ads=2"), (b"Set-Cookie", b"session=1"))
-    assert out == TRACKER and told(head) == "contained;removed=1;reason=choice_store"
+    assert out == TRACKER and told(head) == "contained;removed=2;reason=choice_store"
     assert head.headers.values(b"set-cookie") == [b"session=1"]
     heard = TELLING.open(request("/", OPTED_OUT), untold=True)  # their own word needs no store
     assert heard is not None and b"ads.test" not in drive(heard, TRACKER, HTML)[1]

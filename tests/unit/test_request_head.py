@@ -19,13 +19,13 @@ def test_nothing_changes_for_a_visitor_who_said_nothing() -> None:
     assert sent(*lines) == lines
 
 
-@pytest.mark.parametrize("destination", [None, b"document", b"empty", b"iframe", b"style"])
-def test_a_page_from_before_the_opt_out_cannot_be_revalidated(destination: bytes | None) -> None:
+@pytest.mark.parametrize("destination", [None, b"document", b"empty", b"iframe", b"style", b"script"])
+def test_a_page_or_script_from_before_the_opt_out_cannot_be_revalidated(destination: bytes | None) -> None:
     lines = ((b"Sec-Fetch-Dest", destination),) if destination else ()
     assert sent(OPTED_OUT, *lines, *CONDITIONAL) == (OPTED_OUT, *lines)
 
 
-@pytest.mark.parametrize("destination", [b"image", b"font", b"script", b"video"])
+@pytest.mark.parametrize("destination", [b"image", b"font", b"json", b"video"])
 def test_what_is_never_rewritten_is_still_revalidated(destination: bytes) -> None:
     lines = (OPTED_OUT, (b"Sec-Fetch-Dest", destination), *CONDITIONAL, (b"Range", b"bytes=0-1"))
     assert sent(*lines) == lines

@@ -9,21 +9,23 @@ from rich.table import Table
 from optout_gate.cli.output import config_errors_told, console, emit_json, fail
 from optout_gate.http import Headers, Pair, host_of
 from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig, Unknown
-from optout_gate.policy.decision import Decision, Policy
+from optout_gate.policy.decision import Decision, Policy, Verdict
 from optout_gate.policy.load import Loaded, from_upstream, load_file
 from optout_gate.policy.trace import Trace, trace
+from optout_gate.rewrite.beacons import nearest
 from optout_gate.rewrite.judge import Judge
 from optout_gate.signals import gpc, onetrust
 from optout_gate.signals.reading import read
 from optout_gate.site import host_matches
 from optout_gate.trackers.lists import RESOURCE_TYPES
-from optout_gate.trackers.urls import base_of, resolve
+from optout_gate.trackers.urls import Target, base_of, resolve
 
 EXAMPLE = """
 \b
 Example:
   optout-gate explain https://www.googletagmanager.com/gtm.js
   optout-gate explain //www.facebook.com/tr?id=1 --type image --page https://www.example.com/
+  optout-gate explain '/metrics/g/collect?v=2&tid=G-1' --page https://www.example.com/
   optout-gate explain --header 'Sec-GPC: 1' --cookie 'usprivacy=1YNN'
 """
 SHOWN_VENDORS = 6  # of a purpose, in a terminal; --json has them all
@@ -44,6 +46,7 @@ SHOWN_VENDORS = 6  # of a purpose, in a terminal; --json has them all
     help="Kind of request, for filter lists.",
 )
 @click.option("--page", default="https://www.example.com/", show_default=True, help="The page it stands on.")
+@click.option("--body", metavar="TEXT", help="The body of a request to the page's own site: a form or JSON.")
 @click.option("--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file.")
 @click.option("--policy", "policy_name", help="Policy of that file to ask.  [default: that of the page's site]")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
@@ -54,6 +57,7 @@ def explain(
     cookies: tuple[str, ...],
     kind: str,
     page: str,
+    body: str | None,
     config: Path | None,
     policy_name: str | None,
     as_json: bool,
@@ -75,10 +79,11 @@ def explain(
     if url is None:
         _tell_trace(decision, trace(decision, reading, loaded.catalog), as_json=as_json)
     else:
-        _tell_url(url, kind, page, Judge(decision, loaded.catalog, loaded.filter_lists, page_url=page), as_json=as_json)
+        judge = Judge(decision, loaded.catalog, loaded.filter_lists, page_url=page)
+        _tell_url(url, kind, page, judge, body, as_json=as_json)
 
 
-def _tell_url(url: str, kind: str, page: str, judge: Judge, *, as_json: bool) -> None:
+def _tell_url(url: str, kind: str, page: str, judge: Judge, body: str | None, *, as_json: bool) -> None:
     target = resolve(url, base_of(page))
     if target is None or not target.host:
         fail(f"{url!r} is not an address that a browser would fetch")
@@ -90,37 +95,60 @@ def _tell_url(url: str, kind: str, page: str, judge: Judge, *, as_json: bool) ->
     denied = opted_out and verdict is not None and verdict.denied and not first_party
     answer: dict[str, object] = {"url": target.url, "type": kind, "page": page, "blocked": denied}
     if first_party:
-        answer["why"] = f"{target.host} is the page's own site, which is never touched"
+        answer |= _through_the_site(target, judge, body)
     elif verdict is None:
         unknown = judge.decision.policy.unknown
         counted = ": it is let through, and counted" if opted_out and unknown is Unknown.REPORT else ""
         answer["why"] = f"nobody in the catalogue claims {target.host}, and no filter list denies it{counted}"
     else:
-        answer |= {
-            "vendor": verdict.vendor.vendor,
-            "name": verdict.vendor.name,
-            "company": verdict.vendor.company,
-            "purposes": [purpose.value for purpose in verdict.vendor.purposes],
-            "purpose": verdict.answer.purpose.value,
-            "action": verdict.answer.action.value if opted_out else "allow",
-            "rule": verdict.rule.text,
-            "rule_kind": verdict.rule.kind,
-            "place": verdict.rule.place,
-            "why": verdict.answer.words if opted_out else "the visitor did not opt out",
-            "stand_in": verdict.vendor.surrogate,
-            "decision": str(judge.decision),
-        }
+        answer |= _of(verdict, judge)
     if as_json:
         emit_json(answer)
         return
-    console.print(f"[bold red]blocked[/]  {target.url}" if denied else f"[bold green]passes[/]   {target.url}")
+    console.print(
+        f"[bold red]blocked[/]  {target.url}" if answer["blocked"] else f"[bold green]passes[/]   {target.url}"
+    )
     for key, label in (("vendor", "vendor"), ("company", "company"), ("purposes", "purposes"), ("rule", "rule"),
                        ("place", "stands in"), ("why", "because"), ("decision", "visitor"),
-                       ("stand_in", "stand-in")):  # fmt: skip
+                       ("stand_in", "stand-in"), ("answer", "answered")):  # fmt: skip
         value = answer.get(key)
         if value:
             shown = ", ".join(value) if isinstance(value, list) else str(value)
             console.print(f"  [dim]{label:<10}[/]{shown}", soft_wrap=True)
+
+
+def _through_the_site(target: Target, judge: Judge, body: str | None) -> dict[str, object]:
+    """Return what becomes of a request to the page's own site, and which rule would refuse it."""
+    path, _, query = target.path.partition("?")
+    found = nearest(judge.catalog, path, query, (body or "").encode())
+    if found is None:
+        return {"why": f"{target.host} is the page's own site, and no vendor's requests end in such a path"}
+    endpoint, rule, missing = found
+    if missing:
+        wanted = ", ".join(f"{name}={endpoint.fields[name]}" for name in missing)
+        return {"why": f"it is the site's own: one to {rule.vendor.vendor} on such a path would bring {wanted}"}
+    verdict = judge.decision.verdict(rule)
+    refused = judge.decision.opted_out and verdict.denied
+    return {**_of(verdict, judge), "blocked": refused, "answer": endpoint.answer if refused else None}
+
+
+def _of(verdict: Verdict, judge: Judge) -> dict[str, object]:
+    """Return who was recognised, by which rule, and what follows."""
+    opted_out = judge.decision.opted_out
+    return {
+        "vendor": verdict.vendor.vendor,
+        "name": verdict.vendor.name,
+        "company": verdict.vendor.company,
+        "purposes": [purpose.value for purpose in verdict.vendor.purposes],
+        "purpose": verdict.answer.purpose.value,
+        "action": verdict.answer.action.value if opted_out else "allow",
+        "rule": verdict.rule.text,
+        "rule_kind": verdict.rule.kind,
+        "place": verdict.rule.place,
+        "why": verdict.answer.words if opted_out else "the visitor did not opt out",
+        "stand_in": verdict.vendor.surrogate,
+        "decision": str(judge.decision),
+    }
 
 
 def _tell_trace(decision: Decision, found: Trace, *, as_json: bool) -> None:

@@ -9,8 +9,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from optout_gate.demo.manifest import INERT, PLANTED, TRACKING_COOKIES, hosts_to_keep, hosts_to_lose
+from optout_gate.demo.site import BEACON
 from optout_gate.http import Headers
-from optout_gate.proxy.upstream import Upstream
+from optout_gate.proxy.upstream import Upstream, UpstreamResponse
 from optout_gate.report import Report
 
 _LINK = re.compile(rb"<a\s[^>]*?\bhref=\"[^\"]*\"")
@@ -75,13 +76,15 @@ async def compare(path: str, *, origin: Upstream, gate: Upstream, authority: str
     return Compared(path, plain, opted_out, bare.body == plain.body, last[-1].removals.counts)
 
 
+async def beacon_reaches(*, gate: Upstream, authority: str) -> tuple[bool, bool]:
+    """Return whether a beacon through the site's own host reaches it: of one visitor without, one with the signal."""
+    _, plain = await _asked(gate, BEACON, authority)
+    _, opted_out = await _asked(gate, BEACON, authority, (b"Sec-GPC", b"1"))
+    return b"collected" in plain, b"collected" in opted_out
+
+
 async def _get(client: Upstream, path: str, authority: str, *extra: tuple[bytes, bytes]) -> Visit:
-    headers = Headers([(b"Host", authority.encode()), (b"User-Agent", PHONE), (b"Accept", b"text/html"), *extra])
-    response = await client.send("GET", path.encode(), headers)
-    body = b""
-    while not response.ended:
-        body += await response.read()
-    await response.close()
+    response, body = await _asked(client, path, authority, *extra)
     text = _reaching(path, body) + b"\n" + b"\n".join(value for _, value in response.headers)
     lose, keep = hosts_to_lose(path), hosts_to_keep(path)
     cookies = {value.partition(b"=")[0].decode() for value in response.headers.values(b"set-cookie")}
@@ -93,6 +96,18 @@ async def _get(client: Upstream, path: str, authority: str, *extra: tuple[bytes,
         frozenset(host for host in keep if _names(host, text)),
         body,
     )
+
+
+async def _asked(
+    client: Upstream, path: str, authority: str, *extra: tuple[bytes, bytes]
+) -> tuple[UpstreamResponse, bytes]:
+    headers = Headers([(b"Host", authority.encode()), (b"User-Agent", PHONE), (b"Accept", b"text/html"), *extra])
+    response = await client.send("GET", path.encode(), headers)
+    body = b""
+    while not response.ended:
+        body += await response.read()
+    await response.close()
+    return response, body
 
 
 def _names(host: str, text: bytes) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from optout_gate.demo.audit import Compared, compare, pages
+from optout_gate.demo.audit import Compared, beacon_reaches, compare, pages
 from optout_gate.demo.site import site
 from optout_gate.gate import Gate
 from optout_gate.policy.load import from_upstream
@@ -73,8 +73,8 @@ async def run(console: Console, *, listen: str | None, admin: str | None, once: 
     try:
         while not all(server.started for server, _ in servers):
             await asyncio.sleep(0.01)
-        compared = await _compare_all(origin_url, gate_url, metrics)
-        broken = _tell(console, compared)
+        compared, reached = await _compare_all(origin_url, gate_url, metrics)
+        broken = _tell(console, compared, reached)
         if not once:
             _tell_urls(console, origin_url, gate_url, admin_url)
             await stop.wait()
@@ -85,13 +85,14 @@ async def run(console: Console, *, listen: str | None, admin: str | None, once: 
         await asyncio.gather(*tasks)
 
 
-async def _compare_all(origin_url: str, gate_url: str, metrics: Recording) -> list[Compared]:
+async def _compare_all(origin_url: str, gate_url: str, metrics: Recording) -> tuple[list[Compared], tuple[bool, bool]]:
     origin, gate = Upstream(UpstreamAddress.parse(origin_url)), Upstream(UpstreamAddress.parse(gate_url))
     try:
         authority = gate_url.removeprefix("http://")
-        return [
+        compared = [
             await compare(path, origin=origin, gate=gate, authority=authority, last=metrics.reports) for path in pages()
         ]
+        return compared, await beacon_reaches(gate=gate, authority=authority)
     finally:
         await origin.close()
         await gate.close()
@@ -114,8 +115,8 @@ def _url(listener: socket.socket) -> str:
     return f"http://{host}:{port}"
 
 
-def _tell(console: Console, compared: Sequence[Compared]) -> bool:
-    """Print the tables; return True when something is not as promised."""
+def _tell(console: Console, compared: Sequence[Compared], reached: tuple[bool, bool]) -> bool:
+    """Print the tables, and what became of a beacon through the site's own host; return True when something is not as promised."""
     table = Table(title="What two visitors get", title_justify="left", header_style="bold")
     for name, justify in (
         ("page", "left"),
@@ -140,10 +141,10 @@ def _tell(console: Console, compared: Sequence[Compared]) -> bool:
     removed: Counter[tuple[str, str, str]] = sum((each.removed for each in compared), Counter())
     console.print(_by_vendor(removed))
     vendors = {vendor for vendor, _, _ in removed}
-    console.print(
-        f"{sum(removed.values())} things of {len(vendors)} vendors taken out for the visitor who opted out.\n"
-    )
-    return any(each.broken for each in compared)
+    console.print(f"{sum(removed.values())} things of {len(vendors)} vendors taken out for the visitor who opted out.")
+    without, with_signal = ("reaches it" if each else "is answered by the gate" for each in reached)
+    console.print(f"A beacon through the site's own host {without} without the signal, and {with_signal} with it.\n")
+    return any(each.broken for each in compared) or reached != (True, False)
 
 
 def _by_vendor(removed: Counter[tuple[str, str, str]]) -> Table:

@@ -74,6 +74,9 @@ COOKIES: tuple[str, ...] = (
 )
 """``Set-Cookie`` field lines of every page."""
 
+BEACON = "/metrics/g/collect?v=2&tid=G-DEMO000000&cid=0.0&en=page_view"
+"""A page view as the site's tag would send it through the site's own host, where a server-side container listens."""
+
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "/enroll": ("first_name", "last_name", "email", "zip", "plan"),
     "/login": ("member", "password"),
@@ -94,6 +97,7 @@ def site() -> Starlette:
             *(Route(path, show) for path in PAGES),
             *(Route(path, accept, methods=["POST"]) for path in REQUIRED),
             Route("/api/doctors", find_doctors),
+            Route(BEACON.partition("?")[0], collect, methods=["GET", "POST"]),
             Route("/assets/{name}", asset),
         ],
         exception_handlers={404: not_found},
@@ -116,6 +120,11 @@ async def accept(request: Request) -> Response:
         return RedirectResponse(NEXT[path], status_code=303)
     body = _bytes(f"pages/{PAGES[path]}.html").replace(HIDDEN_NOTICE, SHOWN_NOTICE)
     return _html(path, body, status=422)
+
+
+async def collect(request: Request) -> Response:
+    """Return what a server-side container does once it has passed the visit on."""
+    return Response("collected\n", media_type="text/plain", headers={"cache-control": "no-store"})
 
 
 async def find_doctors(request: Request) -> Response:

@@ -139,10 +139,10 @@ def _gates(routing: Routing) -> Yaml:
         for gate, admin in routing.gates
     ]
     check = {
-        "timeout": "1s",
+        "timeout": "2s",  # a gate that is busy for a moment is not gone; one that drains says 503, which counts at once
         "interval": "0.5s",
         "no_traffic_interval": "0.5s",
-        "unhealthy_threshold": 1,
+        "unhealthy_threshold": 2,
         "healthy_threshold": 1,
         "http_health_check": {"path": "/readyz"},
     }

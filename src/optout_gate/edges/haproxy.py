@@ -55,8 +55,9 @@ frontend visitors
 
 backend optout_gate
     option httpchk GET /readyz
+    timeout check 2s    # a gate that is busy for a moment is not gone
     http-check expect status 200
-    default-server check inter 500ms fall 1 rise 1 observe layer4 error-limit 1 on-error mark-down init-addr last,libc,none
+    default-server check inter 500ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down init-addr last,libc,none
     <<gates>>
 <<origins>>
 """

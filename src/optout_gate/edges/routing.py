@@ -16,12 +16,16 @@ from optout_gate.rewrite.neutral import PREFIX
 from optout_gate.signals import kinds
 from optout_gate.signals.formats import COOKIES, FORMATS
 
-NEVER_REWRITTEN = ("audio", "font", "image", "manifest", "track", "video")
+NEVER_REWRITTEN = ("audio", "font", "manifest", "track", "video")
 """Destinations (``Sec-Fetch-Dest``) that go straight to the site for everyone. A list of what is not a page, since
-fragments that a script fetches (htmx, Turbo) come as ``empty`` and older browsers send nothing at all."""
+fragments that a script fetches (htmx, Turbo) come as ``empty`` and older browsers send nothing at all. An image is not in
+it: that is what beacons through the site's own host come as."""
 
 GPC_JSON = "/.well-known/gpc.json"
-VARIES = ("text/html", "application/xhtml+xml", "text/css")
+VARIES = (
+    "text/html", "application/xhtml+xml", "text/css",
+    "text/javascript", "application/javascript", "application/x-javascript",
+)  # fmt: skip
 """Types of which a visitor who opted out may get another body, so that caches must keep the two apart."""
 
 _ODD_PATH = r"[^?]*(?:%|\\|//|/\.)"  # what the gate reads as another path: only it may say whether `always` covers it

@@ -23,6 +23,7 @@ from optout_gate.mitm.settings import NAMES, OPTIONS, Settings, settings_of
 from optout_gate.pages.direct import is_own, own_page
 from optout_gate.signals import gpc
 from optout_gate.telemetry.outcomes import OutcomeLog
+from optout_gate.uncloaking import Uncloaking
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class OptOutGateAddon:
         self._compared: MutableMapping[str, mitm.HTTPFlow] = WeakValueDictionary()
         self._record = Record()
         self._outcomes = OutcomeLog()
+        self._uncloaking = Uncloaking()
         self._take_view_away: Callable[[], None] = lambda: None
 
     def load(self, loader: Loader) -> None:
@@ -84,13 +86,19 @@ class OptOutGateAddon:
         exchange = settings.gate.open(request)
         if exchange is None:
             return
-        messages.set_headers(flow.request, exchange.request.headers)
+        messages.set_head(flow.request, exchange.request)
+        if exchange.beacon is not None:
+            flow.request.stream = False  # its body may have to be read, and it may be answered here
         self._crossings[flow] = Crossing(flow, exchange)
 
     async def request(self, flow: mitm.HTTPFlow) -> None:
-        """Answer for the gate's own pages (mitmproxy's hook)."""
+        """Answer for the gate's own pages, and for denied vendors reached through the site (mitmproxy's hook)."""
         settings = self._settings
         if settings is None or messages.answered_by_another(flow) or comparison.METADATA in flow.metadata:
+            return
+        crossing = self._crossings.get(flow)
+        if crossing is not None:
+            crossing.refuse(flow)
             return
         request = messages.request_of(flow.request)
         if not settings.concern(request.host):
@@ -106,7 +114,7 @@ class OptOutGateAddon:
     def responseheaders(self, flow: mitm.HTTPFlow) -> None:
         """Rewrite the response's head, and put the body on its way (mitmproxy's hook)."""
         crossing = self._crossings.get(flow)
-        if crossing is None or flow.response is None:
+        if crossing is None or crossing.is_refused or flow.response is None:
             return
         if messages.answered_by_another(flow) or flow.response.status_code == 101:
             del self._crossings[flow]
@@ -120,6 +128,8 @@ class OptOutGateAddon:
     def response(self, flow: mitm.HTTPFlow) -> None:
         """Finish the body, and say what happened (mitmproxy's hook)."""
         self._finish(flow)
+        if self._settings is not None and self._settings.gate.cloaks is not None:
+            self._uncloaking.look_up(self._settings.gate)
 
     def error(self, flow: mitm.HTTPFlow) -> None:
         """Say what happened up to where the flow broke off (mitmproxy's hook)."""

@@ -34,11 +34,26 @@ class Crossing:
         is_ours = words.METADATA in flow.metadata  # a flow replayed
         self.may_comment = is_ours or not flow.comment  # what a person or another addon wrote stays
         self.may_mark = is_ours or not flow.marked
+        self.is_refused = False  # answered here: mitmproxy shows the answer to every hook as though it had come
         self.original: bytes | None = None  # the origin's body, once it is through; None where it is not kept
         self._passage: Passage | None = None
         self._is_cut = False
         self._came: bytearray | None = bytearray()  # None: too long to be kept
         self._sent = bytearray()
+
+    def refuse(self, flow: mitm.HTTPFlow) -> None:
+        """Answer a request that is a denied vendor's; its body is here whole."""
+        beacon = self.exchange.beacon
+        if beacon is None:
+            return
+        if beacon.wants_body:
+            self.exchange.read(flow.request.raw_content or b"")
+        if beacon.reply is not None:
+            self.is_refused = True
+            reply = self.exchange.marked(beacon.reply)
+            flow.response = mitm.Response.make(reply.status, reply.body, reply.headers.pairs)
+            if reply.status == 204:
+                del flow.response.headers["content-length"]
 
     def respond(self, flow: mitm.HTTPFlow, *, stream: bool, must_stream: bool = False) -> None:
         """Rewrite the response's head; have its body come through the gate as it comes (``stream``), or once it is whole.
@@ -55,7 +70,7 @@ class Crossing:
         self._passage = passage
         if must_stream and passage.blocked and flow.killable:
             flow.kill()
-        elif stream and not passage.blocked:
+        elif stream and passage.streams and not passage.blocked:
             headers = passage.head.headers
             if b"content-length" not in headers and b"transfer-encoding" not in headers:
                 headers = messages.framed_for_streaming(headers, flow)

@@ -34,6 +34,13 @@ def set_headers(message: mitm.Request | mitm.Response, headers: Headers) -> None
         message.headers = mitm.Headers(headers.pairs)
 
 
+def set_head(request: mitm.Request, head: Request) -> None:
+    """Give ``request`` the target and header lines of ``head``."""
+    if request.data.path != head.target:
+        request.data.path = head.target
+    set_headers(request, head.headers)
+
+
 def framed_for_streaming(headers: Headers, flow: mitm.HTTPFlow) -> Headers:
     """Return the head of a body whose length is not known yet.
 

@@ -32,7 +32,7 @@ def comment(report: Report) -> str:
     """Return one line about an exchange, empty for a visitor who did not opt out."""
     if not report.decision.opted_out:
         return ""
-    count = len(report.removals)
+    count = len(report.taken_out)
     verb = "would be removed" if report.outcome is Outcome.OBSERVED else "removed"
     if report.outcome is Outcome.CONTAINED:
         what = f"sent contained, it cannot be rewritten ({report.error})"
@@ -49,13 +49,14 @@ def comment(report: Report) -> str:
 
 def mark(report: Report) -> str:
     """Return the flow's mark, empty where nothing was done."""
-    if report.outcome is Outcome.OBSERVED and not report.removals:
+    if report.outcome is Outcome.OBSERVED and not report.taken_out:
         return ""
     return MARKS.get(report.outcome, "")
 
 
 def metadata(report: Report) -> dict[str, Any]:
     """Return a report as plain values, which mitmproxy can save with the flow."""
+    taken_out = report.taken_out
     return {
         "site": report.site,
         "outcome": report.outcome.value,
@@ -63,10 +64,10 @@ def metadata(report: Report) -> dict[str, Any]:
         "decision": _why(report.decision),
         "policy": report.decision.policy.name,
         "mode": report.decision.mode.value,
-        "removed": len(report.removals),
+        "removed": len(taken_out),
         "removals": [
             {"vendor": vendor, "purpose": purpose, "kind": kind, "count": count}
-            for (vendor, purpose, kind), count in sorted(report.removals.counts.items())
+            for (vendor, purpose, kind), count in sorted(taken_out.counts.items())
         ],
         "details": [
             {
@@ -75,7 +76,7 @@ def metadata(report: Report) -> dict[str, Any]:
                 "vendor": each.verdict.vendor.vendor,
                 "why": str(each.verdict),
             }
-            for each in report.removals.kept
+            for each in taken_out.kept
         ],
         "error": report.error,
         "bytes_in": report.bytes_in,
@@ -109,7 +110,7 @@ def _why(decision: Decision) -> str:
 
 def _vendors(report: Report) -> str:
     counts: Counter[str] = Counter()
-    for (vendor, _, _), count in report.removals.counts.items():
+    for (vendor, _, _), count in report.taken_out.counts.items():
         counts[vendor] += count
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{vendor} {count}" for vendor, count in ranked[:_SHOWN_VENDORS]]

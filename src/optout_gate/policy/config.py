@@ -47,6 +47,13 @@ class Unknown(StrEnum):
     BLOCK = "block"
 
 
+class ClickIds(StrEnum):
+    """What happens to the ids of clicks on the way to the origin."""
+
+    STRIP = "strip"  # they leave the address and Referer
+    KEEP = "keep"
+
+
 def _address(value: str) -> str:
     split_address(value)
     return value
@@ -210,6 +217,11 @@ class PolicyConfig(Part):
     allow: tuple[AllowedName, ...] = Field(
         (), description="hosts (with their subdomains) and vendors that load whatever else is said here"
     )
+    click_ids: ClickIds = Field(
+        ClickIds.STRIP,
+        description="denied vendors' click ids (gclid, fbclid) in the address and Referer on their way to the origin: "
+        "strip or keep",
+    )
     sticky: bool = Field(
         True, description="keep an opt-out that the browser's signal made in the opt-out cookie, until it is taken back"
     )
@@ -228,6 +240,16 @@ class PolicyConfig(Part):
         if self.notice is None:
             return frozenset(self.deny)
         return self.notice.refusable.union(self.deny if "deny" in self.model_fields_set else ())
+
+
+class DnsConfig(Part):
+    """What the DNS is asked."""
+
+    uncloak: bool = Field(
+        False,
+        description="look up subdomains of the site that pages refer to, and treat one that is a vendor's CNAME as it",
+    )
+    resolvers: tuple[Address, ...] = Field((), description="resolvers to ask, HOST:PORT; by default the system's")
 
 
 class CookieConfig(Part):
@@ -283,6 +305,7 @@ class Config(Part):
         default_factory=LimitsConfig, description="what clients, origins and pages may cost; sane without a word"
     )
     trackers: TrackersConfig = Field(default_factory=TrackersConfig, description="additions to the catalogue")
+    dns: DnsConfig = Field(default_factory=DnsConfig, description="what the DNS is asked; nothing by default")
     preferences: PreferencesConfig = Field(
         default_factory=PreferencesConfig, description="the preference page and the status"
     )

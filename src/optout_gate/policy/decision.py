@@ -92,6 +92,7 @@ class Policy:
     Attributes:
         name: as in the configuration.
         denied: everything that an opt-out from all uses denies.
+        click_ids: what happens to the ids of clicks on the way to the origin.
         honors_informed_consent: whether a consent given in knowledge of the browser's signal stands against it.
         sticky: whether an opt-out by the browser's signal is kept in the opt-out cookie.
     """
@@ -100,6 +101,7 @@ class Policy:
         self.name = name
         self.denied = config.denied
         self.sticky = config.sticky
+        self.click_ids = config.click_ids
         sold = config.notice.refusable if config.notice is not None else frozenset[Purpose]()
         self.honoured = Honoured(config.honor, self.denied, sold)
         self.honors_informed_consent = config.informed_consent is InformedConsent.HONOR

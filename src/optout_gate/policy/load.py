@@ -6,6 +6,7 @@ checked here, on the raw data, so that a wrong type in one place does not hide a
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def load_text(text: str, *, file: str, folder: Path) -> Loaded:
     problems += _names(document, catalog)
     problems += _notices(document)
     problems += _own_vendors(document)
+    if config is not None and config.dns.uncloak and find_spec("dns") is None:
+        at = ("dns", "uncloak", VALUE)
+        problems.append(document.problem(at, "to ask the DNS needs a package: pip install 'optout-gate[dns]'"))
     filter_lists, list_problems = _filter_lists(document, folder)
     problems += list_problems
     beside = Beside(folder)

@@ -19,11 +19,13 @@ from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
+from optout_gate.receiving import refusal
 from optout_gate.rewrite.passage import Passage
 from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
+from optout_gate.uncloaking import Uncloaking
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,6 +49,7 @@ class ProxyApp:
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
+        self.uncloaking = Uncloaking()
         self._upstreams: dict[Site, Upstream] = {}
         self._made: WeakSet[Upstream] = WeakSet()  # those of sites before a reload too
 
@@ -67,6 +70,7 @@ class ProxyApp:
         for upstream in tuple(self._made):
             await upstream.close()
         await self.reception.close()
+        await self.uncloaking.close()
 
     def upstream(self, site: Site) -> Upstream:
         """Return the connections to a site's origin; they are made on first use."""
@@ -127,8 +131,8 @@ class ProxyApp:
             await websocket.refuse(scope, receive, send, 421)
             return
         headers = self.request_headers(exchange, scope)
-        upstream = self.upstream(exchange.site)
-        await websocket.relay(upstream.address, upstream.limits, request.target, headers, scope, receive, send)
+        upstream, target = self.upstream(exchange.site), exchange.request.target
+        await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
 
     def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
         """Return the header lines of an exchange's request as its origin gets them."""
@@ -176,6 +180,8 @@ class ProxyApp:
                 self._requests.exchange(
                     exchange.report, method=request.method, status=under_way.status, seconds=seconds
                 )
+            if gate.cloaks is not None:
+                self.uncloaking.look_up(gate)
 
     async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:
         self.metrics.refused(reason)
@@ -228,6 +234,12 @@ class _Forwarding:
 
     async def _forward(self) -> None:
         exchange, metrics = self.exchange, self.app.metrics
+        if exchange.beacon is not None:
+            refused, self.receive = await refusal(exchange, self.receive)
+            if refused is not None:
+                self.started = True
+                await send_whole(self.send, refused)
+                return
         headers = self.app.request_headers(exchange, self.scope)
         body = self._request_body() if _has_body(exchange.request.headers) else None
         begun = self.app.gate.clock()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
+from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.embeds import boxes_selectors
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, Memory, Shelf, Snippet
 from optout_gate.rewrite.removals import Removals
@@ -34,11 +35,12 @@ class Judge:
         own_hosts: Sequence[str] = (),
         inline_allowed: bool = True,
         memory: Memory | None = None,
+        cloaks: Cloaks | None = None,
     ) -> None:
         """Take what was decided and who is known.
 
         ``own_hosts`` are further hosts of the site, which are never a third party (``*.example.com`` is every
-        subdomain). ``inline_allowed`` is False when the response's Content-Security-Policy keeps a script of the
+        subdomain); ``cloaks`` knows which of what stands under them are a vendor's. ``inline_allowed`` is False when the response's Content-Security-Policy keeps a script of the
         gate's own out: a vendor's restricted mode cannot be set then, and it is denied instead.
         """
         self.decision = decision
@@ -51,6 +53,7 @@ class Judge:
         self.allowed: dict[
             str, Vendor
         ] = {}  # by id: vendors that were recognised and may stay, in the order of the page
+        self._cloaks = cloaks
         self._filter_lists = filter_lists
         # On a path where denials hold for everyone, only what is known by name loads.
         self._unknown = Unknown.BLOCK if decision.rules else decision.policy.unknown
@@ -81,6 +84,8 @@ class Judge:
         memory = self._memory
         if memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
             return rewrite(text)
+        if self._cloaks is not None and any(suffix in text for suffix in self._own_suffixes):
+            return rewrite(text)  # whose a name under the site's own is may be found out later
         key = (kind, text, self._shelf, base.scheme, self.may_restrict)
         found = memory.recall(key) or memory.unchanged(key)
         if found is not None:
@@ -135,7 +140,7 @@ class Judge:
             return None
         own = self.own(target.host)
         known = Known(target, own, None if own else self.verdict(target, kind))
-        if base.scheme == self.page.scheme and text.startswith(_BY_ITSELF):
+        if base.scheme == self.page.scheme and text.startswith(_BY_ITSELF) and not self._may_be_cloaked(target.host):
             self._shelf.learn(key, known)
         return known
 
@@ -189,6 +194,8 @@ class Judge:
         if self.decision.policy.allows_hosts and (found := self.decision.allowed(target.host)) is not None:
             return found
         rule = self.catalog.by_url(target.host, target.path)
+        if rule is None and self._cloaks is not None:
+            rule = self._cloaks.rule(target.host)
         if rule is not None:
             return self.decision.verdict(rule)
         for filter_list in self._filter_lists:
@@ -217,7 +224,12 @@ class Judge:
 
     def own(self, host: str) -> bool:
         """Return True for the site's own hosts and what stands under them: never a third party."""
-        return host in self._own or host.endswith(self._own_suffixes)
+        if host in self._own:
+            return True
+        return host.endswith(self._own_suffixes) and (self._cloaks is None or self._cloaks.met(host) is None)
+
+    def _may_be_cloaked(self, host: str) -> bool:
+        return self._cloaks is not None and host.endswith(self._own_suffixes)
 
     def cookie(self, name: str) -> Verdict | None:
         """Return the verdict that denies a first-party cookie by its name, or None when it may stay."""

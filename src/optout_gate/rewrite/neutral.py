@@ -4,6 +4,7 @@ Chosen so that the page goes on: a script's ``load`` event fires, an image has p
 its hands disappears. An element is never removed, since a framework that hydrates counts them.
 """
 
+from base64 import b64decode
 from functools import cache
 
 from optout_gate.policy.decision import Verdict
@@ -14,6 +15,9 @@ PREFIX = "/_optout"
 
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 """A transparent GIF of 1×1: an image's ``load`` fires, and no request is made."""
+
+GIF = b64decode(PIXEL.partition(",")[2])
+"""The same, as it goes over the wire."""
 
 FRAME = "about:blank"
 

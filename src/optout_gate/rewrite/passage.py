@@ -141,6 +141,10 @@ class Passage:
 
     untouched = True
     blocked = False
+    streams = True
+    """False where the head is known only once the body is here whole."""
+    keeps_etag = False
+    """True where the ETag on the head is right as it stands."""
 
     def __init__(self, head: Response) -> None:
         self.head = head

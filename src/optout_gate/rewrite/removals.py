@@ -16,6 +16,7 @@ MAX_KEPT_REMOVALS = 500  # per exchange; beyond it they are counted, and their d
 KINDS = (
     "script", "inline_script", "image", "iframe", "link", "style", "media", "object",
     "ping", "form", "meta", "header", "cookie", "click_id", "embed",
+    "library",
 )  # fmt: skip
 """What kind of thing was taken out: the closed set of the metrics' ``kind`` label."""
 

@@ -25,6 +25,8 @@ MARKED_AS_WORKER = b"_optout=worker"
 
 _WORKERS = frozenset({b"worker", b"sharedworker", b"serviceworker"})
 
+_SCRIPT = b"script"  # never rewritten, but replaced where it is a vendor's library: the whole of it has to be seen
+
 # A part of a page cannot be rewritten.
 _DICTIONARIES = frozenset({b"available-dictionary", b"dictionary-id"})  # RFC 9842
 _RANGES = frozenset({b"range", b"if-range"})
@@ -83,7 +85,7 @@ def toward_origin(request: Request, decision: Decision, policy_hash: bytes = b""
         headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
     if Purpose.ADVERTISING in decision.denied:
         headers = headers.without(_FOR_ADVERTISERS)
-    if may_be_rewritten(request):
+    if may_be_rewritten(request) or request.headers.first(b"sec-fetch-dest") == _SCRIPT:
         if b"if-none-match" in headers or b"if-modified-since" in headers:
             headers = validators.toward_origin(headers, validators.stamp(policy_hash, decision, request))
         if (b"range" in headers or b"if-range" in headers) and _wants_a_page(headers):

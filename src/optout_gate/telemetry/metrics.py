@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from optout_gate.gate import Gate
 from optout_gate.policy.config import Action, Mode
 from optout_gate.report import Outcome, Report
+from optout_gate.rewrite import outgoing
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
 from optout_gate.telemetry.choices import ChoiceMetrics
@@ -38,6 +39,7 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
 MAX_BLOCKED_PAIRS = 15  # of vendor and channel, as browsers report; anybody can send such reports
 MAX_LEAK_PAIRS = 8
+MAX_BEACON_VENDORS = 4  # a site proxies one or two
 MAX_PAIRS = 8  # of signals that contradict each other
 MAX_REMOVAL_SERIES = 45  # of vendor and purpose; the demo's pages have 35
 MAX_NAMED_SITES = 8  # in the configuration's order; further ones count together
@@ -84,6 +86,22 @@ class Metrics:
         )
         self.removals_by_kind = Counter(
             "optout_gate_removals_by_kind_total", "The same, by what was taken out.", ["kind"], registry=to
+        )
+        self.beacons = Counter(
+            "optout_gate_beacons_refused_total",
+            "Requests to denied vendors through the site's own host that were refused (observed: would have been).",
+            ["vendor"],
+            registry=to,
+        )
+        self.cookies_cut = Counter(
+            "optout_gate_request_cookies_cut_total",
+            "Cookies of denied vendors cut out of requests to origins (observed: would have been).",
+            registry=to,
+        )
+        self.click_ids_cut = Counter(
+            "optout_gate_request_click_ids_cut_total",
+            "Click ids of denied vendors cut out of addresses and Referer on their way to origins (likewise).",
+            registry=to,
         )
         self.blocked_in_browser = Counter(
             "optout_gate_blocked_in_browser_total",
@@ -183,6 +201,8 @@ class Metrics:
             multiprocess_mode="max",
         )
         self._hosts: set[str] = set()
+        self._beacons = Names[str](MAX_BEACON_VENDORS)
+        self._beacons_met: set[str] = set()
         self._allowed: set[str] = set()
         self._formats = Names[str](MAX_NAMED_FORMATS)
         self._blocked = Names[tuple[str, str]](MAX_BLOCKED_PAIRS)
@@ -221,6 +241,8 @@ class Metrics:
         self._of_request(report.site, report.decision.signal, report.outcome).inc()
         for series, count in self._of_removals(tuple(report.removals.counts.items())):
             series.inc(count)
+        if report.outgoing:
+            self._went_out(report)
         if report.decision.because:
             now = time.time()
             self._opted_out_by(report.decision.signal).set(now)
@@ -247,6 +269,22 @@ class Metrics:
                 log.info("%s %s", ALLOWED, vendor)
         if report.reading.dnt:
             self.dnt.inc()
+
+    def _went_out(self, report: Report) -> None:
+        """Count what was kept from the origin."""
+        for (vendor, _, kind), count in report.outgoing.counts.items():
+            if kind == outgoing.BEACON:
+                self._met_beacon(vendor, report)
+                self.beacons.labels(self._beacons.label(vendor, OTHER)).inc(count)
+            else:
+                (self.cookies_cut if kind == outgoing.COOKIE else self.click_ids_cut).inc(count)
+
+    def _met_beacon(self, vendor: str, report: Report) -> None:
+        """Name a vendor in the log whose beacons are new here. Vendors are the catalogue's: they have an end."""
+        if vendor not in self._beacons_met:
+            self._beacons_met.add(vendor)
+            done = "would have been refused" if report.outcome is Outcome.OBSERVED else "refused"
+            log.info("requests to %s through the site's own host: %s", vendor, done)
 
     def browser_said(self, what: str, first: str, channel: str, count: int) -> None:
         """Count what a browser reported, or a report of one that was not read.

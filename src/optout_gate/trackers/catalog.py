@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
 from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
+from optout_gate.trackers.endpoints import Endpoint, Endpoints
+from optout_gate.trackers.libraries import Libraries, Library
 from optout_gate.trackers.vendor import BOX, CatalogueFile, Vendor
 
 REVISED = date(2026, 11, 23)
@@ -23,6 +25,8 @@ REVISED = date(2026, 11, 23)
 # Second labels under which countries register names, as in example.co.uk; with ``name.*`` patterns only.
 _SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gob", "gov", "ne", "net", "or", "org"})
 
+MAX_COOKIE_NAMES = 2048  # remembered; a site has some dozens, and anybody can send others
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -30,7 +34,8 @@ class Rule:
 
     Attributes:
         vendor: the vendor it belongs to.
-        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``storage``, ``list`` (a filter list) or ``shape``.
+        kind: ``domain``, ``pattern``, ``inline``, ``cookie``, ``storage``, ``endpoint``, ``library``, ``cname``,
+            ``list`` (a filter list) or ``shape``.
         text: the rule as written.
         file: the file it stands in; built-in ones are named ``catalogue/NAME.yaml``.
         line: its line, from 1.
@@ -78,12 +83,14 @@ class Catalog:
         self._hosts: dict[str, _Entry] = {}
         self._names: dict[str, _Entry] = {}  # of ``name.*`` hosts
         self._cookies: dict[str, Rule] = {}
-        self._cookie_prefixes: list[tuple[str, Rule]] = []
+        self._cookie_prefixes: dict[str, Rule] = {}
         self._storage: dict[str, Rule] = {}
         self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
         self.containers: dict[str, Container] = {}
+        self._endpoints: list[tuple[Endpoint, Rule]] = []
+        self._libraries: list[tuple[Library, Rule]] = []
         self.lazy_attributes: tuple[str, ...] = ()
         problems: list[Problem] = []
         for document, path, vendors in documents:
@@ -101,7 +108,12 @@ class Catalog:
             raise ConfigError(problems)
         self._container_starts = [(name[:-1], box) for name, box in self.containers.items() if name.endswith("*")]
         self.container_attributes = tuple(name[1:-1] for name in self.containers if name.startswith("["))
-        self._cookie_prefixes.sort(key=lambda item: -len(item[0]))
+        self.endpoints = Endpoints(self._endpoints)
+        self.libraries = Libraries(self._libraries)
+        # Hundreds of prefixes have some twenty lengths, so a name is looked up one length at a time. The same few names
+        # come with every request of every visitor; they are remembered, their values never get here.
+        self._prefix_lengths = tuple(sorted({len(prefix) for prefix in self._cookie_prefixes}, reverse=True))
+        self._by_cookie = lru_cache(maxsize=MAX_COOKIE_NAMES)(self._find_cookie)
         # A parameter's name stands behind "?", "&" or, in a page, "&amp;".
         names = "|".join(sorted(map(re.escape, self._click_ids), key=len, reverse=True))
         self.click_id_pattern = re.compile(f"[?&;](?:{names})=") if names else None
@@ -162,10 +174,16 @@ class Catalog:
 
     def by_cookie(self, name: str) -> Rule | None:
         """Return the rule for a first-party cookie's name, or None."""
+        return self._by_cookie(name)
+
+    def _find_cookie(self, name: str) -> Rule | None:
         rule = self._cookies.get(name)
         if rule is not None:
             return rule
-        return next((rule for prefix, rule in self._cookie_prefixes if name.startswith(prefix)), None)
+        for length in self._prefix_lengths:
+            if (rule := self._cookie_prefixes.get(name[:length])) is not None:
+                return rule
+        return None
 
     def by_click_id(self, name: str) -> Rule | None:
         """Return the rule for a query parameter that identifies a click, or None."""
@@ -204,7 +222,7 @@ class Catalog:
         for index, name in enumerate(vendor.cookies):
             made = rule("cookie", "cookies", index, name)
             if name.endswith("*"):
-                self._cookie_prefixes.append((name[:-1], made))
+                self._cookie_prefixes.setdefault(name[:-1], made)
             else:
                 self._cookies[name] = made
         for index, name in enumerate(vendor.storage):
@@ -223,6 +241,13 @@ class Catalog:
             text = " + ".join(fingerprint.all)
             first, *others = fingerprint.all
             self._inline.append((first, tuple(others), rule("inline", "inline", index, text)))
+        for index, endpoint in enumerate(vendor.endpoints):
+            fields = "&".join(f"{name}={value}" for name, value in endpoint.fields.items())
+            text = f"{' '.join(endpoint.paths)} with {fields}"
+            self._endpoints.append((endpoint, rule("endpoint", "endpoints", index, text)))
+        for index, library in enumerate(vendor.libraries):
+            made = rule("library", "libraries", index, " + ".join(library.all))
+            self._libraries.append((library, made))
 
     def _entry(self, host: str) -> _Entry:
         if host.endswith(".*"):

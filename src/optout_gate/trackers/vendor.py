@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from optout_gate.trackers.endpoints import Endpoint
+from optout_gate.trackers.libraries import Library
 from optout_gate.trackers.purposes import Purpose
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
@@ -107,6 +109,8 @@ class Vendor(_Entry):
     domains: tuple[Host, ...] = Field((), description="hosts that are wholly the vendor's, with subdomains")
     patterns: tuple[UrlPattern, ...] = Field((), description="paths on hosts that also serve other things")
     inline: tuple[Fingerprint, ...] = Field((), description="inline scripts that carry the vendor's code")
+    endpoints: tuple[Endpoint, ...] = Field((), description="where it collects through the site's own host")
+    libraries: tuple[Library, ...] = Field((), description="its files, served from the site's own host")
     cookies: tuple[str, ...] = Field((), description="first-party cookies it sets; a final '*' is any ending")
     storage: tuple[str, ...] = Field((), description="localStorage keys it sets; a final '*' is any ending")
     click_ids: tuple[str, ...] = Field((), description="query parameters that identify a click")
