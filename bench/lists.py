@@ -36,11 +36,15 @@ def easylist(lines: int, cosmetic: float, seed: int) -> Iterator[str]:
         )  # fmt: skip
 
 
+def generated() -> dict[str, Iterator[str]]:
+    """Return the lines of lists of the size and make-up of the two, by name."""
+    return {"like EasyList": easylist(80_000, 0.5, 1), "like EasyPrivacy": easylist(55_000, 0.02, 2)}
+
+
 def main(files: list[str]) -> int:
     """Measure, print, judge; return the exit code."""
     texts = {name: Path(name).read_text("utf-8") for name in files} or {
-        "like EasyList": "\n".join(easylist(80_000, 0.5, 1)),
-        "like EasyPrivacy": "\n".join(easylist(55_000, 0.02, 2)),
+        name: "\n".join(lines) for name, lines in generated().items()
     }
     total = 0.0
     for name, text in texts.items():

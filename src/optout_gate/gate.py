@@ -34,11 +34,13 @@ from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import GUARD_PATH, Guards
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
-from optout_gate.rewrite.judge import Judge, Mark, Removals, Snippet
+from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.passage import (
+    HELD_BYTES,
     BlockedPassage,
+    MakeRewriter,
     ObservedPassage,
     Passage,
     Pipeline,
@@ -48,6 +50,7 @@ from optout_gate.rewrite.passage import (
 )
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, instead_of, refusal
+from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.kinds import ACCOUNT
@@ -84,7 +87,7 @@ class Gate:
         self.beside = loaded.beside
         self.status = _status(loaded)
         self.clock = clock
-        self.memory: Memory[Snippet] = Memory()
+        self.memory = Memory()
         self.limits = loaded.config.limits.rewriting
         self.repeats = repeats.Repeats(self.limits.remembered_bytes)
         self.cloaks = Cloaks(loaded.catalog, clock) if loaded.config.dns.uncloak else None
@@ -226,6 +229,25 @@ class Exchange:
             return Passage(response)
         return BlockedPassage(response, RewriteError(Failure.REWRITER, mistake(error)))
 
+    def early(self, headers: Headers) -> list[bytes]:
+        """Return the ``Link`` values of a 103 response (RFC 8297) that may go ahead of the response itself."""
+        if self.decision.enforced:
+            headers = response_head.enforced(headers, self._judge(headers), self.visitor)
+        return headers.values(b"link")
+
+    def _judge(self, headers: Headers) -> Judge:
+        return Judge(
+            self.decision,
+            self._gate.catalog,
+            self._gate.filter_lists,
+            page_url=self.visitor.url,
+            notes=self.report.removals,
+            memory=self._gate.memory,
+            own_hosts=self.site.hosts,
+            inline_allowed=response_head.allows_inline(headers),
+            cloaks=self._gate.cloaks,
+        )
+
     def _remembered(self, response: Response) -> Passage | None:
         """Return what looks the answer up first, or None for one that cannot be the same for the next visitor."""
         if not self.decision.enforced or self.site.wording.absent:  # strings that are made where none stand have a date
@@ -260,17 +282,7 @@ class Exchange:
             return Passage(Response(response.status, headers))
         if response.status == 304 and self.decision.enforced and request_head.may_be_rewritten(self.visitor):
             return self._not_modified(headers)
-        judge = Judge(
-            self.decision,
-            self._gate.catalog,
-            self._gate.filter_lists,
-            page_url=self.visitor.url,
-            notes=self.report.removals,
-            memory=self._gate.memory,
-            own_hosts=self.site.hosts,
-            inline_allowed=response_head.allows_inline(headers),
-            cloaks=self._gate.cloaks,
-        )
+        judge = self._judge(headers)
         self.report.allowed = judge.allowed
         if mode is Mode.OBSERVE:
             self.report.outcome = Outcome.OBSERVED
@@ -349,23 +361,28 @@ class Exchange:
 
         headers = response.headers.without(response_head.REWRITTEN_BODY)
         head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
-        locked = essence not in (CSS, *JAVASCRIPT) and self.site.lockdown.holds(self.decision, self.visitor.path)
+        is_page = essence not in (CSS, *JAVASCRIPT)
+        locked = is_page and self.site.lockdown.holds(self.decision, self.visitor.path)
 
         is_page = essence not in (CSS, *JAVASCRIPT)
         status = self._status()
         guard = self.site.guards.of(self.decision)
 
-        def start(first: bytes) -> tuple[Charset, Rewriter]:
+        def start(first: bytes) -> tuple[Charset, MakeRewriter]:
             if essence in JAVASCRIPT:
-                return Bytes(), GuardedWorker(guard.prologue)
+                return Bytes(), lambda _: GuardedWorker(guard.prologue)
             if essence == CSS:
-                return charset_for(label, first), SheetRewriter(judge)
-            xml = essence in _XML
-            page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, status=status, xml=xml)
-            if xml and not observing:
-                self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
-            elif not observing and may_be_guarded(head.headers):
-                page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+                return charset_for(label, first), lambda _: SheetRewriter(judge)
+
+            def page(whole: bytes | None) -> Rewriter:
+                xml = essence in _XML
+                page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
+                if xml and not observing:
+                    self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
+                elif not observing and may_be_guarded(head.headers):
+                    page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+                return page
+
             return charset_for(label, first), page
 
         def missed() -> None:
@@ -380,11 +397,13 @@ class Exchange:
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
             )
 
+        waits = repeats.wait_for(response.headers)
+        held_bytes = waits if is_page and waits > HELD_BYTES else self._gate.limits.held_bytes
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding, self._gate.limits), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
         return RewrittenPassage(
-            head, pipeline, lambda error: self._instead(response, error), finish, self._gate.limits.held_bytes
+            head, pipeline, lambda error: self._instead(response, error), finish, hold_bytes=held_bytes
         )
 
     def _status(self) -> Status | None:

@@ -239,7 +239,7 @@ class _Answer:
     async def early_hint(self, message: Message) -> None:
         """Send the hints on without those to denied vendors."""
         hints = Headers((b"link", bytes(link)) for link in message["links"])
-        kept = self._exchange.respond(Response(103, hints)).head.headers.values(b"link")
+        kept = self._exchange.early(hints)
         if kept:
             await self._send({**message, "links": kept})
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from optout_gate.errors import Failure
 from optout_gate.policy.decision import Decision
-from optout_gate.rewrite.judge import Removals
+from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.reading import Reading
 from optout_gate.trackers.vendor import Vendor
 

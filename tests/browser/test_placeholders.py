@@ -33,7 +33,7 @@ def test_a_frame_keeps_its_place_and_says_what_is_missing(browser: Browser, poli
     frame = view.frame_locator("iframe")
     assert "Test Posts" in frame.locator("p").inner_text()
     assert frame.get_by_role("link").get_attribute("href") == "https://posts.test/embed/1"
-    assert view.locator("iframe").get_attribute("title") == "Content from Test Posts, not loaded"
+    assert view.locator("iframe").get_attribute("title") == "Test Posts: not loaded"
     assert frame.locator("html").get_attribute("lang") == "en"
     # The embed's own style attribute is all that the policy refuses, with the placeholder as without it.
     assert {text.partition(" violates")[0] for text in refused} <= {
@@ -48,10 +48,18 @@ def test_a_box_gets_a_paragraph_that_can_be_read_and_followed(browser: Browser) 
     body = b'<!doctype html><div class="post-box" data-post="https://posts.test/p/3"></div>'
     view.set_content(page(body, signal=OPTED_OUT).decode())
     assert view.locator(".post-box p").is_visible()
-    assert (
-        view.get_by_role("link", name="See it on the site of Test Posts").get_attribute("href")
-        == "https://posts.test/p/3"
-    )
+    assert view.get_by_role("link", name="See it on posts.test").get_attribute("href") == "https://posts.test/p/3"
+    view.close()
+
+
+def test_a_pin_that_would_have_been_drawn_in_an_empty_link_can_be_read_and_followed(browser: Browser) -> None:
+    view = browser.new_page()
+    body = b'<!doctype html><a data-pin-do="embedPin" href="https://www.pinterest.com/pin/99360735500167749/"></a>'
+    view.set_content(page(body, signal=None).decode())
+    assert view.get_by_role("link").inner_text() == ""
+    view.set_content(page(body, signal=OPTED_OUT).decode())
+    link = view.get_by_role("link", name="Pinterest")
+    assert link.is_visible() and link.get_attribute("href") == "https://www.pinterest.com/pin/99360735500167749/"
     view.close()
 
 

@@ -34,7 +34,8 @@ trackers: {{extra: [{{vendor: test-ads, purposes: [advertising], domains: [ads.t
 DENIED = b"https://ads.test/"
 TRACKER = b'<img src="https://ads.test/p">'
 PAGE = b"<!doctype html><p>Hello</p>" + TRACKER
-GIVEN_UP = b"<select><script>'</select>'</script><xmp>"
+# Longer than what is waited for: a page that is there whole would be read again by the gate's own scanner.
+GIVEN_UP = b"<select><script>'</select>'</script><xmp>" + b"x" * 70_000
 HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 PIECE = 64 * 1024
 LONG = b"<p>0123456789</p>\n" * 20_000  # more than the gate holds back
@@ -99,7 +100,7 @@ MANY_KINDS = b"".join(b"<p>%d</p>" % (number * 7919 % 1_000_003) for number in r
 
 FAULTS = {
     # The rewriter.
-    "rewriter": Fault("contained", body=whole(PAGE + GIVEN_UP + TRACKER), length=len(PAGE + GIVEN_UP + TRACKER)),
+    "rewriter": Fault("contained", body=whole(PAGE + GIVEN_UP + TRACKER)),
     "rewriter-late": Fault("blocked", body=whole(PAGE, LONG, GIVEN_UP + TRACKER)),
     "xml-with-entities": Fault(
         "contained", labelled(kind=b"application/xhtml+xml"), whole(b"<!DOCTYPE html [<!ENTITY a 'b'>]><html>" + TRACKER)

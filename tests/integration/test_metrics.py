@@ -17,8 +17,8 @@ from optout_gate.policy.decision import Decision
 from optout_gate.policy.load import Loaded, load_text
 from optout_gate.report import Outcome
 from optout_gate.rewrite import outgoing
-from optout_gate.rewrite.judge import KINDS as KINDS_OF_REMOVAL
-from optout_gate.rewrite.judge import Removals
+from optout_gate.rewrite.removals import KINDS as KINDS_OF_REMOVAL
+from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.kinds import KINDS
 from optout_gate.signals.reading import Signal

@@ -137,6 +137,24 @@ def test_websocket_goes_to_uvicorns_implementation() -> None:
         assert asyncio.run(talk(door.port)) == "HELLO"
 
 
+# Early hints
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_early_hints_go_ahead_of_the_response_to_who_knows_them(version: bytes) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        assert "http.response.early_hint" in scope["extensions"]
+        await send({"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    with edge(application) as door, door.connect() as client:
+        client.sendall(b"GET / HTTP/" + version + b"\r\n" + HOST + b"Connection: close\r\n\r\n")
+        answered = until_closed(client)
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>; rel=preload\r\n\r\n"
+    assert answered.startswith(early + b"HTTP/1.1 200 " if version == b"1.1" else b"HTTP/1.1 200 ")
+
+
 # 100-continue
 
 EXPECT = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\nExpect: 100-Continue\r\n\r\n"

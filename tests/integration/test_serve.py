@@ -58,6 +58,24 @@ def test_a_visitor_with_the_signal_gets_it_without_the_tracker(gate: Gate) -> No
     assert f"content-length: {len(body)}".encode() in head.lower()
 
 
+HINTS = ["</site.css>; rel=preload; as=style", "<https://www.googletagmanager.com/gtag/js>; rel=preload; as=script"]
+
+
+def test_early_hints_reach_a_browser_and_none_of_them_names_a_denied_vendor(gate: Gate, origin: Origin) -> None:
+    origin.early["/"] = HINTS
+    try:
+        head, rest = get(gate.address, "/", "Sec-Fetch-Mode: navigate")
+        assert head.split(b"\r\n") == [b"HTTP/1.1 103 Early Hints", *(f"link: {link}".encode() for link in HINTS)]
+        assert rest.startswith(b"HTTP/1.1 200 ") and rest.endswith(PAGE)
+        head, rest = get(gate.address, "/", "Sec-Fetch-Mode: navigate", "Sec-GPC: 1")
+        assert head.split(b"\r\n") == [b"HTTP/1.1 103 Early Hints", f"link: {HINTS[0]}".encode()]
+        assert rest.startswith(b"HTTP/1.1 200 ") and b"googletagmanager" not in rest
+        head, _ = get(gate.address, "/")
+        assert head.startswith(b"HTTP/1.1 200 "), "a client that may not know 103"
+    finally:
+        origin.early.clear()
+
+
 def test_the_opt_out_cookie_counts_and_the_origin_hears_of_it(gate: Gate, origin: Origin) -> None:
     head, body = get(gate.address, "/", "Cookie: a=b; optout_gate=1")
     assert b"googletagmanager" not in body and b"private" in head

@@ -50,6 +50,26 @@ async def test_target_and_headers_go_out_exactly_as_given() -> None:
     ]
 
 
+async def test_early_hints_are_handed_on_before_the_response_in_their_order() -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </%d.css>; rel=preload\r\n\r\n"
+    seen: list[bytes] = []
+
+    async def behave(peer: Peer) -> None:
+        await peer.head()
+        peer.send(hints % 1)
+        while not seen:  # the first is there before anything else is sent
+            await asyncio.sleep(0)
+        peer.send(hints % 2 + OK)
+
+    async def early(headers: Headers) -> None:
+        seen.extend(headers.values(b"link"))
+
+    async with origin(behave) as running, asyncio.timeout(30):
+        response = await running.upstream.send("GET", b"/", HEADERS, None, early)
+        assert seen == [b"</1.css>; rel=preload", b"</2.css>; rel=preload"]
+        assert await whole(response) == b"ok"
+
+
 async def test_response_head_comes_as_sent() -> None:
     answer = b"HTTP/1.1 404 Gibt\xb4s nicht\r\nX-A: 1\r\nset-cookie: a\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n"
     async with origin(repeating(answer)) as running:
@@ -202,7 +222,7 @@ async def test_body_and_response_flow_at_the_same_time() -> None:
         ),
         pytest.param(b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", b"ok", True, id="no-reason"),
         pytest.param(b"HTTP/1.1 999 Denied\r\nContent-Length: 2\r\n\r\nok", b"ok", True, id="status-999"),
-        pytest.param(b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n" + OK, b"ok", True, id="early-hints-are-dropped"),
+        pytest.param(b"HTTP/1.1 103 Early\r\nLink: </a>\r\n\r\n" + OK, b"ok", True, id="early-hints-nobody-asks-for"),
         pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 8 + OK, b"ok", True, id="eight-interim-responses"),
         pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", True, id="204"),
         pytest.param(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", b"", True, id="304-with-length"),

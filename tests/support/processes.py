@@ -104,10 +104,14 @@ class Seen:
 
 
 class Origin:
-    """A website for tests: answers by path from a table, and remembers what it was asked."""
+    """A website for tests: answers by path from a table, and remembers what it was asked.
+
+    ``early`` are ``Link`` lines by path that it sends ahead, in a 103 response.
+    """
 
     def __init__(self, pages: dict[str, tuple[int, list[tuple[str, str]], bytes]]) -> None:
         self.pages = pages
+        self.early: dict[str, list[str]] = {}
         self.seen: list[Seen] = []
         origin = self
 
@@ -118,6 +122,11 @@ class Origin:
                 length = int(self.headers.get("Content-Length") or 0)
                 origin.seen.append(Seen(self.requestline, tuple(self.headers.items()), self.rfile.read(length)))
                 path = self.path.partition("?")[0]
+                if path in origin.early:
+                    self.send_response_only(103)
+                    for link in origin.early[path]:
+                        self.send_header("Link", link)
+                    self.end_headers()
                 status, headers, body = origin.pages.get(path, (404, [], b"no such page"))
                 self.send_response_only(status)
                 for name, value in headers:

@@ -115,6 +115,25 @@ def test_explain_judges_a_url_by_what_the_visitor_sends() -> None:
     assert answer("--header", "DNT: 1")["blocked"] is False
 
 
+@pytest.mark.parametrize(
+    ("unknown", "page", "blocked", "why"),
+    [
+        ("allow", "/", False, "no filter list denies it"),
+        ("report", "/", False, "it is let through, and counted"),
+        ("report", "/member/x", True, "'/member/*' denies third parties that no list knows"),
+        ("block", "/", True, "policy 'default' blocks third parties that no list knows"),
+    ],
+)
+def test_explain_says_what_becomes_of_a_third_party_that_nobody_knows(
+    site: Path, unknown: str, page: str, blocked: bool, why: str
+) -> None:
+    site.write_text(site.read_text() + f"policies: {{default: {{unknown: {unknown}, always: [/member/*]}}}}\n")
+    sent = ("https://nobody.example/x.js", "--page", f"https://www.shop.test{page}", "--config", str(site))
+    answer = json.loads(run("explain", *sent, "--json").output)
+    assert answer["blocked"] is blocked and answer["why"].endswith(why)
+    assert ("blocked" if blocked else "passes") in run("explain", *sent).output
+
+
 def test_explain_goes_by_the_site_and_path_of_the_page(site: Path) -> None:
     site.write_text(
         "version: 1\nsites: [{hosts: [www.shop.test], upstream: 'http://127.0.0.1:8000', policy: strict,"

@@ -11,12 +11,14 @@ from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import css, page, response_head
 from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.passage import HELD_BYTES
 from optout_gate.telemetry.outcomes import SILENCE_S, OutcomeLog
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 
 HTML = (b"Content-Type", b"text/html")
 TRACKER = b'<img src="https://ads.test/p">'
-GIVEN_UP = b"<select><script>'</select>'</script><xmp>"
+# Longer than what is waited for: a page that is there whole would be read again by the gate's own scanner.
+GIVEN_UP = b"<select><script>'</select>'</script><xmp>" + b"x" * HELD_BYTES
 LONG = b"<p>0123456789</p>\n" * 8000
 TELLING = gate(SITE.replace("outcome_header: false", "outcome_header: true"))
 

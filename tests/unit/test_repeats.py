@@ -7,8 +7,8 @@ from optout_gate.gate import Exchange, Gate
 from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import repeats
-from optout_gate.rewrite.judge import Removals
 from optout_gate.rewrite.passage import HELD_BYTES
+from optout_gate.rewrite.removals import Removals
 from support.gates import OPTED_OUT, SITE, drive, gate, gate_of_tests, request
 
 HTML: Pair = (b"Content-Type", b"text/html")

@@ -59,3 +59,29 @@ def test_observe_mode_changes_nothing_on_the_way_to_the_origin() -> None:
     exchange = gate(text).open(request("/", *lines))
     assert exchange is not None
     assert exchange.request.headers.pairs[1:] == lines
+
+
+FOR_ADVERTISERS: Lines = (
+    (b"Sec-Browsing-Topics", b"(1 2);v=chrome.1:1:2"),
+    (b"Attribution-Reporting-Eligible", b"event-source, trigger"),
+    (b"Attribution-Reporting-Support", b"web"),
+    (b"Sec-Ad-Auction-Fetch", b"?1"),
+    (b"Sec-Shared-Storage-Writable", b"?1"),
+)
+
+
+def test_what_a_browser_tells_advertisers_goes_no_further() -> None:
+    image: Lines = ((b"Sec-Fetch-Dest", b"image"),)
+    assert sent(OPTED_OUT, *image, *FOR_ADVERTISERS) == (OPTED_OUT, *image)
+    assert sent(*image, *FOR_ADVERTISERS) == (*image, *FOR_ADVERTISERS)
+
+
+def test_who_did_not_refuse_advertising_is_still_heard_by_advertisers() -> None:
+    text = """
+version: 1
+sites: [{hosts: ["*"], upstream: "http://127.0.0.1:9"}]
+policies: {default: {deny: [session_replay]}}
+"""
+    exchange = gate(text).open(request("/", OPTED_OUT, *FOR_ADVERTISERS))
+    assert exchange is not None and exchange.decision.opted_out
+    assert exchange.request.headers.pairs[2:] == FOR_ADVERTISERS

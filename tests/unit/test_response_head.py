@@ -152,7 +152,10 @@ def test_a_denied_cookie_that_the_browser_has_is_expired_on_every_domain_and_pat
     domains = ("", "; Domain=www.shop.test", "; Domain=shop.test")
     paths = ("/", "/a", "/a/", "/a/b")
     assert variants == {
-        f"_ads=; Max-Age=0; Path={path}{domain}; Secure".encode() for path in paths for domain in domains
+        f"_ads=; Max-Age=0; Path={path}{domain}; Secure{partitioned}".encode()
+        for path in paths
+        for domain in domains
+        for partitioned in ("", "; Partitioned")
     }
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from optout_gate.rewrite.memory import MAX_SNIPPETS, Memory
+from optout_gate.rewrite.memory import MAX_SNIPPETS, Memory, Snippet
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 
 SCRIPT = b"<script>load('https://ads.test/a.js')</script>"
@@ -79,10 +79,11 @@ def test_a_filter_list_is_asked_about_every_page(tmp_path: Path) -> None:
 
 
 def test_the_snippet_not_asked_for_the_longest_time_is_forgotten_first() -> None:
-    memory: Memory[str] = Memory()
+    memory = Memory()
+    kept = Snippet("kept")
     for number in range(MAX_SNIPPETS):
-        memory.keep(number, "kept")
-    assert memory.recall(0) == "kept"
-    memory.keep("one more", "kept")
-    assert memory.recall(0) == "kept"
+        memory.keep(number, kept)
+    assert memory.recall(0) == kept
+    memory.keep("one more", kept)
+    assert memory.recall(0) == kept
     assert memory.recall(1) is None

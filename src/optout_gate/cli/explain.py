@@ -8,7 +8,7 @@ from rich.table import Table
 
 from optout_gate.cli.output import config_errors_told, console, emit_json, fail
 from optout_gate.http import Headers, Pair, host_of
-from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig
+from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig, Unknown
 from optout_gate.policy.decision import Decision, Policy, Verdict
 from optout_gate.policy.load import Loaded, from_upstream, load_file
 from optout_gate.policy.trace import Trace, trace
@@ -87,14 +87,19 @@ def _tell_url(url: str, kind: str, page: str, judge: Judge, body: str | None, *,
     target = resolve(url, base_of(page))
     if target is None or not target.host:
         fail(f"{url!r} is not an address that a browser would fetch")
-    verdict = judge.verdict(target, kind)
     first_party = judge.own(target.host)
-    denied = judge.decision.opted_out and verdict is not None and verdict.denied and not first_party
+    opted_out = judge.decision.opted_out
+    verdict = judge.verdict(target, kind)
+    if verdict is None and opted_out:
+        verdict = judge.target(target, kind)  # what nobody knows may be denied for that
+    denied = opted_out and verdict is not None and verdict.denied and not first_party
     answer: dict[str, object] = {"url": target.url, "type": kind, "page": page, "blocked": denied}
     if first_party:
         answer |= _through_the_site(target, judge, body)
     elif verdict is None:
-        answer["why"] = f"nobody in the catalogue claims {target.host}, and no filter list denies it"
+        unknown = judge.decision.policy.unknown
+        counted = ": it is let through, and counted" if opted_out and unknown is Unknown.REPORT else ""
+        answer["why"] = f"nobody in the catalogue claims {target.host}, and no filter list denies it{counted}"
     else:
         answer |= _of(verdict, judge)
     if as_json:

@@ -19,7 +19,7 @@ from optout_gate.pages.own_page import sent_from_here
 from optout_gate.pages.reports import Reports, Told
 from optout_gate.policy.texts import preferred
 from optout_gate.report import OUTCOME_FIELD, Outcome
-from optout_gate.rewrite import surrogates
+from optout_gate.rewrite import modules, surrogates
 from optout_gate.rewrite.guard_rules import BY_RULE, GUARD_PATH, MODULES_PATH, REPORT_PATH
 from optout_gate.rewrite.neutral import FORM, PREFIX
 from optout_gate.telemetry.choices import ChoiceMetrics
@@ -70,6 +70,7 @@ class OwnPages:
         self._app = Starlette(
             routes=[
                 Route(f"{PREFIX}/s/{{name}}.js", self._surrogate, methods=["GET", "POST"]),
+                Route(f"{PREFIX}/m/{{version}}/{{names}}.js", self._module, methods=["GET"]),
                 Route(FORM, self._not_sent, methods=["GET", "POST"]),
                 Route(GUARD_PATH, self._guard, methods=["GET"]),
                 Route(MODULES_PATH, self._guard, methods=["GET"]),
@@ -150,6 +151,20 @@ class OwnPages:
             status, media_type, body = other
             return Response(body or None, status, media_type=media_type or None, headers=headers)
         return Response(surrogates.read(name), media_type="text/javascript", headers=headers)
+
+    async def _module(self, request: Request) -> Response:
+        """Answer in place of a denied vendor's module, with the exports that the page's own code imports."""
+        body = modules.module(request.path_params["names"])
+        if body is None:
+            return Response("No such module.\n", 404, media_type="text/plain", headers={"Cache-Control": "no-store"})
+        current = request.path_params["version"] == modules.VERSION
+        headers = {
+            "Cache-Control": _FOR_GOOD if current else _FOR_NOW,
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "same-site",
+            "Access-Control-Allow-Origin": "*",  # modules are fetched with CORS, from a page under another host of the site too
+        }
+        return Response(body, media_type="text/javascript", headers=headers)
 
     async def _not_sent(self, request: Request) -> Response:
         return not_sent.show()

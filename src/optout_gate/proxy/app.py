@@ -244,7 +244,8 @@ class _Forwarding:
         body = self._request_body() if _has_body(exchange.request.headers) else None
         begun = self.app.gate.clock()
         upstream = self.app.upstream(exchange.site)
-        response = await upstream.send(exchange.request.method, exchange.request.target, headers, body)
+        early = self._hint if self._takes_hints() else None
+        response = await upstream.send(exchange.request.method, exchange.request.target, headers, body, early)
         metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
         try:
             head = Response(response.status, forwarding.end_to_end(response.headers))
@@ -255,6 +256,16 @@ class _Forwarding:
                 await self._rewrite(passage, response)
         finally:
             await response.close()
+
+    def _takes_hints(self) -> bool:
+        """Return True for a browser on its way to a page: other clients may trip over a 103 (RFC 8297 §3)."""
+        known = "http.response.early_hint" in self.scope.get("extensions", {})
+        return known and self.exchange.visitor.headers.first(b"sec-fetch-mode") == b"navigate"
+
+    async def _hint(self, headers: Headers) -> None:
+        links = self.exchange.early(forwarding.end_to_end(headers))
+        if links:
+            await self.send({"type": "http.response.early_hint", "links": links})
 
     async def _pass_on(self, head: Response, response: UpstreamResponse) -> None:
         chunk = b"" if response.ended else await response.read()

@@ -9,7 +9,8 @@ clients, puts its Date on top of the origin's and lower-cases names. Beyond ASGI
 
 Both are announced in ``scope["extensions"]`` as ``optout_gate.reason`` and ``optout_gate.abort``. Beside them stands
 ``optout_gate.leaving``, a dictionary in which an application may keep a function under ``tell``; it is called when the
-client goes before its answer is complete.
+client goes before its answer is complete. Of ASGI's own extensions it knows
+``http.response.early_hint``: a 103 with ``Link`` lines.
 """
 
 import http
@@ -86,6 +87,9 @@ class GateCycle(RequestResponseCycle):
             self.response_started = True
             self.transport.abort()
         elif not self.response_started:
+            if kind == "http.response.early_hint":
+                self._hint([bytes(link) for link in message["links"]])
+                return
             if kind != "http.response.start":
                 raise RuntimeError(f"expected http.response.start, got {kind}")
             self._start(message)
@@ -95,6 +99,16 @@ class GateCycle(RequestResponseCycle):
             raise RuntimeError(f"expected http.response.body, got {kind}")
         else:
             self._continue(message.get("body", b""), message.get("more_body", False))
+
+    def _hint(self, links: list[bytes]) -> None:
+        """Send a 103 (RFC 8297), which HTTP/1.0 does not know."""
+        if self.scope["http_version"] == "1.0" or not links:
+            return
+        if any(VALUE_CONTROL.search(link) for link in links):
+            raise RuntimeError("control character in an early hint")
+        self.transport.writelines(
+            (b"HTTP/1.1 103 Early Hints\r\n", *(b"link: %b\r\n" % link for link in links), b"\r\n")
+        )
 
     def _start(self, message: MutableMapping[str, Any]) -> None:
         status: int = message["status"]

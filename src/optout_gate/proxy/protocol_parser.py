@@ -194,5 +194,6 @@ class GuardedParsing(HttpToolsProtocol):
             "optout_gate.raw": {"headers": tuple(self._raw), "target": self.url},
             "optout_gate.reason": {},
             "optout_gate.abort": {},
+            "http.response.early_hint": {},
             "optout_gate.leaving": {},
         }

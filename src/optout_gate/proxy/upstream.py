@@ -40,7 +40,7 @@ from optout_gate.policy.tls import TlsOptions
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream_address import UpstreamAddress
 from optout_gate.proxy.upstream_breaker import CircuitBreaker
-from optout_gate.proxy.upstream_connection import Connection
+from optout_gate.proxy.upstream_connection import Connection, Early
 from optout_gate.proxy.upstream_parser import ResponseHead
 from optout_gate.proxy.upstream_request import request_head
 
@@ -87,27 +87,33 @@ class Upstream:
     # Sending
 
     async def send(
-        self, method: str, target: bytes, headers: Headers, body: AsyncIterator[bytes] | None = None
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | None = None,
+        early: Early | None = None,
     ) -> "UpstreamResponse":
         """Send a request and return its response once the head is there.
 
         Target and header fields go out byte for byte; only the framing is the client's own: a body goes out under
         the Content-Length in ``headers`` when there is one valid line of it, else chunked. ``body`` is asked for its
-        first piece only once a connection stands. What ``body`` raises is raised here or from ``read``.
+        first piece only once a connection stands. What ``body`` raises is raised here or from ``read``. ``early`` gets
+        the fields of every 103 response (RFC 8297) that comes before.
 
         Raises UpstreamError; ValueError for a head that would not be one request on the wire.
         """
         head, length = request_head(method, target, headers, body is not None)
         connection = self._take_idle() or await self._connection()
         try:
-            response = await connection.exchange(method, head, body, length)
+            response = await connection.exchange(method, head, body, length, early)
         except UpstreamError as error:
             # An idle connection the origin was closing as we wrote: the request was never seen, or may be repeated.
             raced = error.reason == "closed" and connection.reused and connection.response.silent
             if not raced or body is not None or method not in IDEMPOTENT:
                 raise
             connection = await self._connection(fresh=True)
-            response = await connection.exchange(method, head, None, None)
+            response = await connection.exchange(method, head, None, None, early)
         return UpstreamResponse(connection, response)
 
     async def close(self) -> None:

@@ -6,11 +6,12 @@ time-out is one stored number, which the pool looks at on its tick.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from math import inf
 from typing import Protocol
 
 from optout_gate.errors import UpstreamError
+from optout_gate.http import Headers
 from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import ResponseHead
 from optout_gate.proxy.upstream_reader import ResponseReader
@@ -19,6 +20,10 @@ HIGH_WATER_BYTES = 64 * 1024
 """Unread body above which the origin is no longer read from; asyncio's own figure for writing."""
 
 LOW_WATER_BYTES = 16 * 1024
+
+
+Early = Callable[[Headers], Awaitable[None]]
+"""Takes the fields of a 103 response, before the final one is there."""
 
 
 class Pool(Protocol):
@@ -81,11 +86,17 @@ class Connection(asyncio.BufferedProtocol):
     # The exchange
 
     async def exchange(
-        self, method: str, request_head: bytes, body: AsyncIterator[bytes] | None, length: int | None
+        self,
+        method: str,
+        request_head: bytes,
+        body: AsyncIterator[bytes] | None,
+        length: int | None,
+        early: Early | None = None,
     ) -> ResponseHead:
         """Send a request and return the head of its response; ``length`` None sends the body chunked.
 
-        The response may arrive before the request body is sent. Raises UpstreamError, or what ``body`` raises.
+        The response may arrive before the request body is sent. Raises UpstreamError, or what ``body`` or ``early``
+        raises.
         """
         response = self.response = ResponseReader(method, self._pool.limits)
         self._busy = True
@@ -97,6 +108,8 @@ class Connection(asyncio.BufferedProtocol):
             if self._error is not None:
                 raise self._error
             await self._wait(self._pool.limits.first_byte_s)
+            while response.early and early is not None:
+                await early(response.early.popleft())
         return response.head
 
     async def read(self) -> bytes:

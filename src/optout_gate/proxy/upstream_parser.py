@@ -11,7 +11,8 @@ status 100-999                                  passed on; 600-999 exist in the 
 status below 100, or not three digits           refused
 ``HTTP/1.0`` and ``HTTP/1.1``                   read; 1.0 is never kept alive. Any other version refused
 no reason phrase, or none and no space          read as an empty reason
-100, 102, 103, 104-199                          swallowed; more than 8 of them refused
+103                                             its fields handed on (RFC 8297), to who asks for them
+100, 102, 104-199                               swallowed; more than 8 of these and 103 refused
 101                                             refused: nobody asked for an upgrade
 line ends other than CRLF, folded lines         refused (RFC 9112 §2.2, §5.2)
 control characters, space before the colon      refused

@@ -6,6 +6,7 @@ Body bytes are counted, not parsed, and kept in the sizes in which they came.
 from collections import deque
 
 from optout_gate.errors import UpstreamError
+from optout_gate.http import Headers
 from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.upstream_parser import BARE_LINE_FEED, ChunkedBody, Framing, ResponseHead, parse_head, refusal
 
@@ -13,14 +14,15 @@ FIRST_LOOK_BYTES = 4096
 """Where a head is looked for first, so that the body behind it is copied once, not twice."""
 
 MOST_INTERIM_RESPONSES = 8
-"""1xx heads swallowed before one response; an origin has use for a 100, a 103 and a few 102."""
+"""1xx heads taken before one response; an origin has use for a 100, a 103 and a few 102."""
 
 
 class ResponseReader:
     """The response to one request, as far as it has come.
 
     Attributes:
-        head: None until it is complete. Interim responses are swallowed.
+        head: None until it is complete.
+        early: fields of the 103 heads before it that nobody has taken yet. Other interim responses are swallowed.
         pieces: body that nobody has taken yet.
         unread: bytes in ``pieces``.
         silent: no byte has come yet.
@@ -36,6 +38,7 @@ class ResponseReader:
         "_method",
         "_remaining",
         "complete",
+        "early",
         "head",
         "persistent",
         "pieces",
@@ -45,6 +48,7 @@ class ResponseReader:
 
     def __init__(self, method: str, limits: UpstreamLimits) -> None:
         self.head: ResponseHead | None = None
+        self.early: deque[Headers] = deque()
         self.pieces: deque[bytes] = deque()
         self.unread = 0
         self.silent = True
@@ -100,6 +104,8 @@ class ResponseReader:
             self._interim += 1
             if head.status == 101 or self._interim > MOST_INTERIM_RESPONSES:
                 raise refusal(f"the origin answers {head.status} where a final response is due")
+            if head.status == 103:
+                self.early.append(head.headers)
             if rest:
                 self._take_head(rest)
             return

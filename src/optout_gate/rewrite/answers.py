@@ -14,8 +14,8 @@ from optout_gate.errors import Failure
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite import repeats
-from optout_gate.rewrite.judge import Removals
 from optout_gate.rewrite.passage import Passage
+from optout_gate.rewrite.removals import Removals
 from optout_gate.rewrite.repeats import PASSING, Remembered, Repeats
 
 Template = tuple[Pair | int, ...]

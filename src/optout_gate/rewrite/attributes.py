@@ -32,7 +32,7 @@ def editable(raw: str) -> str:
 
 def written(text: str) -> str:
     """Return what :func:`editable` text is in the page: bytes as they were, other characters as references."""
-    return _WRITE.sub(_written, text)
+    return text if text.isascii() and "&" not in text else _WRITE.sub(_written, text)
 
 
 def _written(match: re.Match[str]) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite import surrogates
-from optout_gate.rewrite.judge import Removals
 from optout_gate.rewrite.neutral import GENERIC, GIF
 from optout_gate.rewrite.outgoing import BEACON
+from optout_gate.rewrite.removals import Removals
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.endpoints import MAX_BODY_BYTES, Endpoint, fields_of_body, fields_of_query
 

@@ -1,7 +1,8 @@
 """The ``Set-Cookie`` lines that take a denied vendor's cookies out of a browser that has them.
 
 A request's ``Cookie`` names a cookie and not the ``Domain`` and ``Path`` it was set with, and only a line with the same
-ones expires it; so there is a line for every Domain and Path that could have sent it along. Browsers pass over the
+ones expires it; so there is a line for every Domain and Path that could have sent it along, and over TLS another for
+each that is partitioned (CHIPS): a line without ``Partitioned`` leaves such a cookie where it is. Browsers pass over the
 others: a Domain that is a public suffix, a Path where there is nothing.
 
 They are sent only while the request brings such a cookie. Nothing is remembered about anybody to know that, and a
@@ -9,11 +10,12 @@ browser that has let go of them gets none.
 """
 
 from collections.abc import Iterator
+from itertools import product
 
 from optout_gate.http import Pair, Request
 from optout_gate.rewrite.judge import Judge
 
-MAX_LINES = 48  # on one response, some 4 KB; proxies commonly take 8 KB of header. What is left goes with the next page
+MAX_LINES = 64  # on one response, some 5 KB; proxies commonly take 8 KB of header. What is left goes with the next page
 MAX_PATH_DEPTH = 4  # deeper than vendors' scripts set cookies: they use "/", or the directory of a page
 
 
@@ -22,15 +24,16 @@ def expiring(request: Request, judge: Judge) -> list[Pair]:
     names = list(dict.fromkeys(_denied_names(request, judge)))
     if not names:
         return []
-    secure = b"; Secure" if request.scheme == "https" else b""
+    # A partitioned cookie is Secure (CHIPS §3.1), and one that is Secure can be set over TLS alone.
+    kinds = ("; Secure", "; Secure; Partitioned") if request.scheme == "https" else ("",)
     lines: list[Pair] = []
     for path in _paths(request.path):
-        for name in names:
+        for kind, name in product(kinds, names):
             for domain in _domains(request.host):
                 if name.startswith("__Host-") and (domain or path != "/"):
                     continue  # such a cookie has no Domain and the Path "/" (RFC 6265bis §4.1.3.2)
-                value = f"{name}=; Max-Age=0; Path={path}{f'; Domain={domain}' if domain else ''}"
-                lines.append((b"Set-Cookie", value.encode("latin-1", "replace") + secure))
+                value = f"{name}=; Max-Age=0; Path={path}{f'; Domain={domain}' if domain else ''}{kind}"
+                lines.append((b"Set-Cookie", value.encode("latin-1", "replace")))
                 if len(lines) == MAX_LINES:
                     return lines
     return lines

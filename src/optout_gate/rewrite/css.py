@@ -122,6 +122,16 @@ class SheetRewriter:
         return self._inner.close().encode("utf-8", "surrogatepass")
 
 
+# What references to another host than the base's have in them, as an attribute's raw value: two slashes, an escape, a
+# character reference, a blank that browsers leave out, or a scheme's end (a property's name may end so too).
+_MAY_LEAVE = re.compile(r"//|[\\&\t\n\r\f]|[pPsS]:")
+
+
+def may_leave(raw: str) -> bool:
+    """Return True unless nothing in the raw value of a ``style`` attribute leads to another host than its base's."""
+    return _MAY_LEAVE.search(raw) is not None
+
+
 def rewrite_css(text: str, judge: Judge, base: Base) -> str:
     """Return a whole style sheet, or the value of a ``style`` attribute, without its denied references."""
     if "(" not in text and "@" not in text:

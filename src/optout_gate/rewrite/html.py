@@ -11,7 +11,8 @@ What lol-html does and does not do decides the shape of this module:
 - A text may come in any number of pieces; scripts and styles are put together first.
 - It gives up on text elements (``style``, ``title``, ``noscript``, ``iframe``...) inside ``select`` and ``frameset``. So from
   where one of these begins, output waits until it is over; should lol-html give up, the gate's own scanner
-  (:mod:`optout_gate.rewrite.tags`) takes the page from there on.
+  (:mod:`optout_gate.rewrite.tags`) takes the page from there on. One that is there whole it reads from its beginning, where
+  lol-html gives up without warning.
 
 What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
@@ -24,7 +25,7 @@ import lolhtml
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
-from optout_gate.rewrite.references import SELECTOR
+from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 
@@ -32,15 +33,10 @@ MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribut
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
-_SELECTORS = SELECTOR.split(",")
-_STYLED = '[style*="("],[style*="&"]'  # no other value holds an address
-_ANYWHERE = "[background],[attributionsrc]"
-_TEXTS = "script,style,noscript"
-_DELICATE = ("select", "frameset")
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
 _IN_HANDLER = re.compile(r"(Content handler error: \w+).*", re.DOTALL)
-_HELD_START = max(len(name) for name in _DELICATE) + 1  # of "<frameset"; a chunk may end inside it
+_HELD_START = max(len(name) for name in DELICATE) + 1  # of "<frameset"; a chunk may end inside it
 
 
 class _Element(Protocol):
@@ -58,12 +54,12 @@ class HtmlRewriter:
         *,
         page_url: str,
         depth: int = 0,
-        whole: str | None = None,
+        whole: bytes | None = None,
         in_noscript: bool = False,
         xml: bool = False,
         status: Status | None = None,
     ) -> None:
-        """Take who decides, where relative references start from, the page's text where it is all there, and the status."""
+        """Take who decides, where relative references start from, the page's bytes where they are all there, and the status."""
 
         # The handlers know nothing of this object: a cycle through lol-html's would never be collected.
         def inner(text: str, url: str) -> str:
@@ -75,28 +71,25 @@ class HtmlRewriter:
         self._judge = judge
         self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
-        self._engine = _LolHtml(self._page, judge, whole, status)
+        self._whole = whole
+        self._waiting: list[bytes] = []  # of a page that is there whole
+        self._status = status
+        self._contents: Contents | None = None
+        self._made: _LolHtml | None = None
         self._start = self._page.state()
         self._partial = b""
         self._trial: _Trial | None = None
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes, return those that are final.
+        """Take the next bytes, return those that are final: none of a page that is there whole.
 
         Raises:
             RewriteError: the page cannot be read, or an attribute in it is longer than is held.
         """
-        data = self._partial + chunk if self._partial else chunk
-        self._partial = b""
-        if self._scanner is not None:
-            return self._scanner.feed(data)
-        tail = data.rfind(b"<", -_HELD_START)
-        if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in _DELICATE):
-            tail = len(data[:tail].rstrip(b"<"))
-            data, self._partial = data[:tail], data[tail:]
-        if self._trial is None and not _may_hold_delicate(data):
-            return self._engine.write(data) if data else b""
-        return self._carefully(data)
+        if self._whole is None:
+            return self._feed(chunk)
+        self._waiting.append(chunk)
+        return b""
 
     def close(self) -> bytes:
         """Return what was held back.
@@ -104,6 +97,35 @@ class HtmlRewriter:
         Raises:
             RewriteError: the page cannot be read.
         """
+        if self._whole is None:
+            return self._close()
+        data = b"".join(self._waiting)
+        mark = self._judge.removals.mark()
+        try:
+            return self._feed(data) + self._close()
+        except RewriteError as error:
+            if error.reason is not Failure.REWRITER:
+                raise
+        self._judge.removals.forget(mark)
+        self._page.restore(self._start)
+        self._page.expects_base = True
+        scanner = TagScanner(self._page)
+        return scanner.feed(data) + scanner.close()
+
+    def _feed(self, chunk: bytes) -> bytes:
+        data = self._partial + chunk if self._partial else chunk
+        self._partial = b""
+        if self._scanner is not None:
+            return self._scanner.feed(data)
+        tail = data.rfind(b"<", -_HELD_START)
+        if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in DELICATE):
+            tail = len(data[:tail].rstrip(b"<"))
+            data, self._partial = data[:tail], data[tail:]
+        if self._trial is None and not self._may_hold_delicate(data):
+            return self._engine.write(data) if data else b""
+        return self._carefully(data)
+
+    def _close(self) -> bytes:
         out = b""
         if self._partial:
             out = self._scanner.feed(self._partial) if self._scanner is not None else self._carefully(self._partial)
@@ -116,11 +138,19 @@ class HtmlRewriter:
         except RewriteError as error:
             return out + self._scan_from_trial(error) + self._scanner_in_place().close()
 
-    def scanned_whole(self, data: bytes) -> bytes:
-        """Return a whole page as the scanner makes it, whatever was fed before."""
-        self._page.restore(self._start)
-        scanner = TagScanner(self._page)
-        return scanner.feed(data) + scanner.close()
+    @property
+    def _engine(self) -> "_LolHtml":
+        if self._made is None:
+            contents = self._contents or Contents(b"", whole=True)
+            self._made = _LolHtml(handlers(self._page, self._judge, contents), contents, self._status)
+        return self._made
+
+    def _may_hold_delicate(self, data: bytes) -> bool:
+        """Look into the first bytes for what they hold; return True unless no delicate element begins in these."""
+        if self._contents is not None:
+            return self._contents.has_delicate if self._whole is not None else holds_delicate(data)
+        self._contents = Contents(self._whole or data, whole=self._whole is not None)
+        return self._contents.has_delicate
 
     def _carefully(self, data: bytes) -> bytes:
         """Take bytes that hold a delicate element: its output waits until it is over."""
@@ -181,6 +211,7 @@ class HtmlRewriter:
             raise error or RewriteError(Failure.REWRITER, "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
+        self._page.expects_base = True  # the scanner leaves nothing out
         self._scanner = TagScanner(self._page)
         return self._scanner.feed(b"".join(trial.raw))
 
@@ -214,13 +245,13 @@ class _Trial:
 class _LolHtml:
     """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
 
-    def __init__(self, page: Page, judge: Judge, whole: str | None, status: Status | None) -> None:
+    def __init__(self, found: Handlers, contents: Contents, status: Status | None) -> None:
         self._out: list[bytes] = []
         self._silent_bytes = 0
         self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        for selector, handler in _handlers(page, judge, whole):
+        for selector, handler in found:
             self._rewriter.on(selector, handler)
-        if status is not None:
+        if status is not None and status.concerns(contents):
             status.watch(self._rewriter)
 
     def write(self, chunk: bytes) -> bytes:
@@ -249,56 +280,6 @@ class _LolHtml:
         return out
 
 
-class _Elements:
-    """Hands lol-html's elements on; its handlers are told apart by the methods they have."""
-
-    def __init__(self, element: object) -> None:
-        self.element = element
-
-
-class _Texts:
-    """Hands lol-html's text pieces on."""
-
-    def __init__(self, page: Page) -> None:
-        self.text = page.take_text
-
-
-def _handlers(page: Page, judge: Judge, whole: str | None) -> list[tuple[str, object]]:
-    """Return the selectors that a page can match, each with its handler; ``whole`` is all of the page, if known.
-
-    lol-html takes a microsecond or two for each, which is most of the work on a ``noscript`` with its one pixel.
-    """
-    catalog = judge.catalog
-    elements, texts = ",".join([*_SELECTORS, *_DELICATE]), _TEXTS
-    text = ""
-    if whole is not None:
-        text = whole.lower()
-        elements = ",".join(each for each in [*_SELECTORS, *_DELICATE] if "<" + each.partition("[")[0] in text)
-        texts = ",".join(name for name in _TEXTS.split(",") if "<" + name in text)
-    optional = [
-        ("style", _STYLED, page.style_attribute),
-        ("background", "[background]", page.anywhere),
-        ("attributionsrc", "[attributionsrc]", page.anywhere),
-        ("href", _CLICKED if judge.click_ids is not None else "", page.link),
-        ("data-", ",".join(f"[{name}]" for name in catalog.lazy_attributes), page.lazy),
-        ("class", ",".join(f".{name}" for name in judge.containers), page.container),
-    ]
-    if whole is None:
-        optional = [each for each in optional if each[0] not in ("background", "attributionsrc")]
-        optional.insert(1, ("", _ANYWHERE, page.anywhere))
-    found: list[tuple[str, object]] = [(elements, page), (texts, _Texts(page))]
-    found += [(selector, _Elements(handler)) for word, selector, handler in optional if whole is None or word in text]
-    return [(selector, handler) for selector, handler in found if selector]
-
-
-_CLICKED = 'a[href*="?"],area[href*="?"]'
-
-
-def _may_hold_delicate(data: bytes) -> bool:
-    lower = data.lower()
-    return b"<select" in lower or b"<frameset" in lower
-
-
 def _words(error: RuntimeError) -> str:
     """Return what lol-html says; of an error in a handler its kind alone, as the rest may hold some of the page."""
     return _IN_HANDLER.sub(r"\1", str(error))
@@ -307,14 +288,6 @@ def _words(error: RuntimeError) -> str:
 def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool) -> str:
     if depth >= MAX_DEPTH:
         raise RewriteError(Failure.OVERSIZE, f"pages nested more than {MAX_DEPTH} deep")
-    inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=text, in_noscript=in_noscript)
     data = text.encode("utf-8", "surrogatepass")
-    mark = judge.removals.mark()
-    try:
-        out = inner.feed(data) + inner.close()
-    except RewriteError as error:
-        if error.reason is not Failure.REWRITER:
-            raise
-        judge.removals.forget(mark)
-        out = inner.scanned_whole(data)
-    return out.decode("utf-8", "surrogatepass")
+    inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=data, in_noscript=in_noscript)
+    return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")

@@ -8,7 +8,8 @@ bootstrap alone and for one in the middle of other code.
 What is looked at is text that can only be an address: ``//host`` with or without a scheme (slashes plain or escaped),
 and a quoted host alone (``'edge.fullstory.com/s/fs.js'``), as bootstraps write it that put the scheme before it. What
 decides is the catalogue's entry for that host and path, never the shape of the code; a script of the application that
-names no denied vendor is not changed by a byte. A script that bears a vendor's fingerprint, and in which no denied
+names no denied vendor is not changed by a byte. The address of an import becomes that of a module with the exports it asks for
+(:mod:`optout_gate.rewrite.modules`). A script that bears a vendor's fingerprint, and in which no denied
 address was found, carries a whole agent or loads one from an address that is not in it as text; its content goes.
 
 Data are not scripts: JSON, templates and the state that frameworks print into the page are left alone, also where
@@ -22,6 +23,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
+from optout_gate.rewrite import modules
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import HOST, PREFIX, stand_in
 from optout_gate.trackers.urls import Base, resolve
@@ -29,6 +31,7 @@ from optout_gate.trackers.urls import Base, resolve
 MAX_HELD_CHARACTERS = 256 * 1024  # the longest agent that sites put inline is some 60 KB; beyond it: piece by piece
 MAX_REMEMBERED_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand; longer ones would fill the memory
 _STAND_IN = f"{PREFIX}/s/"
+_MODULE = f"{PREFIX}/m/"
 _TAIL = 8 * 1024  # held back at a cut, so that no address is split
 
 # Beyond ASCII, the letters that a host's parsing makes ASCII ones (ı, ſ, İ, the Kelvin sign).
@@ -105,7 +108,7 @@ class InlineScript:
             return text
         if self._cut:
             return self._neutralised(text)
-        return self._judge.remembered("script", text, self._base, self._whole)
+        return self._whole(text)
 
     def _whole(self, text: str) -> str:
         if is_data(text):
@@ -113,7 +116,7 @@ class InlineScript:
         out = self._neutralised(text)
         # Where a load was found, here or by a gate before this one, the rest of the script may stay, and the page's own
         # code with it.
-        if _STAND_IN in out or HOST in out or (verdict := self._judge.script(text)) is None:
+        if _STAND_IN in out or _MODULE in out or HOST in out or (verdict := self._judge.script(text)) is None:
             return out
         self._judge.removals.add("inline_script", verdict, verdict.rule.text)
         return f"/* optout-gate: {verdict.vendor.vendor} */"
@@ -129,8 +132,11 @@ class InlineScript:
             self._judge.removals.add("inline_script", verdict, address.host + address.path)
             # What follows in the script is glued to this. Behind a "#" it stays in the browser, where the stand-in reads
             # the account number from it, and one cached script serves them all.
-            instead = f"{stand_in(verdict, self._judge.origin_for(self._base))}#"
-            if address.form is _Form.JOINED:
+            origin = self._judge.origin_for(self._base)
+            instead = f"{stand_in(verdict, origin)}#"
+            if address.form is _Form.WHOLE and (names := _imported(text, address)) is not None:
+                instead = f"{origin}{modules.address(names)}#"
+            elif address.form is _Form.JOINED:
                 instead = f"{self._judge.authority}{stand_in(verdict)}#"  # the script puts the scheme before it
             elif address.form is not _Form.WHOLE:
                 instead = HOST
@@ -196,6 +202,14 @@ def _addresses(text: str) -> tuple[_Address, ...]:
 
 # Where the addresses are depends on the text alone, and a site's bootstraps are the same on every page.
 _remembered = lru_cache(maxsize=512)(_addresses)
+
+
+def _imported(text: str, address: _Address) -> tuple[str, ...] | None:
+    """Return the names that are imported by an address, or None where it is not a module's."""
+    quote = address.start - 1
+    if text[quote : quote + 1] not in ('"', "'", "`") or text[address.end : address.end + 1] != text[quote]:
+        return None
+    return modules.imported(text, quote, address.end + 1)
 
 
 def is_data(script: str) -> bool:

@@ -8,8 +8,9 @@ What is no JSON has no effect in a browser either and stays.
 import json
 from typing import Any
 
+from optout_gate.rewrite import modules
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.neutral import PREFIX, stand_in
+from optout_gate.rewrite.neutral import PREFIX
 from optout_gate.rewrite.whole import WholeText
 from optout_gate.trackers.urls import Base
 
@@ -57,4 +58,4 @@ class Instructions(WholeText):
         self._judge.removals.add("script", verdict, address)
         origin = self._judge.origin_for(self._base)
         # A key that ends in "/" maps a whole folder, and its address must end so too.
-        return f"{origin}{PREFIX}/s/" if address.endswith("/") else stand_in(verdict, origin)
+        return f"{origin}{PREFIX}/s/" if address.endswith("/") else origin + modules.address(("default",))

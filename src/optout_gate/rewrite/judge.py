@@ -4,106 +4,21 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite.cloaks import Cloaks
-from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Memory
+from optout_gate.rewrite.embeds import boxes_selectors
+from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, Memory, Shelf, Snippet
+from optout_gate.rewrite.removals import Removals
 from optout_gate.trackers import unknown
-from optout_gate.trackers.catalog import Catalog, Rule
+from optout_gate.trackers.catalog import Catalog, Container, Rule
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
 from optout_gate.trackers.vendor import Vendor
 
-MAX_UNKNOWN_HOSTS = 100  # per exchange; a page has some dozen third parties
-MAX_KEPT_REMOVALS = 500  # per exchange; beyond it they are counted, and their details let go
-
-KINDS = (
-    "script", "inline_script", "image", "iframe", "link", "style", "media", "object",
-    "ping", "form", "meta", "header", "cookie", "click_id", "embed",
-    "library",
-)  # fmt: skip
-"""What kind of thing was taken out: the closed set of the metrics' ``kind`` label."""
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """One thing taken out, or replaced by something harmless.
-
-    Attributes:
-        kind: one of :data:`KINDS`.
-        verdict: whose it was and why it went.
-        what: the reference without its query, or the cookie's name; for people, never for metrics.
-    """
-
-    kind: str
-    verdict: Verdict
-    what: str
-
-
-Mark = tuple[int, Counter[tuple[str, str, str]], Counter[str]]
-"""Where a :class:`Removals` stands."""
-
-
-@dataclass(slots=True)
-class Removals:
-    """Everything that one exchange took out. Counts are exact; details are kept up to a bound.
-
-    ``unknown`` counts the hosts of third parties that nobody knows and that were let through, up to a bound.
-    """
-
-    kept: list[Removal] = field(default_factory=list)
-    counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    unknown: Counter[str] = field(default_factory=Counter)
-
-    def add(self, kind: str, verdict: Verdict, what: str) -> None:
-        """Note a removal; ``counts`` is keyed by vendor, purpose and kind."""
-        self.counts[verdict.vendor.vendor, verdict.answer.purpose.value, kind] += 1
-        if len(self.kept) < MAX_KEPT_REMOVALS:
-            self.kept.append(Removal(kind, verdict, what.partition("?")[0][:200]))
-
-    def take(self, other: "Removals") -> None:
-        """Note everything in ``other`` as well."""
-        self.counts.update(other.counts)
-        self.unknown.update(other.unknown)
-        self.kept += other.kept[: MAX_KEPT_REMOVALS - len(self.kept)]
-
-    def let_through(self, host: str) -> None:
-        """Note that a third party was let through because nobody knows it."""
-        if host in self.unknown or len(self.unknown) < MAX_UNKNOWN_HOSTS:
-            self.unknown[host] += 1
-
-    def mark(self) -> Mark:
-        """Return where things stand, for :meth:`forget`."""
-        return len(self.kept), self.counts.copy(), self.unknown.copy()
-
-    def forget(self, mark: Mark) -> None:
-        """Forget what was noted since ``mark``: that part of the page is rewritten again from its beginning."""
-        length, counts, unknown = mark
-        del self.kept[length:]
-        self.counts, self.unknown = counts, unknown
-
-    def since(self, mark: Mark) -> "Removals":
-        """Return what was noted since ``mark``."""
-        length, counts, unknown = mark
-        return Removals(self.kept[length:], self.counts - counts, self.unknown - unknown)
-
-    def __len__(self) -> int:
-        return self.counts.total()
-
-    def __bool__(self) -> bool:
-        return bool(self.counts)
-
-
-class Snippet(NamedTuple):
-    """What became of a snippet, and what was taken out of it."""
-
-    text: str
-    removals: Removals
+_BY_ITSELF = ("//", "https://", "http://")
 
 
 class Judge:
@@ -119,7 +34,7 @@ class Judge:
         notes: Removals | None = None,
         own_hosts: Sequence[str] = (),
         inline_allowed: bool = True,
-        memory: Memory[Snippet] | None = None,
+        memory: Memory | None = None,
         cloaks: Cloaks | None = None,
     ) -> None:
         """Take what was decided and who is known.
@@ -140,7 +55,6 @@ class Judge:
         ] = {}  # by id: vendors that were recognised and may stay, in the order of the page
         self._cloaks = cloaks
         self._filter_lists = filter_lists
-        self._memory = None if filter_lists else memory  # lists may decide by the whole URL of the page
         # On a path where denials hold for everyone, only what is known by name loads.
         self._unknown = Unknown.BLOCK if decision.rules else decision.policy.unknown
         own = {self.page.host, self.page.host.removeprefix("www.")}
@@ -148,8 +62,9 @@ class Judge:
         self.click_ids = catalog.click_id_pattern
         self._own_suffixes = tuple("." + host for host in own if host)
         self._own = frozenset(own)
-        # Everything besides a reference, its base and `may_restrict` that a verdict, or what takes its place, depends on.
-        self._standing = (
+        # Everything that a verdict, or what takes a reference's place, depends on besides the reference, its base and
+        # `may_restrict`. Of a page's address, filter lists read the host alone.
+        standing = (
             decision.policy.name,
             decision.denied,
             decision.rules,
@@ -157,6 +72,8 @@ class Judge:
             self.authority,
             own_hosts,
         )
+        self._memory = memory
+        self._shelf = memory.shelf(standing) if memory is not None else Shelf()
 
     def remembered(self, kind: str, text: str, base: Base, rewrite: Callable[[str], str]) -> str:
         """Return ``rewrite(text)``, from memory where the same snippet was rewritten under the same decision before.
@@ -164,22 +81,35 @@ class Judge:
         Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
         """
         # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
-        if self._memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
+        memory = self._memory
+        if memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
             return rewrite(text)
-        key = (kind, text, base.scheme, self.may_restrict, self._standing)
-        found = self._memory.recall(key)
+        if self._cloaks is not None and any(suffix in text for suffix in self._own_suffixes):
+            return rewrite(text)  # whose a name under the site's own is may be found out later
+        key = (kind, text, self._shelf, base.scheme, self.may_restrict)
+        found = memory.recall(key) or memory.unchanged(key)
         if found is not None:
-            self.removals.take(found.removals)
-            return found.text
-        notes, self.removals = self.removals, Removals()
+            if found.notes:
+                self.removals.add_all(found.notes)
+            if found.allowed:
+                self.allowed.update(found.allowed)
+            for host in found.unknown:
+                self.removals.let_through(host)
+            return found.text if found.notes else text
+        noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
         try:
             out = rewrite(text)
-            if self.removals:
-                self._memory.keep(key, Snippet(out, self.removals))
+            notes = self.removals.notes()
+            hosts = tuple(self.removals.unknown.elements())
+            if notes:
+                memory.keep(key, Snippet(out, notes, self.allowed, hosts))
+            elif notes is not None and out == text:
+                memory.keep_unchanged(key, Snippet("", (), self.allowed, hosts))
             return out
         finally:
-            notes.take(self.removals)
-            self.removals = notes
+            noted.take(self.removals)
+            allowed.update(self.allowed)
+            self.removals, self.allowed = noted, allowed
 
     def origin_for(self, base: Base) -> str:
         """Return what goes before a path of the gate's own: the site's origin where ``base`` leads elsewhere."""
@@ -190,23 +120,43 @@ class Judge:
 
         ``kind`` is the request's type in the words of filter lists: ``script``, ``image``, ``subdocument``, ...
         """
-        target = resolve(text, base)
-        return self.target(target, kind) if target is not None else None
+        known = self._known(text, base, kind)
+        return self._ruled(known) if known is not None else None
 
     def target(self, target: Target, kind: str) -> Verdict | None:
         """Return the verdict that denies fetching ``target``, or None when it may stay."""
-        if self.own(target.host):
+        own = self.own(target.host)
+        return self._ruled(Known(target, own, None if own else self.verdict(target, kind)))
+
+    def _known(self, text: str, base: Base, kind: str) -> Known | None:
+        """Return where ``text`` leads from ``base`` and who that is, from memory where it is an address by itself."""
+        key = (kind, text)
+        if base.scheme == self.page.scheme:  # all that "//host" takes from its base
+            found = self._shelf.addresses.get(key)
+            if found is not None:
+                return found
+        target = resolve(text, base)
+        if target is None:
             return None
-        verdict = self.verdict(target, kind)
+        own = self.own(target.host)
+        known = Known(target, own, None if own else self.verdict(target, kind))
+        if base.scheme == self.page.scheme and text.startswith(_BY_ITSELF) and not self._may_be_cloaked(target.host):
+            self._shelf.learn(key, known)
+        return known
+
+    def _ruled(self, known: Known) -> Verdict | None:
+        if known.own:
+            return None
+        verdict = known.verdict
         if verdict is not None:
             if self._denied(verdict):
                 return verdict
             self.allowed[verdict.vendor.vendor] = verdict.vendor
             return None
         if self._unknown is Unknown.BLOCK:
-            return self.decision.unknown(Rule(unknown.HOST, "unknown", target.host, "", 0))
+            return self.decision.unknown(Rule(unknown.HOST, "unknown", known.target.host, "", 0))
         if self._unknown is Unknown.REPORT:
-            self.removals.let_through(target.host)
+            self.removals.let_through(known.target.host)
         return None
 
     def mention(self, target: Target, kind: str) -> Verdict | None:
@@ -216,17 +166,18 @@ class Judge:
         verdict = self.verdict(target, kind)
         return verdict if verdict is not None and self._denied(verdict) else None
 
-    def picture(self, target: Target, element: unknown.HasAttributes, *, in_noscript: bool) -> Verdict | None:
+    def picture(self, text: str, base: Base, element: unknown.HasAttributes, *, in_noscript: bool) -> Verdict | None:
         """Return the verdict that denies an ``img``, by who it belongs to or, where nobody knows, by its shape."""
-        if self.own(target.host):
+        known = self._known(text, base, "image")
+        if known is None or known.own:
             return None
-        if self.verdict(target, "image") is None:
-            shape = unknown.beacon_shape(element, target, in_noscript=in_noscript)
+        if known.verdict is None:
+            shape = unknown.beacon_shape(element, known.target, in_noscript=in_noscript)
             if shape is not None:
                 verdict = self.decision.verdict(unknown.rule_of_shape(shape))
                 if verdict.denied:
                     return verdict
-        return self.target(target, "image")
+        return self._ruled(known)
 
     def restricted(self, target: Target, kind: str) -> Verdict | None:
         """Return the verdict by which ``target`` loads in its vendor's restricted mode, or None."""
@@ -258,20 +209,27 @@ class Judge:
 
         A connection has no path to go by: where everything that the catalogue knows of a host is denied, so is it.
         """
-        target = resolve(text, base)
-        if target is None or self.own(target.host):
+        known = self._known(text, base, "other")
+        if known is None or known.own:
             return None
-        allowed = self.decision.policy.allows_hosts and self.decision.allowed(target.host) is not None
-        verdicts = [] if allowed else [self.decision.verdict(rule) for rule in self.catalog.on_host(target.host)]
+        host = known.target.host
+        verdicts = self._shelf.hosts.get(host)
+        if verdicts is None:
+            allowed = self.decision.policy.allows_hosts and self.decision.allowed(host) is not None
+            verdicts = () if allowed else tuple(map(self.decision.verdict, self.catalog.on_host(host)))
+            self._shelf.learn_host(host, verdicts)
         if verdicts and all(map(self._denied, verdicts)):
             return verdicts[0]
-        return self.target(target, "other")
+        return self._ruled(known)
 
     def own(self, host: str) -> bool:
         """Return True for the site's own hosts and what stands under them: never a third party."""
         if host in self._own:
             return True
         return host.endswith(self._own_suffixes) and (self._cloaks is None or self._cloaks.met(host) is None)
+
+    def _may_be_cloaked(self, host: str) -> bool:
+        return self._cloaks is not None and host.endswith(self._own_suffixes)
 
     def cookie(self, name: str) -> Verdict | None:
         """Return the verdict that denies a first-party cookie by its name, or None when it may stay."""
@@ -298,17 +256,28 @@ class Judge:
         return verdict if self._denied(verdict) else None
 
     @property
-    def containers(self) -> tuple[str, ...]:
-        """Classes of boxes that denied vendors fill."""
-        return tuple(name for name in self.catalog.containers if self.container(name) is not None)
-
-    def container(self, name: str) -> tuple[Verdict, str] | None:
-        """Return who is denied that fills boxes of class ``name``, and the attribute that names the content."""
-        found = self.catalog.containers.get(name)
+    def attribute_selectors(self) -> tuple[str, Mapping[str, str]]:
+        """Selectors for the attributes of vendors' loaders, and by element for the boxes that denied vendors fill."""
+        found = self._shelf.selectors.get(self.may_restrict)
         if found is None:
-            return None
-        verdict = self.decision.verdict(found[0])
-        return (verdict, found[1]) if self._denied(verdict) else None
+            lazy = ",".join(f"[{name}]" for name in self.catalog.lazy_attributes)
+            boxes = boxes_selectors(box.rule.text for box in self.catalog.containers.values() if self._denies_box(box))
+            found = self._shelf.selectors[self.may_restrict] = (lazy, boxes)
+        return found
+
+    def _denies_box(self, box: Container) -> bool:
+        return self._denied(self.decision.verdict(box.rule))
+
+    def container(self, tag: str, words: Iterable[str]) -> tuple[Verdict, str] | None:
+        """Return who is denied that would fill an element of this name, and the attribute that names the content.
+
+        ``words`` are its classes, its ``#id`` and its ``[attributes]``.
+        """
+        for box in self.catalog.by_container(tag, words):
+            verdict = self.decision.verdict(box.rule)
+            if self._denied(verdict):
+                return verdict, box.link
+        return None
 
     def script(self, text: str) -> Verdict | None:
         """Return the verdict that denies an inline script by its fingerprint, or None."""

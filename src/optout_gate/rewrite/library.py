@@ -10,9 +10,9 @@ from optout_gate.http import Response
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite import surrogates
 from optout_gate.rewrite.codings import Coding
-from optout_gate.rewrite.judge import Removals
 from optout_gate.rewrite.neutral import GENERIC
 from optout_gate.rewrite.passage import Passage
+from optout_gate.rewrite.removals import Removals
 from optout_gate.rewrite.response_head import REWRITTEN_BODY
 from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.libraries import MAX_LIBRARY_BYTES, OPENING_BYTES, Library, is_library

@@ -1,36 +1,129 @@
-"""Vendors' snippets seen before, and what became of them.
+"""What was found out on one page, and need not be found out again on the next.
 
-The same bootstraps and pixels stand on every page of a site, and taking one apart costs more than knowing it again. Only
-snippets from which something was taken are kept: they are the vendors' code, while a script that holds a visitor's
-state is a new one every time. A gate has one memory, so a reload begins with an empty one.
+The same addresses stand on every page of a site, and the same snippets: bootstraps, pixels, style sheets, scripts of the
+site's own. Taking one apart costs more than knowing it again. A snippet from which something was taken is kept at
+once, since it is a vendor's code; any other when it is met the second time, since a script that holds a visitor's state is a new
+one every time, and its text is not kept, only a hash (of 64 bits under a key of this process, so nobody can make two alike).
+A gate has one memory, so a reload begins with an empty one.
 
 What decides about a snippet besides its text is the key's business: :meth:`Judge.remembered` puts it together.
 """
 
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
-MAX_SNIPPETS = 512  # a site has some dozens
+from optout_gate.policy.decision import Verdict
+from optout_gate.rewrite.removals import Note
+from optout_gate.trackers.urls import Target
+from optout_gate.trackers.vendor import Vendor
+
+MAX_SNIPPETS = 1024  # a site has some dozens
 MAX_SNIPPET_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand
+MAX_MET = 8192  # hashes of snippets met once
+MAX_SHELVES = 64  # hosts of sites, by what is denied there
+MAX_ADDRESSES = 4096  # of one shelf; a site's pages name some hundreds
+MAX_ADDRESS_CHARACTERS = 512  # longer ones carry one-off queries
 
-Kept = TypeVar("Kept")
+
+class Known(NamedTuple):
+    """What an address is.
+
+    Attributes:
+        target: where it leads.
+        own: the site's own.
+        verdict: the verdict about it whatever it says, or None when nobody knows it.
+    """
+
+    target: Target
+    own: bool
+    verdict: Verdict | None
 
 
-class Memory(Generic[Kept]):
-    """What became of snippets, by key; the one not asked for the longest time is forgotten first."""
+class Snippet(NamedTuple):
+    """What became of a snippet.
+
+    Attributes:
+        text: what it is now.
+        notes: what was taken out of it.
+        allowed: vendors that were recognised in it and may stay, by id.
+        unknown: hosts in it that nobody knows, and that were let through.
+    """
+
+    text: str
+    notes: tuple[Note, ...] = ()
+    allowed: Mapping[str, Vendor] = {}
+    unknown: tuple[str, ...] = ()
+
+
+class Shelf:
+    """What is known under one decision about one site. As a part of a key, it stands for the two."""
+
+    __slots__ = ("addresses", "hosts", "selectors")
 
     def __init__(self) -> None:
-        self._snippets: dict[Hashable, Kept] = {}
+        self.addresses: dict[tuple[str, str], Known] = {}
+        self.hosts: dict[str, tuple[Verdict, ...]] = {}
+        self.selectors: dict[bool, tuple[str, Mapping[str, str]]] = {}
 
-    def recall(self, key: Hashable) -> Kept | None:
+    def learn(self, key: tuple[str, str], known: Known) -> None:
+        """Remember what an address is for a kind of request."""
+        if len(key[1]) > MAX_ADDRESS_CHARACTERS:
+            return
+        if len(self.addresses) >= MAX_ADDRESSES:
+            self.addresses.clear()  # those that every page names are back with the next one
+        self.addresses[key] = known
+
+    def learn_host(self, host: str, verdicts: tuple[Verdict, ...]) -> None:
+        """Remember every verdict about something on a host."""
+        if len(self.hosts) >= MAX_ADDRESSES:
+            self.hosts.clear()
+        self.hosts[host] = verdicts
+
+
+class Memory:
+    """Shelves and snippets; of each, the one not asked for the longest time is forgotten first."""
+
+    def __init__(self) -> None:
+        self._snippets: dict[Hashable, Snippet] = {}
+        self._unchanged: dict[int, Snippet] = {}
+        self._met: set[int] = set()
+        self._shelves: dict[Hashable, Shelf] = {}
+
+    def shelf(self, standing: Hashable) -> Shelf:
+        """Return the shelf for everything that verdicts depend on besides the address."""
+        found = self._shelves.pop(standing, None)
+        if found is None:
+            found = Shelf()
+            if len(self._shelves) >= MAX_SHELVES:
+                del self._shelves[next(iter(self._shelves))]
+        self._shelves[standing] = found
+        return found
+
+    def recall(self, key: Hashable) -> Snippet | None:
         """Return what became of a snippet, or None."""
         found = self._snippets.pop(key, None)
         if found is not None:
             self._snippets[key] = found  # the youngest again
         return found
 
-    def keep(self, key: Hashable, snippet: Kept) -> None:
+    def keep(self, key: Hashable, snippet: Snippet) -> None:
         """Remember what became of a snippet."""
         if len(self._snippets) >= MAX_SNIPPETS:
             del self._snippets[next(iter(self._snippets))]
         self._snippets[key] = snippet
+
+    def unchanged(self, key: Hashable) -> Snippet | None:
+        """Return what stands in a snippet from which nothing was taken the times before, or None."""
+        return self._unchanged.get(hash(key))
+
+    def keep_unchanged(self, key: Hashable, snippet: Snippet) -> None:
+        """Remember that nothing was taken from a snippet, when it is met the second time, and not its text."""
+        met = hash(key)
+        if met not in self._met:
+            if len(self._met) >= MAX_MET:
+                self._met.clear()
+            self._met.add(met)
+            return
+        if len(self._unchanged) >= MAX_SNIPPETS:
+            del self._unchanged[next(iter(self._unchanged))]
+        self._unchanged[met] = snippet

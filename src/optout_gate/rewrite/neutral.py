@@ -5,6 +5,7 @@ its hands disappears. An element is never removed, since a framework that hydrat
 """
 
 from base64 import b64decode
+from functools import cache
 
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import surrogates
@@ -43,7 +44,11 @@ def stand_in(verdict: Verdict, origin: str = "") -> str:
     whoever glues a query to this puts a ``#`` between: one cached script serves every account number. ``origin`` is
     the site's, for a page whose ``<base>`` leads elsewhere.
     """
-    name = verdict.vendor.surrogate or GENERIC
+    return origin + _path(verdict.vendor.surrogate or GENERIC)
+
+
+@cache
+def _path(name: str) -> str:
     if name not in surrogates.names():
         name = GENERIC  # an operator's own entry may name one that is not there
-    return f"{origin}{PREFIX}/s/{name}.js?v={surrogates.version(name)}"
+    return f"{PREFIX}/s/{name}.js?v={surrogates.version(name)}"

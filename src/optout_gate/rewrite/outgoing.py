@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from optout_gate.http import Headers, Pair, Request
 from optout_gate.policy.config import ClickIds
 from optout_gate.policy.decision import Decision, Verdict
-from optout_gate.rewrite.judge import Removals
+from optout_gate.rewrite.removals import Removals
 from optout_gate.signals import formats
 from optout_gate.trackers.catalog import Catalog, Rule
 

@@ -8,28 +8,29 @@ something harmless in place (:mod:`optout_gate.rewrite.neutral`).
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import lolhtml
 
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.policy.decision import Verdict
-from optout_gate.rewrite import embeds
+from optout_gate.rewrite import drawings, embeds
 from optout_gate.rewrite.attributes import editable, url_text, written
-from optout_gate.rewrite.css import CssRewriter, rewrite_css
+from optout_gate.rewrite.css import CssRewriter, may_leave, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.instructions import INSTRUCTIONS, Instructions
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import MARK, stand_in
 from optout_gate.rewrite.references import (
+    CONNECTION,
     EVERYWHERE,
-    NOT_FETCHED,
     REFERENCES,
     REPLACEMENT,
     STALE,
     Reference,
     link_request,
 )
-from optout_gate.rewrite.whole import WholeText
+from optout_gate.rewrite.whole import Known, TextRewriter, WholeText
 from optout_gate.trackers.urls import base_of, resolve
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
@@ -42,13 +43,6 @@ _MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
 _CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 _META_URL = re.compile(r"[\s;,]*[\d.]*[\s;,]*(?:url\s*=\s*)?(?P<quote>[\"']?)(?P<url>[^\"']*)", re.IGNORECASE)
 _DELEGATED = re.compile(r"(?:https?:)?//[^\s;,()\"']+", re.IGNORECASE)
-
-
-class _Text(Protocol):
-    """Rewrites a text in pieces."""
-
-    def feed(self, text: str) -> str: ...
-    def close(self) -> str: ...
 
 
 InnerPage = Callable[[str, str], str]
@@ -70,8 +64,9 @@ class Page:
         self._in_noscript = in_noscript
         self._base_is_set = False
         self._base_is_own = judge.own(self._base.host)
-        self._text: _Text | None = None  # the rewriter of the script or style we are in
+        self._text: TextRewriter | None = None  # the rewriter of the script or style we are in
         self._modes_due = bool(judge.decision.policy.restricts) and not in_noscript
+        self.expects_base = True  # False when whoever reads the page leaves out addresses that begin with one slash
         self.in_delicate = False  # set when a reader has found a select or frameset to be one
 
     def state(self) -> tuple[Any, ...]:
@@ -84,6 +79,11 @@ class Page:
         self._text = None
 
     @property
+    def starts_from_own(self) -> bool:
+        """True while relative references lead to the site's own hosts."""
+        return self._base_is_own
+
+    @property
     def in_text(self) -> bool:
         """True while the text of a script, style or noscript is being read."""
         return self._text is not None
@@ -93,6 +93,7 @@ class Page:
         self.element(element)
         if element.has_attribute("style"):
             self.style_attribute(element)
+        self.paint(element)
         self.anywhere(element)
         if element.tag_name in ("a", "area") and element.has_attribute("href"):
             self.link(element)
@@ -109,10 +110,10 @@ class Page:
     def element(self, element: Any) -> None:
         """Take out what an element's start tag refers to."""
         tag = element.tag_name
-        starts = _STARTS.get(tag)
+        starts, references = _PLANS.get(tag, _NO_PLAN)
         if starts is not None:
             starts(self, element)
-        for reference in REFERENCES.get(tag, ()):
+        for reference in references:
             raw = element.get_attribute(reference.attribute)
             if raw is None or (self._base_is_own and _MAY_LEAVE.search(raw) is None):
                 continue
@@ -137,19 +138,16 @@ class Page:
         request = reference.request
         verdict: Verdict | None
         if tag == "link":
-            rels = (element.get_attribute("rel") or "").lower().split()
-            if NOT_FETCHED.issuperset(rels):
+            kind = link_request(element.get_attribute("rel") or "", element.get_attribute("as") or "")
+            if kind is None:
                 return
-            if "preconnect" in rels or "dns-prefetch" in rels:
+            if kind == CONNECTION:
                 verdict = self._judge.connection(text, self._base)
             else:
-                request = link_request(rels, (element.get_attribute("as") or "").lower())
+                request = kind
                 verdict = self._judge.reference(text, self._base, request)
         elif reference.kind == "image" and tag in ("img", "image"):
-            target = resolve(text, self._base)
-            verdict = None
-            if target is not None:
-                verdict = self._judge.picture(target, element, in_noscript=self._in_noscript)
+            verdict = self._judge.picture(text, self._base, element, in_noscript=self._in_noscript)
         elif reference.kind == "form":
             target = resolve(text, self._base)
             verdict = self._judge.mention(target, request) if target is not None else None
@@ -182,7 +180,8 @@ class Page:
         else:
             element.set_attribute(reference.attribute, written(replacement))
         for stale in STALE:
-            _without(element, stale)
+            if element.has_attribute(stale):
+                _without(element, stale)
         element.set_attribute(MARK, verdict.vendor.vendor)
 
     def _candidates(self, element: Any, reference: Reference, raw: str) -> None:
@@ -225,10 +224,17 @@ class Page:
 
     def style_attribute(self, element: Any) -> None:
         """Take out what a ``style`` attribute refers to."""
-        text = editable(element.get_attribute("style"))
+        raw = element.get_attribute("style")
+        if self._base_is_own and not may_leave(raw):
+            return
+        text = editable(raw)
         rewritten = rewrite_css(text, self._judge, self._base)
         if rewritten != text:
             element.set_attribute("style", written(rewritten))
+
+    def paint(self, element: Any) -> None:
+        """Take out what SVG's presentation attributes refer to."""
+        drawings.paint(element, self._judge, self._base)
 
     def link(self, element: Any) -> None:
         """Take click identifiers of denied vendors out of a link's query; everything else of it stays."""
@@ -264,19 +270,22 @@ class Page:
         """Leave a placeholder in the empty box that a denied vendor's script would have filled."""
         if element.has_attribute(MARK):
             return  # a gate before this one was here
-        for name in (element.get_attribute("class") or "").split():
-            found = self._judge.container(name)
-            if found is None:
-                continue
-            verdict, link = found
-            address = url_text(element.get_attribute(link) or "") if link else ""
-            target = resolve(address, self._base) if address else None
-            element.set_attribute(MARK, verdict.vendor.vendor)
-            element.prepend(
-                embeds.box(verdict.vendor, target.url if target is not None else ""), lolhtml.ContentType.HTML
-            )
-            self._judge.removals.add("embed", verdict, name)
+        words = (element.get_attribute("class") or "").split()
+        words.append(f"#{element.get_attribute('id')}")
+        words += [f"[{name}]" for name in self._judge.catalog.container_attributes if element.has_attribute(name)]
+        found = self._judge.container(element.tag_name, words)
+        if found is None:
             return
+        verdict, link = found
+        address = url_text(element.get_attribute(link) or "") if link else ""
+        target = resolve(address, self._base) if address else None
+        elsewhere = target is not None and not self._judge.own(target.host)  # comments name the page they stand on
+        markup = embeds.box(verdict.vendor, element.tag_name, target.url if target is not None and elsewhere else "")
+        if not markup:
+            return
+        element.set_attribute(MARK, verdict.vendor.vendor)
+        element.prepend(markup, lolhtml.ContentType.HTML)
+        self._judge.removals.add("embed", verdict, verdict.rule.text)
 
     def _restrict(self, element: Any, tag: str, reference: Reference, text: str) -> None:
         """Set a restricted vendor's documented parameters and attributes on a reference that stays."""
@@ -307,6 +316,9 @@ class Page:
             return self._noscript(text, url)
         return self._judge.remembered("noscript", text, self._base, lambda text: self._noscript(text, url))
 
+    def _start_animation(self, element: Any) -> None:
+        drawings.animation(element, self._judge, self._base)
+
     def _start_delicate(self, element: Any) -> None:
         self.in_delicate = True
 
@@ -318,7 +330,7 @@ class Page:
             return
         kind = element.get_attribute("type")
         if is_script(kind):
-            self._text = InlineScript(self._judge, self._base)
+            self._text = Known(self._judge, "script", self._base, InlineScript)
         elif kind is not None and kind.strip().lower() in INSTRUCTIONS:
             self._text = Instructions(self._judge, self._base)
 
@@ -337,7 +349,7 @@ class Page:
             element.before(script, lolhtml.ContentType.HTML)
 
     def _start_style(self, element: Any) -> None:
-        self._text = CssRewriter(self._judge, self._base)
+        self._text = Known(self._judge, "style", self._base, CssRewriter)
 
     def _start_noscript(self, element: Any) -> None:
         self._text = WholeText(self._noscript_text, MAX_NOSCRIPT_CHARACTERS, "noscript")
@@ -352,6 +364,8 @@ class Page:
         if target is not None:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)
+            if not (self._base_is_own or self.expects_base):
+                raise RewriteError(Failure.REWRITER, "a base that leads elsewhere, behind the beginning of the page")
 
     def _start_meta(self, element: Any) -> None:
         """Take out a ``refresh`` to a denied vendor, and a delegation of client hints to one."""
@@ -419,10 +433,14 @@ _STARTS: Mapping[str, Callable[[Page, Any], None]] = {
     "select": Page._start_delicate,
     "frameset": Page._start_delicate,
     "meta": Page._start_meta,
+    "animate": Page._start_animation,
+    "set": Page._start_animation,
     "amp-analytics": Page._start_amp,
     "amp-ad": Page._start_amp,
     "amp-embed": Page._start_amp,
 }
+_NO_PLAN: tuple[Callable[[Page, Any], None] | None, tuple[Reference, ...]] = (None, ())
+_PLANS = {tag: (_STARTS.get(tag), REFERENCES.get(tag, ())) for tag in {*_STARTS, *REFERENCES}}
 _LISTS: Mapping[str, Callable[[Page, Any, Reference, str], None]] = {
     "srcset": Page._candidates,
     "tokens": Page._tokens,

@@ -6,7 +6,7 @@ reaches the door, which cuts the connection: the rest is never sent unrewritten.
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from optout_gate.errors import Failure, RewriteError
@@ -15,6 +15,10 @@ from optout_gate.rewrite.charset import Charset
 from optout_gate.rewrite.codings import Coding
 
 HELD_BYTES = 64 * 1024  # most pages fit; a larger one shows its first part some milliseconds later
+MAX_WHOLE_BYTES = 1024 * 1024  # of a body once it is opened; 64 KiB of zeros in a coding are many megabytes
+
+MakeRewriter = Callable[[bytes | None], "Rewriter"]
+"""Returns the rewriter of a body, told all of it where it is there."""
 
 
 class Rewriter(Protocol):
@@ -36,7 +40,8 @@ class Pipeline:
     leaves instead does not depend on who failed.
     """
 
-    def __init__(self, coding: Coding | None, start: Callable[[bytes], tuple[Charset, Rewriter]]) -> None:
+    def __init__(self, coding: Coding | None, start: Callable[[bytes], tuple[Charset, MakeRewriter]]) -> None:
+        """Take the coding, and what gives charset and rewriter, told how the body begins."""
         self._coding = coding
         self._start = start
         self._started: tuple[Charset, Rewriter] | None = None
@@ -52,6 +57,37 @@ class Pipeline:
             raise
         except BaseException as error:
             raise _as_failure(error) from error
+
+    def whole(self, body: bytes) -> bytes:
+        """Return a whole body rewritten: what is not in it is not looked for."""
+        try:
+            return self._whole(body)
+        except RewriteError:
+            raise
+        except BaseException as error:
+            raise _as_failure(error) from error
+
+    def _whole(self, body: bytes) -> bytes:
+        opened: Iterator[bytes] = iter((body,)) if self._coding is None else self._coding.opened(body)
+        held: list[bytes] = []
+        size = 0
+        for piece in opened:
+            held.append(piece)
+            size += len(piece)
+            if size > MAX_WHOLE_BYTES:
+                break
+        first = b"".join(held)
+        out: list[bytes] = []
+        if first and size <= MAX_WHOLE_BYTES:
+            charset, make = self._start(first)
+            page = charset.enter(first)
+            self._started = charset, make(page)
+            out.append(charset.leave(self._started[1].feed(page)))
+        elif first:
+            out.append(self._rewritten(first))
+            out += [self._rewritten(piece) for piece in opened if piece]
+        done = b"".join(out)
+        return (done if self._coding is None else self._coding.closed(done)) + self._closed()
 
     def close(self) -> bytes:
         """Return what was held back, and the end of the coding."""
@@ -74,7 +110,8 @@ class Pipeline:
 
     def _rewritten(self, piece: bytes) -> bytes:
         if self._started is None:
-            self._started = self._start(piece)
+            charset, make = self._start(piece)
+            self._started = charset, make(None)
         charset, rewriter = self._started
         return charset.leave(rewriter.feed(charset.enter(piece)))
 
@@ -132,21 +169,22 @@ class RewrittenPassage(Passage):
         pipeline: Pipeline,
         contain: Callable[[RewriteError], Response | None],
         finish: Callable[[Response], Response] = lambda head: head,
-        held_bytes: int = HELD_BYTES,
+        *,
+        hold_bytes: int = HELD_BYTES,
     ) -> None:
         """Take the head to send, and what gives the head to send instead when the rewriter gives up in time.
 
         ``contain`` returns None when nothing may be sent: the error is then raised. ``finish`` is given the head when
-        the first part of the body is rewritten and about to leave, and returns it as it leaves. The first ``held_bytes`` wait.
+        the first part of the body is rewritten and about to leave, and returns it as it leaves. ``hold_bytes`` is how
+        much of the body waits: a whole one is rewritten with less work.
         """
         super().__init__(head)
         self._finish = finish
-        self._to_hold_bytes = held_bytes
         self._pipeline = pipeline
         self._contain = contain
         self._raw: list[bytes] = []
-        self._ready: list[bytes] = []
         self._held_bytes = 0
+        self._hold_bytes = hold_bytes
         self._released = False
         self._contained = False
 
@@ -162,11 +200,13 @@ class RewrittenPassage(Passage):
             return self._pipeline.feed(chunk)
         self._raw.append(chunk)
         self._held_bytes += len(chunk)
+        if self._held_bytes < self._hold_bytes:
+            return b""
         try:
-            self._ready.append(self._pipeline.feed(chunk))
+            out = self._pipeline.feed(b"".join(self._raw))
         except RewriteError as error:
             return self._as_it_came(error)
-        return self._release() if self._held_bytes >= self._to_hold_bytes else b""
+        return self._release(out)
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
@@ -176,13 +216,20 @@ class RewrittenPassage(Passage):
         """
         if self._contained:
             return b""
+        return self._pipeline.close() if self._released else self.whole(b"".join(self._raw))
+
+    def whole(self, body: bytes) -> bytes:
+        """Take all of the origin's body at once, return all that is to be sent.
+
+        Raises:
+            RewriteError: the rewriter gave up, and nothing may be sent.
+        """
         try:
-            last = self._pipeline.close()
+            out = self._pipeline.whole(body)
         except RewriteError as error:
-            if self._released:
-                raise
+            self._raw = [body]
             return self._as_it_came(error)
-        return self._release() + last
+        return self._release(out)
 
     @property
     def gave_up(self) -> bool:
@@ -193,9 +240,7 @@ class RewrittenPassage(Passage):
         """Return the head as it leaves, for a body that was rewritten before."""
         return self._finish(self.head)
 
-    def _release(self) -> bytes:
-        out = b"".join(self._ready)
-        self._ready.clear()
+    def _release(self, out: bytes) -> bytes:
         self._raw.clear()
         self._released = True
         self.head = self._finish(self.head)
@@ -209,7 +254,6 @@ class RewrittenPassage(Passage):
         self._contained = True
         raw = b"".join(self._raw)
         self._raw.clear()
-        self._ready.clear()
         return raw
 
 

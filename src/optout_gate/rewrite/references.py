@@ -11,6 +11,7 @@ Request types are those of filter lists. What is *not* here is left alone on pur
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from optout_gate.rewrite.neutral import FORM, FRAME, PIXEL
@@ -81,7 +82,7 @@ EVERYWHERE: tuple[Reference, ...] = (
 
 SELECTOR = (
     "script,noscript,style,base,img,image,feimage,use,source,video,audio,track[src],input[src],input[formaction],"
-    "button[formaction],form[action],iframe,frame,embed,object,link,meta[http-equiv],a[ping],area[ping],"
+    "button[formaction],form[action],iframe,frame,embed,object,link,meta[http-equiv],animate,set,a[ping],area[ping],"
     "amp-pixel,amp-img,amp-anim,amp-iframe,amp-ad,amp-embed,amp-analytics,amp-video"
 )
 """Just the elements that can hold one, so that the rest of a page costs no call."""
@@ -128,6 +129,9 @@ NOT_FETCHED = frozenset(
 )
 """``link`` types that fetch nothing and connect to nobody. What is not among them is taken to load."""
 
+CONNECTION = "connection"
+"""What a ``link`` causes that only connects ahead."""
+
 LINK_REQUESTS: Mapping[str, str] = {"stylesheet": "stylesheet", "modulepreload": "script", "icon": "image"}
 PRELOADS: Mapping[str, str] = {
     "script": "script", "style": "stylesheet", "image": "image", "font": "font", "fetch": "xmlhttprequest",
@@ -136,8 +140,17 @@ PRELOADS: Mapping[str, str] = {
 """Request type of a ``link`` by its ``rel``, and of ``rel=preload`` by its ``as``."""
 
 
-def link_request(rels: list[str], destination: str) -> str:
-    """Return the request type of a ``link`` by the words of its ``rel`` and its ``as``."""
+@lru_cache(maxsize=512)
+def link_request(rel: str, destination: str) -> str | None:
+    """Return the request type of a ``link`` by its ``rel`` and ``as``, or None when it fetches nothing.
+
+    It is :data:`CONNECTION` when no more than a connection is made.
+    """
+    rels = rel.lower().split()
+    if NOT_FETCHED.issuperset(rels):
+        return None
+    if "preconnect" in rels or "dns-prefetch" in rels:
+        return CONNECTION
     if "preload" in rels:
-        return PRELOADS.get(destination, "other")
-    return next((LINK_REQUESTS[rel] for rel in rels if rel in LINK_REQUESTS), "other")
+        return PRELOADS.get(destination.lower(), "other")
+    return next((LINK_REQUESTS[each] for each in rels if each in LINK_REQUESTS), "other")

@@ -19,8 +19,9 @@ from typing import Protocol
 
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.decision import Decision
-from optout_gate.rewrite.judge import Judge, Mark, Removals
+from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.passage import HELD_BYTES, Passage, RewrittenPassage
+from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.trackers.vendor import Vendor
 
 MAX_PAGE_BYTES = (
@@ -212,8 +213,7 @@ class RepeatedPassage(Passage):
             self.head = self._inner.finished()
             return found.left
         before = self._judge.removals.mark()
-        out = self._inner.feed(body) if body else b""
-        out += self._inner.close()
+        out = self._inner.whole(body)
         if not self._inner.gave_up:
             self._repeats.offer(self._key, body, lambda: self._remembered(body, out, before))
         return self._through(out)

@@ -10,6 +10,7 @@ from optout_gate.policy.decision import Decision
 from optout_gate.rewrite import validators
 from optout_gate.rewrite.codings import KNOWN
 from optout_gate.signals import gpc
+from optout_gate.trackers.purposes import Purpose
 
 # Sec-Fetch-Dest of requests whose answers the gate never rewrites. Everything else may bring HTML, CSS or a worker's
 # script: a fragment that a script fetches comes as ``empty``. (Fetch §2.2.5 lists the destinations.)
@@ -29,6 +30,18 @@ _SCRIPT = b"script"  # never rewritten, but replaced where it is a vendor's libr
 # A part of a page cannot be rewritten.
 _DICTIONARIES = frozenset({b"available-dictionary", b"dictionary-id"})  # RFC 9842
 _RANGES = frozenset({b"range", b"if-range"})
+
+
+_FOR_ADVERTISERS = frozenset(
+    {
+        b"sec-browsing-topics",  # what the visitor is interested in, by the pages they saw (Topics API §7)
+        b"attribution-reporting-eligible",  # offers to register an ad's view or click with the answer
+        b"attribution-reporting-support",  # says where it would be kept
+        b"sec-ad-auction-fetch",  # offers the answer to an auction in the browser (Protected Audience)
+        b"sec-shared-storage-writable",  # offers to write what advertisers read on other sites
+    }
+)
+"""Fields by which a browser takes part in advertising; the origin could only hand them on."""
 
 
 def may_be_rewritten(request: Request) -> bool:
@@ -70,6 +83,8 @@ def toward_origin(request: Request, decision: Decision, policy_hash: bytes = b""
     if decision.do_not_sell and not presumed and b"1" not in headers.values(gpc.FIELD):
         # The opt-out came from elsewhere; the origin's own code and its server-side tags get the signal they know.
         headers = headers.without([gpc.FIELD]).plus(gpc.LINE)
+    if Purpose.ADVERTISING in decision.denied:
+        headers = headers.without(_FOR_ADVERTISERS)
     if may_be_rewritten(request) or request.headers.first(b"sec-fetch-dest") == _SCRIPT:
         if b"if-none-match" in headers or b"if-modified-since" in headers:
             headers = validators.toward_origin(headers, validators.stamp(policy_hash, decision, request))

@@ -16,6 +16,8 @@ from typing import Any
 
 import lolhtml
 
+from optout_gate.rewrite.selectors import Contents
+
 PLACE = "data-optout-status"
 HONORED = "honored"
 _HTML = "http://www.w3.org/1999/xhtml"
@@ -42,6 +44,11 @@ class Status:
     def __init__(self, words: Mapping[str, str], *, at_end: bool) -> None:
         self.words = words
         self.at_end = at_end
+
+    def concerns(self, contents: Contents) -> bool:
+        """Return True when a page of these contents shows the words."""
+        parts = (PLACE, "<html", "<body") if self.at_end else (PLACE,)
+        return not all(map(contents.lacks, parts))
 
     def watch(self, rewriter: Any) -> None:
         """Register with the lol-html rewriter of one page."""

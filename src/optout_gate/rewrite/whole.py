@@ -1,8 +1,24 @@
-"""A text that is rewritten when all of it is there."""
+"""Texts of a page that are rewritten when all of them is there."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from optout_gate.errors import Failure, RewriteError
+from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS
+from optout_gate.trackers.urls import Base
+
+
+class TextRewriter(Protocol):
+    """Rewrites a text in pieces."""
+
+    def feed(self, text: str) -> str:
+        """Take the next characters, return those that are final."""
+        ...
+
+    def close(self) -> str:
+        """Return what was held back."""
+        ...
 
 
 class WholeText:
@@ -33,3 +49,40 @@ class WholeText:
         text = "".join(self._held)
         self._held, self._size = [], 0
         return self._rewrite(text) if text else ""
+
+
+class Known:
+    """Holds a text that may be one met before, and gives a longer one to its rewriter, in pieces as it comes."""
+
+    __slots__ = ("_base", "_held", "_judge", "_kind", "_make", "_rewriter", "_size")
+
+    def __init__(self, judge: Judge, kind: str, base: Base, make: Callable[[Judge, Base], TextRewriter]) -> None:
+        self._judge = judge
+        self._kind = kind
+        self._base = base
+        self._make = make
+        self._rewriter: TextRewriter | None = None
+        self._held: list[str] = []
+        self._size = 0
+
+    def feed(self, text: str) -> str:
+        """Take the next characters, return those that are final."""
+        if self._rewriter is not None:
+            return self._rewriter.feed(text)
+        self._held.append(text)
+        self._size += len(text)
+        if self._size <= MAX_SNIPPET_CHARACTERS:
+            return ""
+        self._rewriter = self._make(self._judge, self._base)
+        return self._rewriter.feed("".join(self._held))
+
+    def close(self) -> str:
+        """Return what was held back."""
+        if self._rewriter is not None:
+            return self._rewriter.close()
+        text = "".join(self._held)
+        return self._judge.remembered(self._kind, text, self._base, self._rewritten) if text else ""
+
+    def _rewritten(self, text: str) -> str:
+        rewriter = self._make(self._judge, self._base)
+        return rewriter.feed(text) + rewriter.close()

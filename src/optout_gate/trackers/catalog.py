@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.trackers.endpoints import Endpoint, Endpoints
 from optout_gate.trackers.libraries import Libraries, Library
-from optout_gate.trackers.vendor import CatalogueFile, Vendor
+from optout_gate.trackers.vendor import BOX, CatalogueFile, Vendor
 
 REVISED = date(2026, 11, 23)
 """When somebody last went through the built-in catalogue; set with every change to it. Metrics tell its age."""
@@ -58,6 +59,20 @@ class _Entry:
     paths: list[tuple[re.Pattern[str], Rule]] = field(default_factory=list)
 
 
+class Container(NamedTuple):
+    """A box that a vendor's script fills.
+
+    Attributes:
+        rule: whose it is.
+        link: the attribute that names the content; empty where none does.
+        tag: the element's name; empty for any.
+    """
+
+    rule: Rule
+    link: str
+    tag: str
+
+
 class Catalog:
     """Vendors by id, and the rules that recognise them. Built once, then only read."""
 
@@ -73,7 +88,7 @@ class Catalog:
         self._inline: list[tuple[str, tuple[str, ...], Rule]] = []
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
-        self.containers: dict[str, tuple[Rule, str]] = {}
+        self.containers: dict[str, Container] = {}
         self._endpoints: list[tuple[Endpoint, Rule]] = []
         self._libraries: list[tuple[Library, Rule]] = []
         self.lazy_attributes: tuple[str, ...] = ()
@@ -91,6 +106,8 @@ class Catalog:
                 self._index(vendor, document, where)
         if problems:
             raise ConfigError(problems)
+        self._container_starts = [(name[:-1], box) for name, box in self.containers.items() if name.endswith("*")]
+        self.container_attributes = tuple(name[1:-1] for name in self.containers if name.startswith("["))
         self.endpoints = Endpoints(self._endpoints)
         self.libraries = Libraries(self._libraries)
         # Hundreds of prefixes have some twenty lengths, so a name is looked up one length at a time. The same few names
@@ -176,6 +193,15 @@ class Catalog:
         """Return the rule for the ``type`` of an AMP component, or None."""
         return self._amp.get(name)
 
+    def by_container(self, tag: str, words: Iterable[str]) -> Iterator["Container"]:
+        """Yield the boxes that an element may be, by its name, its classes, its ``#id`` and its ``[attributes]``."""
+        for word in words:
+            found = self.containers.get(word)
+            if found is None:
+                found = next((box for start, box in self._container_starts if word.startswith(start)), None)
+            if found is not None and found.tag in ("", tag):
+                yield found
+
     def by_script(self, text: str) -> Rule | None:
         """Return the rule whose fingerprint an inline script bears, or None."""
         for first, others, rule in self._inline:
@@ -205,9 +231,11 @@ class Catalog:
             self._click_ids.setdefault(name, rule("click_id", "click_ids", index, name))
         for index, name in enumerate(vendor.amp):
             self._amp.setdefault(name, rule("amp", "amp", index, name))
-        for name, link in vendor.containers.items():
-            made = Rule(vendor, "container", name, document.file, document.line(*where, "containers", name))
-            self.containers.setdefault(name, (made, link))
+        for text, link in vendor.containers.items():
+            made = Rule(vendor, "container", text, document.file, document.line(*where, "containers", text))
+            if (box := BOX.match(text)) is not None:
+                word = (box["id"] or "") + box["name"]
+                self.containers.setdefault(word, Container(made, link, box["tag"] or ""))
         self.lazy_attributes = tuple(dict.fromkeys([*self.lazy_attributes, *vendor.lazy]))
         for index, fingerprint in enumerate(vendor.inline):
             text = " + ".join(fingerprint.all)

@@ -55,6 +55,21 @@ def _lazy(value: str) -> str:
     return value
 
 
+BOX = re.compile(
+    r"(?:(?P<tag>[a-z][a-z0-9-]*)(?=[.#\[]))?(?:(?P<id>#)|\.)?(?P<name>[A-Za-z][A-Za-z0-9_-]*\*?|\[data-[a-z0-9-]+\])\Z"
+)
+
+
+def _container(value: str) -> str:
+    if BOX.match(value) is None:
+        raise ValueError(f"{value!r} is not a box: expected a class, '#id' or '[data-...]', as in 'div.fb-post'")
+    return value
+
+
+Container = Annotated[str, AfterValidator(_container)]
+"""A class, ``#id`` or ``[attribute]`` of the boxes that a vendor's script fills; a final ``*`` is any ending. An element's name
+before it (``div.fb-post``) saves looking at all others."""
+
 LazyAttribute = Annotated[str, AfterValidator(_lazy)]
 VendorId = Annotated[str, AfterValidator(_word)]
 
@@ -102,9 +117,10 @@ class Vendor(_Entry):
     globals: tuple[str, ...] = Field((), description="names its code defines on window, which pages call")
     surrogate: VendorId | None = Field(None, description="stand-in script, browser/surrogates/NAME.js")
     embed: bool = Field(False, description="a visible embed that leaves a placeholder when it is denied")
-    containers: dict[str, str] = Field(
+    containers: dict[Container, str] = Field(
         default_factory=dict,
-        description="classes of the boxes its script fills, and the attribute that names the content ('' for none)",
+        description="the boxes its script fills ('class', '#id', '[attribute]'; a final '*' is any ending), and the "
+        "attribute that names the content ('' for none)",
     )
     amp: tuple[str, ...] = Field((), description="its names in the `type` of AMP components")
     lazy: tuple[LazyAttribute, ...] = Field(
