@@ -73,6 +73,12 @@ def test_xml_never_fails_but_on_declarations(page: str, size: int) -> None:
 @example("<noscript><select><iframe></iframe><img src=https://ads.test/c></noscript>", 1000)
 @example("<SELECT\n<select><style>", 1000)
 @example("<<select><style>", 1)
+@example("</<p><select><style>", 1)
+@example("a</1>b</ </1>c<select><style>", 1000)
+@example("</1></1></1><select><style>", 3)
+@example("</<select><select><noscript>", 1)
+@example("<script></1 </script> text <select><style>", 1000)
+@example("<title></1></title></1>x<select><style>", 7)
 @example("<frameset></frameset><noscript><img src=https://ads.test/c></noscript>", 7)
 def test_where_lol_html_gives_up_the_scanner_goes_on_and_nothing_is_lost_between_them(page: str, size: int) -> None:
     assume(page.count("<noscript") < 4)

@@ -28,6 +28,7 @@ from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
+from optout_gate.rewrite.unsent import Unsent
 
 MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
@@ -79,6 +80,7 @@ class HtmlRewriter:
         self._start = self._page.state()
         self._partial = b""
         self._trial: _Trial | None = None
+        self._unsent = Unsent()
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final: none of a page that is there whole.
@@ -122,7 +124,7 @@ class HtmlRewriter:
             tail = len(data[:tail].rstrip(b"<"))
             data, self._partial = data[:tail], data[tail:]
         if self._trial is None and not self._may_hold_delicate(data):
-            return self._engine.write(data) if data else b""
+            return self._written(data) if data else b""
         return self._carefully(data)
 
     def _close(self) -> bytes:
@@ -137,6 +139,12 @@ class HtmlRewriter:
             return out + b"".join(self._trial.out) + self._engine.end()
         except RewriteError as error:
             return out + self._scan_from_trial(error) + self._scanner_in_place().close()
+
+    def _written(self, data: bytes) -> bytes:
+        out = self._engine.write(data)
+        if self._whole is None:  # a page that is there whole is read from its beginning instead
+            self._unsent.note(data, out)
+        return out
 
     @property
     def _engine(self) -> "_LolHtml":
@@ -164,9 +172,9 @@ class HtmlRewriter:
                 start = _DELICATE_START.search(data, place)
                 end = len(data) if start is None else start.start()
                 if end > place:
-                    out.append(self._engine.write(data[place:end]))
+                    out.append(self._written(data[place:end]))
                 if start is not None:
-                    self._trial = _Trial(start[1].lower(), self._page, self._judge)
+                    self._trial = _Trial(start[1].lower(), self._page, self._judge, self._unsent.held())
                 place = end
                 continue
             trial = self._trial
@@ -180,7 +188,8 @@ class HtmlRewriter:
                 # The one before stood inside a script or an attribute; this one may be one. (Where lol-html has put
                 # out nothing since then, and no text is being read, the tag that began it is not over yet.)
                 out += trial.out
-                self._trial = _Trial(own[1].lower(), self._page, self._judge)
+                self._unsent.note(b"".join(trial.raw), b"".join(trial.out))
+                self._trial = _Trial(own[1].lower(), self._page, self._judge, self._unsent.held())
                 continue
             found = trial.end.search(data, place)
             end = len(data) if found is None else found.end()
@@ -197,6 +206,7 @@ class HtmlRewriter:
             else:
                 if found is not None or (trial.size > MAX_TRIED_BYTES and not self._page.in_delicate):
                     out += trial.out
+                    self._unsent.note(b"".join(trial.raw), b"".join(trial.out))
                     self._trial = None
                 elif trial.size > MAX_TRIED_BYTES:  # held long enough: from here on with what never gives up
                     out.append(self._scan_from_trial(None))
@@ -213,7 +223,7 @@ class HtmlRewriter:
         trial.rewind()
         self._page.expects_base = True  # the scanner leaves nothing out
         self._scanner = TagScanner(self._page)
-        return self._scanner.feed(b"".join(trial.raw))
+        return self._scanner.feed(trial.held + b"".join(trial.raw))
 
     def _scanner_in_place(self) -> TagScanner:
         assert self._scanner is not None
@@ -223,9 +233,11 @@ class HtmlRewriter:
 class _Trial:
     """Input since a delicate element began, and what lol-html made of it, until it is certain that it can."""
 
-    def __init__(self, name: bytes, page: Page, judge: Judge) -> None:
+    def __init__(self, name: bytes, page: Page, judge: Judge, held: bytes) -> None:
+        """Take the element's name, and what lol-html held when it began."""
         # Behind a frameset, too, lol-html refuses text: it ends with the page.
         self.end = re.compile(rb"</select" if name == b"select" else rb"(?!)", re.IGNORECASE)
+        self.held = held
         self.raw: list[bytes] = []
         self.out: list[bytes] = []
         self.size = 0
