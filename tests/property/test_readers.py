@@ -77,6 +77,8 @@ def test_xml_never_fails_but_on_declarations(page: str, size: int) -> None:
 @example("a</1>b</ </1>c<select><style>", 1000)
 @example("</1></1></1><select><style>", 3)
 @example("</<select><select><noscript>", 1)
+@example("</<p><SELECT\n<select><style>", 1)
+@example("<<SELECT\n<select><noscript>", 1)
 @example("<script></1 </script> text <select><style>", 1000)
 @example("<title></1></title></1>x<select><style>", 7)
 @example("<frameset></frameset><noscript><img src=https://ads.test/c></noscript>", 7)

@@ -183,7 +183,7 @@ class HtmlRewriter:
                 own is not None
                 and trial.begun
                 and not self._page.in_delicate
-                and (any(trial.out) or self._page.in_text)
+                and (trial.has_put_out or self._page.in_text)
             ):
                 # The one before stood inside a script or an attribute; this one may be one. (Where lol-html has put
                 # out nothing since then, and no text is being read, the tag that began it is not over yet.)
@@ -247,6 +247,12 @@ class _Trial:
         self._state = page.state()
         self._mark = judge.removals.mark()
         page.in_delicate = False  # until lol-html says that the element is one
+
+    @property
+    def has_put_out(self) -> bool:
+        """Whether lol-html has put out something of the tag that began this, so that the tag is over."""
+        before = self.raw[0][: len(self.raw[0]) - len(self.raw[0].lstrip(b"<")) - 1] if self.raw else b""
+        return sum(map(len, self.out)) > len(self.held) + len(before)
 
     def rewind(self) -> None:
         """Put page and notes back to where the element began."""
