@@ -13,7 +13,7 @@ import can_ada
 import html5lib
 
 from optout_gate.errors import RewriteError
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from support.gates import OPTED_OUT, gate_of_tests

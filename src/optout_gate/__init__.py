@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from optout_gate.errors import Failure as Failure
     from optout_gate.errors import GateError as GateError
     from optout_gate.errors import RewriteError as RewriteError
-    from optout_gate.gate import Exchange as Exchange
+    from optout_gate.exchange import Exchange as Exchange
     from optout_gate.gate import Gate as Gate
     from optout_gate.http import Headers as Headers
     from optout_gate.http import Request as Request

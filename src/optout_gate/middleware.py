@@ -20,7 +20,8 @@ from typing import BinaryIO
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from optout_gate.errors import RewriteError
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Response, request_of
 from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import Told

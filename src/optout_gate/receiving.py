@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.http import Response
 from optout_gate.trackers.endpoints import MAX_BODY_BYTES
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from support.gates import OPTED_OUT, drive, gate_of_tests, request
 
 HERE = Path(__file__).parent

@@ -5,7 +5,7 @@ from pathlib import Path
 import html5lib
 import pytest
 
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.tags import TagScanner

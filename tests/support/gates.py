@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.load import load_text
 

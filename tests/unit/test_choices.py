@@ -16,7 +16,7 @@ from optout_gate.choices.identity import Consumer, Refusal, identify
 from optout_gate.choices.moment import MomentError, moment, written
 from optout_gate.choices.sqlite_store import ChoicesFile, SqliteStore
 from optout_gate.choices.standing import Source, Standing, StoreError, prevailing, pseudonym
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.http import Headers
 from optout_gate.policy.config_visitor import ChoicesConfig, IdentifyConfig
 from optout_gate.telemetry.choices import ChoiceMetrics

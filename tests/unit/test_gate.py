@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from optout_gate.errors import RewriteError
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import neutral

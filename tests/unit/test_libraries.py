@@ -5,7 +5,8 @@ from functools import cache
 
 import pytest
 
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import surrogates

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from optout_gate.errors import Failure, RewriteError
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import css, page, response_head

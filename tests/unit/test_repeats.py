@@ -3,7 +3,8 @@
 from dataclasses import replace
 from functools import partial
 
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import repeats

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from optout_gate.errors import ConfigError
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.policy.load import load_text
 from support.gates import OPTED_OUT, SITE, TRACKERS, drive, gate, request
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Pair, Response
 from support.gates import OPTED_OUT, SITE, drive, gate, gate_of_tests, request
 

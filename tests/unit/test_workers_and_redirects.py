@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.report import Outcome
 from support.gates import OPTED_OUT, drive, gate_of_tests, request
 

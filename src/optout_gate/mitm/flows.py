@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from mitmproxy import http as mitm
 
 from optout_gate.errors import Failure, RewriteError
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.mitm import messages, words
 from optout_gate.report import OUTCOME_FIELD, Outcome

@@ -11,7 +11,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from optout_gate.choices.consumers import SignedIn
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import request_of
 from optout_gate.pages import gpc_json, guard, mirror, not_sent, preferences, status
 from optout_gate.pages.choosing import cookie_value, set_cookie_lines, settle

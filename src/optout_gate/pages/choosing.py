@@ -7,7 +7,8 @@ names: there is no open redirect. A program that asks for JSON is answered in pl
 from datetime import date
 
 from optout_gate.choices.consumers import SignedIn
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Request
 from optout_gate.pages.preferences import opted_out_by_signal, sends_signal
 from optout_gate.policy.config import CookieConfig

@@ -18,7 +18,7 @@ from string import Template
 from urllib.parse import urlencode
 
 from optout_gate.choices.consumers import SignedIn
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.pages.status import is_in_force
 from optout_gate.policy.beside import Beside
 from optout_gate.policy.config import Mode

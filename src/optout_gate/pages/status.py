@@ -5,7 +5,7 @@ preference page and the element with ``data-optout-status`` say it to people. It
 and what follows from it, no more.
 """
 
-from optout_gate.gate import Exchange
+from optout_gate.exchange import Exchange
 from optout_gate.policy.texts import Texts
 from optout_gate.rewrite.neutral import PREFIX
 

@@ -14,7 +14,8 @@ from typing import Any
 from weakref import WeakSet
 
 from optout_gate.errors import RewriteError, UpstreamError
-from optout_gate.gate import Exchange, Gate
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
 from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
