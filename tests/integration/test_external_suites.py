@@ -25,8 +25,9 @@ import httplint.cli
 import pytest
 import websockets
 
+from support.ports import free_port
 from support.processes import DEADLINE_S, Gate, exchange, get, running_gate
-from support.suites import SUITES, autobahn, cache_tests, free_port
+from support.suites import SUITES, autobahn, cache_tests
 
 SUITE_S = 120.0  # far above what any takes; a machine may be slow
 

@@ -19,8 +19,8 @@ import pytest
 import uvicorn
 
 from support.edge import read_body
+from support.ports import free_port
 from support.processes import DEADLINE_S, Gate, exchange, get, running_gate
-from support.suites import free_port
 
 LOADER = b'<img src="https://www.googletagmanager.com/a.gif">'
 BIG = b"<!doctype html>" + (LOADER + b"<p>" + b"word " * 30 + b"</p>\n") * 50_000  # 11 MB

@@ -21,9 +21,10 @@ import trustme
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from support.doors import ROOT, free_port, listening, mitmdump, mitmproxy_environment
+from support.doors import ROOT, listening, mitmdump, mitmproxy_environment
 from support.exchanges import SITE
 from support.framework_apps import PAGE
+from support.ports import free_port
 
 pytestmark = pytest.mark.mitmproxy
 

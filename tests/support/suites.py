@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
 from pathlib import Path
@@ -69,10 +68,3 @@ def _run(*command: str, folder: Path) -> None:
     except subprocess.SubprocessError as error:
         told = getattr(error, "stderr", None) or b""
         raise OSError(f"{command[0]} failed: {told.decode(errors='replace')[-300:] or error}") from None
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
