@@ -4,14 +4,10 @@ The site is an application with the gate's middleware round it; the tracker is a
 time, names. What counts is whether the tracker was reached, without the signal (or nothing would be proven) and with it.
 """
 
-import asyncio
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,7 +17,7 @@ from starlette.routing import Route
 from optout_gate.gate import Gate
 from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.load import load_text
-from support.browsers import chromium
+from support.browsers import chromium, served
 from support.third_party import ThirdParty
 
 pytestmark = pytest.mark.browser
@@ -108,14 +104,8 @@ def site() -> Iterator[str]:
     ]
     gate = Gate(load_text(CONFIG, file="test.yaml", folder=Path()), clock=lambda: 0.0)
     app = OptOutGateMiddleware(Starlette(routes=[*routes, Route("/locked", locked)]), gate)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-    thread.start()
-    yield f"http://site.localhost:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with served(app) as port:
+        yield f"http://site.localhost:{port}"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """A real Chromium, and a server that plays every third party there is."""
 
+import asyncio
 import contextlib
+import socket
 import ssl
 import threading
 from collections import Counter
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -99,3 +102,18 @@ class ThirdParties:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@contextlib.contextmanager
+def served(app: object) -> Iterator[int]:
+    """Serve an ASGI application on loopback; yield its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))  # type: ignore[arg-type]
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    thread.start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
