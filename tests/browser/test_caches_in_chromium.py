@@ -21,8 +21,8 @@ REFERENCES = f"""
 <script>navigator.sendBeacon('https://{TRACKER}/beacon'); fetch('https://{TRACKER}/fetch').catch(() => 0)</script>
 """
 PAGE = f"<!doctype html><html><head><title>-</title></head><body>{REFERENCES}</body></html>"
-GIVEN_UP = PAGE.replace("</body>", "<select><script>'</select>'</script><xmp></xmp></select></body>")
-"""On which the HTML engine gives up, and the gate's own scanner with it."""
+GIVEN_UP = PAGE.replace("</body>", "<noscript>" * 6 + "</noscript>" * 6 + "</body>")
+"""Pages in pages beyond the depth that the gate goes."""
 
 
 class Site:

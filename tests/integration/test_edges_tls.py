@@ -109,8 +109,8 @@ def test_an_opt_out_in_http_2_is_honoured_and_everyone_else_gets_the_page(
     assert ("optout-gate" in seen.get("via", "")) is opted_out or not opted_out
 
 
-def test_a_picture_goes_round_the_gate_in_http_2_too(edge: Edge) -> None:
-    edge.ask("/logo.png", ("sec-gpc", "1"), ("sec-fetch-dest", "image"))
+def test_a_film_goes_round_the_gate_in_http_2_too(edge: Edge) -> None:
+    edge.ask("/logo.png", ("sec-gpc", "1"), ("sec-fetch-dest", "video"))
     assert "via" not in {name.lower() for name, _ in edge.origin.seen[-1].headers}
 
 
