@@ -100,8 +100,10 @@ class Exchange:
         self._spend(begun)
 
     def _look_at_what_goes_out(self) -> None:
-        catalog, removals = self._gate.catalog, Removals()
-        self.report.outgoing = removals
+        catalog, visitor = self._gate.catalog, self.visitor
+        if not (outgoing.may_hold_something(visitor) or catalog.endpoints.on(visitor.path)):
+            return
+        removals = self.report.outgoing = Removals()
         request = outgoing.cleaned(self.visitor, self.request.headers, self.decision, catalog, removals)
         if self.decision.enforced:
             self.request = request

@@ -12,7 +12,7 @@ A door (reverse proxy, ASGI middleware, mitmproxy addon) owns the I/O and does t
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_network
 
 from optout_gate.exchange import Exchange
@@ -61,9 +61,13 @@ class Gate:
             )
             for number, site in enumerate(loaded.config.sites)
         )
+        self._site_for = lru_cache(maxsize=1024)(self._first_for)
 
     def site_for(self, host: str) -> Site | None:
         """Return the first site that answers to ``host``, or None."""
+        return self._site_for(host)
+
+    def _first_for(self, host: str) -> Site | None:
         return next((site for site in self.sites if site.answers_to(host)), None)
 
     def learn(self, host: str, names: Sequence[str], lifetime_s: float) -> None:

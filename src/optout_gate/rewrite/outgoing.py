@@ -19,6 +19,11 @@ COOKIE, CLICK_ID, BEACON = "sent_cookie", "sent_click_id", "beacon"
 """The kinds of removals that are taken out of requests, or stand for one that was refused."""
 
 
+def may_hold_something(request: Request) -> bool:
+    """Return False when a vendor can have left nothing in a request: no cookie, no query, no referring page."""
+    return b"cookie" in request.headers or b"referer" in request.headers or b"?" in request.target
+
+
 def cleaned(request: Request, headers: Headers, decision: Decision, catalog: Catalog, removals: Removals) -> Request:
     """Return ``request`` as the origin gets it, with ``headers`` less what denied vendors left in them."""
     cutting = _Cutting(decision, catalog, removals)

@@ -30,6 +30,7 @@ class OutcomeLog:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._is_verbose = log.isEnabledFor(logging.DEBUG)
         self._said: dict[tuple[str, Outcome, str], _SaidAt] = {}  # sites, outcomes and causes are closed sets
 
     def tell(self, report: Report) -> None:
@@ -37,7 +38,8 @@ class OutcomeLog:
         if report.outcome is Outcome.UNTOUCHED:
             return
         if report.error is None or report.outcome not in _WORDS:
-            log.debug("%s: %s", report.site, report.outcome.value)
+            if self._is_verbose:
+                log.debug("%s: %s", report.site, report.outcome.value)
             return
         key = (report.site, report.outcome, report.error.value)
         now, (before, unsaid) = self._clock(), self._said.get(key, (-SILENCE_S, 0))
