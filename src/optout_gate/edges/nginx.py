@@ -3,6 +3,8 @@
 Two traps. ``add_header`` acts after nginx's own cache, so ``Vary`` alone does not keep that cache apart: its key names
 who answered. And ``error_page`` hands a request on after the gate may have had it, so the open variant sends one with a
 body again only when no connection came about.
+
+A map tries plain strings before any expression, so what most visitors send stands in it as a string.
 """
 
 import re
@@ -20,6 +22,7 @@ map $http_sec_gpc $optout_gate_gpc {      # any value: the gate decides what it 
 }
 map $http_cookie $optout_gate_cookie {
     default "";
+    ""      "";
     <<cookie>>
 }
 map $http_dnt $optout_gate_dnt {
@@ -32,11 +35,12 @@ map $request_uri $optout_gate_path {      # as it came, not as nginx would clean
 }
 map $http_sec_fetch_dest $optout_gate_asset {   # what no page is made of; a browser that says nothing may get a page
     default "";
-    "~^(?:<<assets>>)$" asset;
+    <<assets>>
 }
 map "$optout_gate_path,$optout_gate_asset,$optout_gate_gpc$optout_gate_cookie$optout_gate_dnt" $optout_gate_to {
-    default   gate;
-    "~^path," gate;
+    default    gate;
+    "~^path,"  gate;
+    ",asset,"  origin;
     "~,asset," origin;
     <<unsignalled>>
 }
@@ -48,6 +52,7 @@ map "$optout_gate_gpc$optout_gate_cookie$optout_gate_dnt" $optout_gate_uncached 
 }
 map "$optout_gate_to,$upstream_http_content_type" $optout_gate_vary {   # the gate says it itself for pages
     default "";
+    <<often>>
     "~*^origin,(?:<<varies>>|$)" "Sec-GPC";
     "~*^gate,text/css" "Sec-GPC";
 }
@@ -150,18 +155,20 @@ server {{   # a host that no site answers to
 
 def write(routing: Routing, fail_open: bool) -> str:
     """Return a file for nginx's ``http`` block."""
-    # "~^,," is a request of which nothing is known that would send it to the gate.
-    unsignalled = "" if routing.everything else '"~^,,$" origin;'
+    # ",," is a request of which nothing is known that would send it to the gate.
+    unsignalled = "" if routing.everything else '",,"       origin;'
+    often = (f"{each}{charset}" for each in ("text/html", "text/css") for charset in ("", "; charset=utf-8"))
     listen = str(routing.listen)
     return fill(
         _FILE,
         heading=heading("nginx", fail_open).rstrip(),
         cookie="\n".join(f"{_quoted('~' + each)} cookie;" for each in routing.cookies),
         dnt='"1" dnt;' if routing.dnt else "",
-        paths="\n".join(f"{_quoted('~^(?:' + path + ')')} path;" for path in routing.paths),
-        assets="|".join(NEVER_REWRITTEN),
+        paths=f"{_quoted('~^(?:' + '|'.join(routing.paths) + ')')} path;",
+        assets="\n".join(f"{each} asset;" for each in NEVER_REWRITTEN),
         unsignalled=unsignalled,
         cached="" if routing.everything else '""      0;\ngpc     0;',
+        often="\n".join(f'"origin,{each}" "Sec-GPC";' for each in often),
         varies="|".join(re.escape(each) for each in VARIES),
         open_maps=_OPEN_MAPS if fail_open else "",
         gates="\n".join(f"server {gate} max_fails=1 fail_timeout=2s;" for gate, _ in routing.gates),
