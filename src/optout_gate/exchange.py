@@ -209,9 +209,8 @@ class Exchange:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
-                headers = response_head.private(
-                    headers
-                )  # the signal is there, and a cookie alone tells why it has no effect
+                # The signal is there, and a cookie alone tells why it has no effect.
+                headers = response_head.private(headers)
             return Passage(Response(response.status, headers))
         if response.status == 304 and self.decision.enforced and request_head.may_be_rewritten(self.visitor):
             return self._not_modified(headers)
@@ -296,8 +295,6 @@ class Exchange:
         head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
         is_page = essence not in (CSS, *JAVASCRIPT)
         locked = is_page and self.site.lockdown.holds(self.decision, self.visitor.path)
-
-        is_page = essence not in (CSS, *JAVASCRIPT)
         status = self._status()
         guard = self.site.guards.of(self.decision)
 

@@ -90,18 +90,12 @@ class RepeatedAnswer(Passage):
     @property
     def head(self) -> Response:  # type: ignore[override]
         """The head to send. Asked for before anything is there to send, it is worked out at once."""
-        if self._left is not None:
-            return self._left
-        if self._inner is None:
-            self._inner = self._work_out(self._came)
-        return self._inner.head
+        return self._left if self._left is not None else self._worked_out().head
 
     @property
     def blocked(self) -> bool:  # type: ignore[override]
         """True for a response of which nothing may leave; asked for, it is worked out at once."""
-        if self._inner is None and self._left is None:
-            self._inner = self._work_out(self._came)
-        return self._inner is not None and self._inner.blocked
+        return self._left is None and self._worked_out().blocked
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes of the origin's body, return those to send now.
@@ -113,7 +107,7 @@ class RepeatedAnswer(Passage):
             return self._inner.feed(self._body() + chunk if self._waiting else chunk)
         self._waiting.append(chunk)
         self._held_bytes += len(chunk)
-        return b"" if self._held_bytes <= self._wait_bytes else self._release()
+        return b"" if self._held_bytes <= self._wait_bytes else self._worked_out().feed(self._body())
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
@@ -131,16 +125,17 @@ class RepeatedAnswer(Passage):
             filled = tuple([came[each] if isinstance(each, int) else each for each in found.head])
             self._left = Response(self._came.status, Headers(filled))
             return found.left
-        inner = self._inner = self._work_out(self._came)
+        inner = self._worked_out()
         out = (inner.feed(body) if body else b"") + inner.close()
         template = template_of(self._came.headers, inner.head.headers)
         if template is not None and self._report.error is None:
             self._repeats.offer(self._key, body, lambda: self._remembered(body, out, template))
         return out
 
-    def _release(self) -> bytes:
-        self._inner = self._work_out(self._came)
-        return self._inner.feed(self._body())
+    def _worked_out(self) -> Passage:
+        if self._inner is None:
+            self._inner = self._work_out(self._came)
+        return self._inner
 
     def _body(self) -> bytes:
         body = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
