@@ -19,10 +19,12 @@ counted.
 
 import json
 import re
+from collections.abc import Set
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
+from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import modules
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import HOST, PREFIX, stand_in
@@ -49,6 +51,7 @@ _ADDRESS = re.compile(
     """,
     re.VERBOSE,
 )
+_SPECIFIER = re.compile(r"([\"'])([^\s\"'`<>\\]{1,512})\1")
 _SCHEME = re.compile(r"(?:https?|wss?):\Z", re.IGNORECASE)
 _LONGEST_SCHEME = len("https:")
 _STATE = re.compile(
@@ -77,9 +80,11 @@ def is_script(type_attribute: str | None) -> bool:
 class InlineScript:
     """Rewrites the text of one inline script, in pieces of any size."""
 
-    def __init__(self, judge: Judge, base: Base) -> None:
+    def __init__(self, judge: Judge, base: Base, stood_in: Set[str] = frozenset()) -> None:
+        """Take who decides, where imports start from, and the names of modules that an import map leads to a stand-in."""
         self._judge = judge
         self._base = base
+        self._stood_in = stood_in
         self._held: list[str] = []
         self._size = 0
         self._cut = False  # True once a part has been passed on
@@ -122,6 +127,8 @@ class InlineScript:
         return f"/* optout-gate: {verdict.vendor.vendor} */"
 
     def _neutralised(self, text: str) -> str:
+        if self._stood_in or not self._judge.own(self._base.host):
+            text = self._without_imports(text)
         out: list[str] = []
         done = 0
         for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
@@ -147,6 +154,30 @@ class InlineScript:
             return text
         out.append(text[done:])
         return "".join(out)
+
+    def _without_imports(self, text: str) -> str:
+        """Return a script whose imports by name, or from where a ``<base>`` leads, have the exports they ask for."""
+
+        def instead(match: re.Match[str]) -> str:
+            name = match[2]
+            names = modules.imported(text, match.start(), match.end())
+            if names is None:
+                return match.group()
+            if not self._is_stood_in(name):
+                verdict = self._from_base(name)
+                if verdict is None:
+                    return match.group()
+                self._judge.removals.add("inline_script", verdict, name)
+            return f"{match[1]}{self._judge.origin_for(self._base)}{modules.address(names)}#{match[1]}"
+
+        return _SPECIFIER.sub(instead, text)
+
+    def _is_stood_in(self, name: str) -> bool:
+        return name in self._stood_in or any(each.endswith("/") and name.startswith(each) for each in self._stood_in)
+
+    def _from_base(self, name: str) -> Verdict | None:
+        target = resolve(name, self._base) if name[0] in "./" else None
+        return self._judge.mention(target, "script") if target is not None else None
 
 
 class _Form(Enum):
