@@ -32,6 +32,7 @@ from optout_gate.rewrite.references import (
 )
 from optout_gate.rewrite.whole import Known, TextRewriter, WholeText, referenced
 from optout_gate.trackers.urls import NOWHERE, base_of, resolve
+from optout_gate.trackers.vendor import Box
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
 MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an account number is some dozen
@@ -306,18 +307,35 @@ class Page:
         words = (element.get_attribute("class") or "").split()
         words.append(f"#{element.get_attribute('id')}")
         words += [f"[{name}]" for name in self._judge.catalog.container_attributes if element.has_attribute(name)]
-        found = self._judge.container(element.tag_name, words)
+        found = self._judge.container(element.tag_name, [*words, f"<{element.tag_name}>"])
         if found is None:
             return
-        verdict, link = found
-        address = url_text(element.get_attribute(link) or "") if link else ""
-        target = resolve(address, self._base) if address else None
-        elsewhere = target is not None and not self._judge.own(target.host)  # comments name the page they stand on
-        markup = embeds.box(verdict.vendor, element.tag_name, target.url if target is not None and elsewhere else "")
+        verdict, box = found
+        markup = embeds.box(verdict.vendor, element.tag_name, self._content(element, box), embeds.size(box, element))
         if not markup:
             return
         element.set_attribute(MARK, verdict.vendor.vendor)
         element.prepend(markup, lolhtml.ContentType.HTML)
+        self._judge.removals.add("embed", verdict, verdict.rule.text)
+
+    def _content(self, element: Any, box: Box) -> str:
+        """Return the address of what a box would have shown, or nothing."""
+        named = url_text(element.get_attribute(box.link) or "").strip() if box.link else ""
+        if box.page and embeds.NAME.match(named):
+            return box.page.format(named)
+        target = resolve(named, self._base) if named else None
+        # Comments and share buttons name the page they stand on.
+        return target.url if target is not None and not self._judge.own(target.host) else ""
+
+    def _script_box(self, element: Any, kind: str) -> None:
+        """Leave a placeholder before a script in whose place a denied vendor's would have drawn something."""
+        found = self._judge.script_box(kind)
+        if found is None or element.has_attribute(MARK):
+            return
+        verdict, box = found
+        markup = embeds.box(verdict.vendor, "span", self._content(element, box))
+        element.set_attribute(MARK, verdict.vendor.vendor)
+        element.before(markup, lolhtml.ContentType.HTML)
         self._judge.removals.add("embed", verdict, verdict.rule.text)
 
     def _restrict(self, element: Any, tag: str, reference: Reference, text: str) -> None:
@@ -366,6 +384,8 @@ class Page:
             self._text = self._text_rewriter(element, self._script)
         elif kind is not None and kind.strip().lower() in INSTRUCTIONS:
             self._text = Instructions(self._judge, self._base, self._stood_in)
+        elif kind is not None:
+            self._script_box(element, kind)
 
     def _set_restricted_modes(self, element: Any) -> None:
         """Set every restricted vendor's mode before the page's first script, so before the vendor's first call."""
