@@ -240,7 +240,7 @@ class Exchange:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
         if may_be_library:
-            return self._script(Response(response.status, headers))
+            return self._script(Response(response.status, headers), judge)
         sealed = (
             essence in NOT_WHOLE
             and request_head.may_be_rewritten(self.visitor)
@@ -266,13 +266,14 @@ class Exchange:
             report=self.report,
         )
 
-    def _script(self, response: Response) -> Passage:
+    def _script(self, response: Response, judge: Judge) -> Passage:
         """Return what a script of the site's own host is put through: it may be a vendor's library."""
         coding = coding_of(response.headers.members(b"content-encoding"))
         if response.status != 200 or self.visitor.method != "GET" or coding is None:
             return Passage(response)
         name = self.visitor.path.rpartition("/")[2]
-        return LibraryPassage(response, name, coding, self.decision, self._gate.catalog, self.report.removals)
+        catalog, removals = self._gate.catalog, self.report.removals
+        return LibraryPassage(response, name, coding, self.decision, catalog, removals, judge)
 
     def _told_the_browser(self, headers: Headers, status: int, *, is_page: bool) -> Headers:
         """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""

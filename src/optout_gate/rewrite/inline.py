@@ -52,6 +52,7 @@ _ADDRESS = re.compile(
     re.VERBOSE,
 )
 _SPECIFIER = re.compile(r"([\"'])([^\s\"'`<>\\]{1,512})\1")
+_HAS_PLACE = re.compile(r"[./]|https?:", re.IGNORECASE)  # any other is a name
 _SCHEME = re.compile(r"(?:https?|wss?):\Z", re.IGNORECASE)
 _LONGEST_SCHEME = len("https:")
 _STATE = re.compile(
@@ -128,7 +129,7 @@ class InlineScript:
 
     def _neutralised(self, text: str) -> str:
         if self._stood_in or not self._judge.own(self._base.host):
-            text = self._without_imports(text)
+            text = without_denied_imports(text, self._judge, self._base, self._stood_in)
         out: list[str] = []
         done = 0
         for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
@@ -155,29 +156,36 @@ class InlineScript:
         out.append(text[done:])
         return "".join(out)
 
-    def _without_imports(self, text: str) -> str:
-        """Return a script whose imports by name, or from where a ``<base>`` leads, have the exports they ask for."""
 
-        def instead(match: re.Match[str]) -> str:
-            name = match[2]
-            names = modules.imported(text, match.start(), match.end())
-            if names is None:
+def without_denied_imports(
+    text: str, judge: Judge, base: Base, stood_in: Set[str] = frozenset(), end: int | None = None
+) -> str:
+    """Return a script whose imports of denied modules lead to one with the exports they ask for.
+
+    ``stood_in`` are the names that the page's import map leads to a stand-in. Relative ones lead where ``base`` does.
+    From ``end`` on, nothing is changed.
+    """
+
+    def instead(match: re.Match[str]) -> str:
+        name = match[2]
+        verdict: Verdict | None = None
+        if not _is_among(stood_in, name):
+            target = resolve(name, base) if _HAS_PLACE.match(name) is not None else None
+            verdict = judge.mention(target, "script") if target is not None else None
+            if verdict is None:
                 return match.group()
-            if not self._is_stood_in(name):
-                verdict = self._from_base(name)
-                if verdict is None:
-                    return match.group()
-                self._judge.removals.add("inline_script", verdict, name)
-            return f"{match[1]}{self._judge.origin_for(self._base)}{modules.address(names)}#{match[1]}"
+        names = modules.imported(text, match.start(), match.end())
+        if names is None:
+            return match.group()
+        if verdict is not None:
+            judge.removals.add("inline_script", verdict, name)
+        return f"{match[1]}{judge.origin_for(base)}{modules.address(names)}#{match[1]}"
 
-        return _SPECIFIER.sub(instead, text)
+    return _SPECIFIER.sub(instead, text[:end]) + ("" if end is None else text[end:])
 
-    def _is_stood_in(self, name: str) -> bool:
-        return name in self._stood_in or any(each.endswith("/") and name.startswith(each) for each in self._stood_in)
 
-    def _from_base(self, name: str) -> Verdict | None:
-        target = resolve(name, self._base) if name[0] in "./" else None
-        return self._judge.mention(target, "script") if target is not None else None
+def _is_among(names: Set[str], name: str) -> bool:
+    return name in names or any(each.endswith("/") and name.startswith(each) for each in names)
 
 
 class _Form(Enum):
