@@ -53,8 +53,6 @@ _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
 _XML = frozenset({"application/xhtml+xml"})
 """Pages that a browser reads by the rules of XML."""
-_SHOWN = frozenset({"image/svg+xml", "application/xml", "text/xml"})
-"""Likewise, where they are a page or a frame: as a picture an SVG fetches nothing, and as data XML is the site's own."""
 
 
 _BESIDE = frozenset({CSS, RULES})
@@ -209,7 +207,7 @@ class Exchange:
         if essence != CSS and not as_it_says and request_head.is_for_a_sheet(self.visitor):
             essence = CSS  # a page in quirks mode takes any type for one (HTML §4.6.7.26)
         is_page = essence == HTML or essence in _XML
-        is_page = is_page or (essence in _SHOWN and request_head.is_shown(self.visitor))
+        is_page = is_page or (_is_xml(essence) and request_head.is_shown(self.visitor))
         sniffed = essence in _SNIFFED and not as_it_says
         sniffed = sniffed and request_head.may_be_rewritten(self.visitor)  # also a 304, which has no type of its own
         is_script = essence in JAVASCRIPT
@@ -318,7 +316,7 @@ class Exchange:
                 return Bytes(), lambda _: Rules(judge)
 
             def page(whole: bytes | None) -> Rewriter:
-                xml = essence in _XML or essence in _SHOWN
+                xml = _is_xml(essence)
                 page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
                 if xml and not observing:
                     self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
@@ -410,3 +408,11 @@ class Exchange:
 
     def _spend(self, begun: float) -> None:
         self.report.gate_seconds += self._gate.clock() - begun
+
+
+def _is_xml(essence: str) -> bool:
+    """Return True for a type that browsers read by the rules of XML (MIME Sniffing §4.6).
+
+    But for XHTML these are pages only where they are shown: as a picture an SVG fetches nothing, and as data XML is the site's own.
+    """
+    return essence.endswith("+xml") or essence in ("application/xml", "text/xml")

@@ -19,7 +19,7 @@ def answered(body: bytes, *headers: Pair, asks: tuple[Pair, ...] = ()) -> tuple[
 
 
 @pytest.mark.parametrize("destination", [b"document", b"iframe", b"frame", b"object", b"embed"])
-@pytest.mark.parametrize("kind", [b"image/svg+xml", b"application/xml", b"text/xml"])
+@pytest.mark.parametrize("kind", [b"image/svg+xml", b"application/xml", b"text/xml", b"application/rss+xml"])
 def test_xml_that_is_shown_is_rewritten(kind: bytes, destination: bytes) -> None:
     head, out, outcome = answered(SVG, (b"Content-Type", kind), asks=((b"Sec-Fetch-Dest", destination),))
     assert b"ads.test" not in out and out.endswith(b'<circle r="1"/></svg>')
