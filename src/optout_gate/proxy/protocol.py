@@ -7,25 +7,29 @@ subclass mends that, and refuses before the application is called whatever two s
 
     uvicorn.Config(app, http=gate_protocol(ServerLimits()), proxy_headers=False, server_header=False, ...)
 
-``scope["headers"]`` has lower-case names, as ASGI wants; what the client sent stands in
+An application that has a method ``relay`` is asked for a :class:`~optout_gate.proxy.relay.Relay` first, for requests
+without a body; only where it has none is it called. ``scope["headers"]`` has lower-case names, as ASGI wants; what the client sent stands in
 ``scope["extensions"]["optout_gate.raw"]``: ``headers``, a tuple of pairs in order and case, and ``target``, bytes.
 Other extensions are those of :mod:`optout_gate.proxy.protocol_cycle`. uvicorn's access log is not written: it would
 hold addresses and queries.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import formatdate
+from functools import partial
 from math import inf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from optout_gate.http import Headers, Pair, Request
 from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.protocol_cycle import GateCycle
 from optout_gate.proxy.protocol_head import Meaning, Refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
+from optout_gate.proxy.relay import Relay
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
 
@@ -56,6 +60,25 @@ async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
 
+class _Asked(NamedTuple):
+    """A request whose head is complete."""
+
+    method: str
+    version: str
+    target: bytes
+    raw: Sequence[Pair]
+    meaning: Meaning
+
+
+class RelayOf(Protocol):
+    """What an application offers under the name ``relay`` that can do without a task for some requests."""
+
+    def __call__(
+        self, protocol: "GateProtocol", request: Request, version: str, *, keep_alive: bool, again: Callable[[], None]
+    ) -> Relay | None:
+        """Begin an exchange, or return None when the application has to be called."""
+
+
 class GateProtocol(GuardedParsing):
     """One client connection. Made by :func:`gate_protocol`, which sets its limits."""
 
@@ -65,7 +88,9 @@ class GateProtocol(GuardedParsing):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.deadline = inf
-        self._active: GateCycle | None = None  # the one that the client is being answered by
+        self._active: GateCycle | Relay | None = None  # the one that the client is being answered by
+        self._relay: RelayOf | None = getattr(self.app, "relay", None)
+        self._is_relayed = False  # the request of which the head has come and the end has not
         self._unsent = 0
 
     @classmethod
@@ -73,6 +98,11 @@ class GateProtocol(GuardedParsing):
         """Hold other limits from now on, for connections that are open as well."""
         cls.limits = limits
         cls.deadlines.look_for(*_times(limits))
+
+    @property
+    def peer(self) -> str | None:
+        """The address of who sent what comes over this connection, as far as it has one."""
+        return self.client[0] if self.client else None
 
     # What the transport calls
 
@@ -119,6 +149,8 @@ class GateProtocol(GuardedParsing):
         else:
             self.deadline = inf
             self._expect_body()
+        if isinstance(self._active, Relay):
+            self._active.resume()
 
     def _await_sending(self) -> None:
         self._unsent = self.transport.get_write_buffer_size()
@@ -151,9 +183,44 @@ class GateProtocol(GuardedParsing):
     def _may_upgrade(self) -> bool:
         return self._active is None
 
-    def _begin_cycle(self, meaning: Meaning) -> None:
-        cycle = self.cycle = GateCycle(
-            scope=self.scope,
+    def _begin(self, method: str, version: str, meaning: Meaning) -> None:
+        asked = _Asked(method, version, self.url, self._raw, meaning)
+        self._is_relayed = meaning.length == 0 and not meaning.expects_continue and self._relayed(asked)
+        if not self._is_relayed:
+            self.cycle = self._cycle(asked)
+
+    def _relayed(self, asked: "_Asked") -> bool:
+        """Return True for a request whose exchange has begun the short way, without a task."""
+        if self._relay is None or self._active is not None or self.flow.write_paused or self._is_busy():
+            return False
+        headers = Headers(asked.raw)
+        authority = (headers.first(b"host") or b"").decode("latin-1")
+        self._active = self._relay(
+            self,
+            Request(asked.method, self.scheme or "http", authority, asked.target, headers),
+            asked.version,
+            keep_alive=asked.meaning.keep_alive and not self.draining,
+            again=partial(self._relayed_in_vain, asked),
+        )
+        if self._active is None:
+            return False
+        self.deadline = inf
+        return True
+
+    def _relayed_in_vain(self, asked: "_Asked") -> None:
+        """Begin the exchange once more, the long way."""
+        self._active = None
+        self._cycle(asked).more_body = False
+
+    def _is_busy(self) -> bool:
+        most = self.limits.requests or self.limit_concurrency
+        return most is not None and len(self.tasks) >= most
+
+    def _cycle(self, asked: "_Asked") -> GateCycle:
+        """Call the application, now or when the requests before this one are answered."""
+        scope: Any = self._described(asked.method, asked.version, asked.target, asked.raw)
+        cycle = GateCycle(
+            scope=scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -161,14 +228,12 @@ class GateProtocol(GuardedParsing):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=meaning.expects_continue,
-            keep_alive=meaning.keep_alive and not self.draining,
+            expect_100_continue=asked.meaning.expects_continue,
+            keep_alive=asked.meaning.keep_alive and not self.draining,
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
-        most = self.limits.requests or self.limit_concurrency
-        busy = most is not None and len(self.tasks) >= most
-        app: Any = _busy if busy else self.app
+        app: Any = _busy if self._is_busy() else self.app
         if self._active is None:
             self._active = cycle
             self.deadline = inf
@@ -176,6 +241,7 @@ class GateProtocol(GuardedParsing):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
+        return cycle
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of body for the application; nobody wants what comes after its answer."""
@@ -194,6 +260,9 @@ class GateProtocol(GuardedParsing):
             return  # llhttp believes that nothing follows
         self._in_head = True
         self._head_bytes = 0
+        if self._is_relayed:
+            self._is_relayed = False
+            return
         cycle = self.cycle
         cycle.more_body = False
         if cycle is self._active and not cycle.response_complete and not self.flow.write_paused:
@@ -265,7 +334,8 @@ class GateProtocol(GuardedParsing):
         """Close so that the client reads the answer: a reset, provoked by what it still sends, would take it away."""
         if self.transport.is_closing():
             return
-        quiet = self.cycle is not None and not self.cycle.more_body and self._in_head and not self._head_bytes
+        has_more = self.cycle is not None and self.cycle.more_body
+        quiet = not has_more and self._in_head and not self._head_bytes
         if quiet or not self.transport.can_write_eof():
             self._await_sending()
             self.transport.close()
