@@ -9,7 +9,7 @@ present. So the doors hand over the raw pairs, and everything above this module 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Pair = tuple[bytes, bytes]
 """Field name and value. The name keeps its case; comparing ignores it."""
@@ -104,8 +104,7 @@ def _made_of(pairs: tuple[Pair, ...], lowered: tuple[bytes, ...]) -> Headers:
     return headers
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request head.
 
     Attributes:
@@ -138,8 +137,7 @@ class Request:
         return f"{self.scheme}://{self.authority}{self.target.decode('latin-1')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response head, and a body where the gate itself wrote it."""
 
     status: int

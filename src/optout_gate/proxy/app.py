@@ -9,8 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 from weakref import WeakSet
 
 from optout_gate.errors import RewriteError, UpstreamError
@@ -20,9 +19,8 @@ from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.answers import date_line, dated, of_length, plain, takes_hints, unanswered
-from optout_gate.proxy.relay import Relay
+from optout_gate.proxy.relays import Relays
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
-from optout_gate.proxy.upstream_request import request_head
 from optout_gate.receiving import refusal
 from optout_gate.rewrite.passage import Passage
 from optout_gate.site import Site
@@ -31,16 +29,10 @@ from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
 from optout_gate.uncloaking import Uncloaking
 
-if TYPE_CHECKING:
-    from optout_gate.proxy.protocol import GateProtocol
-
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-_SHORT = frozenset({"GET", "HEAD"})
-"""Methods of requests that may be sent a second time, and that have no body (one without a length has none)."""
 
 log = logging.getLogger("optout_gate.proxy")
 
@@ -60,6 +52,7 @@ class ProxyApp:
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
         self.uncloaking = Uncloaking()
+        self.relay = Relays(self).begin
         self._upstreams: dict[Site, Upstream] = {}
         self._made: WeakSet[Upstream] = WeakSet()  # those of sites before a reload too
 
@@ -140,23 +133,22 @@ class ProxyApp:
             self.metrics.refused("unknown_host")
             await websocket.refuse(scope, receive, send, 421)
             return
-        headers = self.request_headers(exchange, _peer(scope))
+        headers = self.request_headers(exchange.site, exchange.request, _peer(scope))
         upstream, target = self.upstream(exchange.site), exchange.request.target
         await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
 
-    def request_headers(self, exchange: Exchange, peer: str | None) -> Headers:
-        """Return the header lines of an exchange's request as its origin gets them; ``peer`` sent it."""
-        site = exchange.site.config
-        authority = exchange.request.authority
+    def request_headers(self, site: Site, request: Request, peer: str | None) -> Headers:
+        """Return the header lines of a request to ``site`` as its origin gets them; ``peer`` sent it."""
+        authority = request.authority
         trusted = forwarding.is_trusted(peer, self.gate.trusted_proxies)
-        headers = signed_in.without_false_identity(exchange.request.headers, self.gate, trusted=trusted)
+        headers = signed_in.without_false_identity(request.headers, self.gate, trusted=trusted)
         return forwarding.toward_origin(
             forwarding.end_to_end(headers),
             peer=peer,
             trusted=trusted,
-            scheme=exchange.request.scheme,
+            scheme=request.scheme,
             authority=authority,
-            host=authority if site.preserve_host else self.upstream(exchange.site).address.authority,
+            host=authority if site.config.preserve_host else self.upstream(site).address.authority,
         )
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,36 +185,6 @@ class ProxyApp:
             self._requests.exchange(report, method=exchange.visitor.method, status=status, seconds=seconds)
         if gate.cloaks is not None:
             self.uncloaking.look_up(gate)
-
-    def relay(
-        self, protocol: "GateProtocol", request: Request, version: str, *, keep_alive: bool, again: Callable[[], None]
-    ) -> Relay | None:
-        """Begin an exchange the short way, or return None when it needs the long one.
-
-        Args:
-            protocol: the visitor's connection.
-            request: one without a body.
-            version: of HTTP.
-            keep_alive: the connection may carry another request after this one.
-            again: takes the long way, should the short one turn out to be none before anything was sent.
-        """
-        gate = self.gate
-        if request.method not in _SHORT or gate.config.consumers is not None or self.pages.answer_to(_path(request)):
-            return None
-        exchange = gate.open(request)
-        if exchange is None or exchange.beacon is not None or forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
-            return None
-        headers = self.request_headers(exchange, protocol.peer)
-        try:
-            head, _ = request_head(request.method, request.target, headers, False)
-        except ValueError:
-            return None
-        connection = self.upstream(exchange.site).take_idle()
-        if connection is None:
-            return None
-        relay = Relay(self, exchange, protocol, version, keep_alive=keep_alive)
-        relay.begin(connection, head, again)
-        return relay
 
     async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:
         self.metrics.refused(reason)
@@ -280,7 +242,7 @@ class _Forwarding:
                 self.started = True
                 await send_whole(self.send, refused)
                 return
-        headers = self.app.request_headers(exchange, _peer(self.scope))
+        headers = self.app.request_headers(exchange.site, exchange.request, _peer(self.scope))
         body = self._request_body() if _has_body(exchange.request.headers) else None
         begun = self.app.gate.clock()
         upstream = self.app.upstream(exchange.site)
@@ -358,12 +320,6 @@ class _Forwarding:
                 yield chunk
             if not message.get("more_body", False):
                 return
-
-
-def _path(request: Request) -> str:
-    """Return the request's path as ASGI has it: percent-escapes undone."""
-    path = request.path
-    return unquote(path) if "%" in path else path
 
 
 def _peer(scope: Scope) -> str | None:

@@ -15,17 +15,18 @@ hold addresses and queries.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import partial
 from math import inf
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
-from optout_gate.http import Headers, Pair, Request
+from optout_gate.http import Headers
 from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
+from optout_gate.proxy.known_heads import Head, KnownHeads
 from optout_gate.proxy.protocol_cycle import GateCycle
 from optout_gate.proxy.protocol_head import Meaning, Refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
@@ -45,7 +46,7 @@ REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Sup
 
 def gate_protocol(limits: ServerLimits, *, hostless: bool = False) -> type["GateProtocol"]:
     """Return the class to give uvicorn as ``http=``; ``hostless`` takes HTTP/1.0 without Host, as health checks send."""
-    made = {"limits": limits, "deadlines": Deadlines(*_times(limits)), "hostless": hostless}
+    made = {"limits": limits, "deadlines": Deadlines(*_times(limits)), "hostless": hostless, "heads": KnownHeads()}
     return type("GateProtocol", (GateProtocol,), made)
 
 
@@ -60,21 +61,11 @@ async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
 
-class _Asked(NamedTuple):
-    """A request whose head is complete."""
-
-    method: str
-    version: str
-    target: bytes
-    raw: Sequence[Pair]
-    meaning: Meaning
-
-
 class RelayOf(Protocol):
     """What an application offers under the name ``relay`` that can do without a task for some requests."""
 
     def __call__(
-        self, protocol: "GateProtocol", request: Request, version: str, *, keep_alive: bool, again: Callable[[], None]
+        self, protocol: "GateProtocol", head: Head, target: bytes, *, keep_alive: bool, again: Callable[[], None]
     ) -> Relay | None:
         """Begin an exchange, or return None when the application has to be called."""
 
@@ -83,6 +74,7 @@ class GateProtocol(GuardedParsing):
     """One client connection. Made by :func:`gate_protocol`, which sets its limits."""
 
     deadlines: ClassVar[Deadlines]
+    heads: ClassVar[KnownHeads]
     draining: ClassVar[bool] = False  # set on the made class: every answer is the last of its connection
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,6 +82,7 @@ class GateProtocol(GuardedParsing):
         self.deadline = inf
         self._active: GateCycle | Relay | None = None  # the one that the client is being answered by
         self._relay: RelayOf | None = getattr(self.app, "relay", None)
+        self._came = b""  # what is being parsed
         self._is_relayed = False  # the request of which the head has come and the end has not
         self._unsent = 0
 
@@ -97,6 +90,7 @@ class GateProtocol(GuardedParsing):
     def keep_within(cls, limits: ServerLimits) -> None:
         """Hold other limits from now on, for connections that are open as well."""
         cls.limits = limits
+        cls.heads.forget()
         cls.deadlines.look_for(*_times(limits))
 
     @property
@@ -183,42 +177,52 @@ class GateProtocol(GuardedParsing):
     def _may_upgrade(self) -> bool:
         return self._active is None
 
-    def _begin(self, method: str, version: str, meaning: Meaning) -> None:
-        asked = _Asked(method, version, self.url, self._raw, meaning)
-        self._is_relayed = meaning.length == 0 and not meaning.expects_continue and self._relayed(asked)
-        if not self._is_relayed:
-            self.cycle = self._cycle(asked)
+    def data_received(self, data: bytes) -> None:
+        """Take a request that is known but for its address, or parse what came."""
+        if self._relay is not None and self._active is None and self._in_head and not self._head_bytes:
+            self._came = data
+            known = None if self._deaf else self.heads.split(data)
+            if known is not None and len(known[0]) <= self.limits.target_bytes and self._relayed(*known):
+                return
+        super().data_received(data)
+        self._came = b""
 
-    def _relayed(self, asked: "_Asked") -> bool:
+    def _begin(self, method: str, version: str, meaning: Meaning) -> None:
+        head = Head(method, version, tuple(self._raw), Headers(self._raw), meaning, {})
+        self._is_relayed = meaning.length == 0 and not meaning.expects_continue and self._relayed(self.url, head)
+        if self._is_relayed:
+            self.heads.remember(self._came, head)
+        else:
+            self.cycle = self._cycle(self.url, head)
+
+    def _relayed(self, target: bytes, head: Head) -> bool:
         """Return True for a request whose exchange has begun the short way, without a task."""
         if self._relay is None or self._active is not None or self.flow.write_paused or self._is_busy():
             return False
-        headers = Headers(asked.raw)
-        authority = (headers.first(b"host") or b"").decode("latin-1")
         self._active = self._relay(
             self,
-            Request(asked.method, self.scheme or "http", authority, asked.target, headers),
-            asked.version,
-            keep_alive=asked.meaning.keep_alive and not self.draining,
-            again=partial(self._relayed_in_vain, asked),
+            head,
+            target,
+            keep_alive=head.meaning.keep_alive and not self.draining,
+            again=partial(self._relayed_in_vain, target, head),
         )
         if self._active is None:
             return False
         self.deadline = inf
         return True
 
-    def _relayed_in_vain(self, asked: "_Asked") -> None:
+    def _relayed_in_vain(self, target: bytes, head: Head) -> None:
         """Begin the exchange once more, the long way."""
         self._active = None
-        self._cycle(asked).more_body = False
+        self._cycle(target, head).more_body = False
 
     def _is_busy(self) -> bool:
         most = self.limits.requests or self.limit_concurrency
         return most is not None and len(self.tasks) >= most
 
-    def _cycle(self, asked: "_Asked") -> GateCycle:
+    def _cycle(self, target: bytes, head: Head) -> GateCycle:
         """Call the application, now or when the requests before this one are answered."""
-        scope: Any = self._described(asked.method, asked.version, asked.target, asked.raw)
+        scope: Any = self._described(target, head)
         cycle = GateCycle(
             scope=scope,
             transport=self.transport,
@@ -228,8 +232,8 @@ class GateProtocol(GuardedParsing):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=asked.meaning.expects_continue,
-            keep_alive=asked.meaning.keep_alive and not self.draining,
+            expect_100_continue=head.meaning.expects_continue,
+            keep_alive=head.meaning.keep_alive and not self.draining,
             on_response=self.on_response_complete,
         )
         cycle.protocol = self

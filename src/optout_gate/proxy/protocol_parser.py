@@ -6,7 +6,6 @@ fields is closed when the head is.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from optout_gate.http import Pair
 from optout_gate.policy.limits import ServerLimits
+from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.protocol_head import Meaning, Refusal, framing_head, judge
 
 
@@ -182,26 +182,26 @@ class GuardedParsing(HttpToolsProtocol):
             if self._body_bytes > self.limits.body_bytes:
                 self._stop(Refusal(413, "the request body is too large"))
 
-    def _described(self, method: str, version: str, target: bytes, raw: Sequence[Pair]) -> dict[str, Any]:
+    def _described(self, target: bytes, head: Head) -> dict[str, Any]:
         """Return the ASGI scope of a request."""
         path, _, query = target.partition(b"?")
         text = path.decode("latin-1")
         return {
             "type": "http",
             "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
-            "http_version": version,
+            "http_version": head.version,
             "server": self.server,
             "client": self.client,
             "scheme": self.scheme,
-            "method": method,
+            "method": head.method,
             "root_path": self.root_path,
             "path": self.root_path + (unquote(text) if "%" in text else text),
             "raw_path": self.root_path.encode("ascii") + path,
             "query_string": query,
-            "headers": [(name.lower(), value) for name, value in raw],
+            "headers": [(name.lower(), value) for name, value in head.raw],
             "state": self.app_state.copy(),
             "extensions": {
-                "optout_gate.raw": {"headers": tuple(raw), "target": target},
+                "optout_gate.raw": {"headers": head.raw, "target": target},
                 "optout_gate.reason": {},
                 "optout_gate.abort": {},
                 "http.response.early_hint": {},

@@ -212,7 +212,7 @@ class Relay:
         self._app.over(self._exchange, status=self._status, begun=self._begun)
 
     def _release(self) -> None:
-        self._protocol.tasks.discard(self)  # type: ignore[arg-type]
+        self._protocol.tasks.discard(self)
         self._app.metrics.inflight.dec()
         connection, self._connection = self._connection, None
         if connection is not None:
