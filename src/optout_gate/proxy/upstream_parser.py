@@ -24,8 +24,8 @@ framing fields on HEAD, 1xx, 204, 304           checked as above, then no body i
 trailers                                        dropped, never merged (RFC 9110 §6.5.1)
 ==============================================  ========================================================
 
-The head is read by one regular expression instead of httptools' callback per field: it refuses exactly what this
-table says, whatever the version of the library, and nothing is parsed before the whole head is there, within its
+The head's lines are read by one regular expression instead of httptools' callback per field: it refuses exactly what
+this table says, whatever the version of the library, and nothing is parsed before the whole head is there, within its
 limit. Chunked bodies go through httptools.
 """
 
@@ -37,12 +37,20 @@ from typing import NamedTuple
 import httptools
 
 from optout_gate.errors import UpstreamError
-from optout_gate.http import Headers
+from optout_gate.http import Headers, Pair, headers_named
 
 STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 
-FIELD = re.compile(rb"\r\n([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)(?=\r\n)")
-"""A field line with the line end before it. The line end behind it belongs to the next one."""
+FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+"""A field line without its line end."""
+
+Field = tuple[Pair, bytes]
+"""A field, and its name in lower case."""
+
+_KNOWN_LINES: dict[bytes, Field] = {}
+MOST_KNOWN_LINES = 1024
+LONGEST_KNOWN_LINE = 256
+"""Most lines of a head are the same in the next one. What is remembered of them stays under half a megabyte."""
 
 LENGTH = re.compile(rb"[0-9]{1,19}")
 LONGEST_BODY = 2**63 - 1
@@ -90,15 +98,12 @@ def parse_head(raw: bytes, method: str, max_fields: int) -> ResponseHead:
 
     Raises UpstreamError 502 ``protocol`` for a head that is malformed or ambiguous, ``oversize`` for too many fields.
     """
-    start = raw.index(b"\r\n")
-    minor, status, reason = _status_line(raw[:start])
-    pairs = FIELD.findall(raw, start, len(raw) - 2)
-    # Every line end but the last closes a line; a line the expression stepped over is missing in the count.
-    if len(pairs) != raw.count(b"\n") - 2:
-        raise refusal("the origin sent a malformed header field")
-    if len(pairs) > max_fields:
+    start_line, *lines = raw[:-4].split(b"\r\n")
+    minor, status, reason = _status_line(start_line)
+    if len(lines) > max_fields:
         raise UpstreamError(502, "oversize", f"the origin sent more than {max_fields} header fields")
-    headers = Headers(pairs)
+    fields = [_KNOWN_LINES.get(line) or _field(line) for line in lines]
+    headers = headers_named(tuple([pair for pair, _ in fields]), tuple([name for _, name in fields]))
     framing, length = _framing(headers, minor)
     persistent = minor == b"1" and framing is not Framing.UNTIL_CLOSE
     if status in BODILESS or status < 200 or method == "HEAD":
@@ -108,6 +113,20 @@ def parse_head(raw: bytes, method: str, max_fields: int) -> ResponseHead:
     if persistent and b"connection" in headers:
         persistent = b"close" not in [token.lower() for token in headers.members(b"connection")]
     return ResponseHead(status, reason, headers, framing, length, persistent)
+
+
+def _field(line: bytes) -> Field:
+    """Return the field in a line, and remember one of those that an origin sends again and again."""
+    found = FIELD.fullmatch(line)
+    if found is None:
+        raise refusal("the origin sent a malformed header field")
+    name = found[1].lower()
+    field = ((found[1], found[2]), name)
+    if len(line) <= LONGEST_KNOWN_LINE and name != b"set-cookie":  # which is one visitor's
+        if len(_KNOWN_LINES) >= MOST_KNOWN_LINES:
+            _KNOWN_LINES.clear()
+        _KNOWN_LINES[line] = field
+    return field
 
 
 @lru_cache(maxsize=64)  # an origin uses a handful of them
