@@ -250,7 +250,7 @@ class _Forwarding:
         response = await upstream.send(exchange.request.method, exchange.request.target, headers, body, early)
         metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
         try:
-            head = Response(response.status, forwarding.end_to_end(response.headers))
+            head = Response(response.status, response.end_to_end)
             passage = exchange.respond(head)
             if passage.untouched:
                 await self._pass_on(passage.head, response)

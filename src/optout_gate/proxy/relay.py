@@ -19,6 +19,7 @@ from optout_gate.proxy import forwarding
 from optout_gate.proxy.answers import dated, of_length, takes_hints, unanswered
 from optout_gate.proxy.protocol_framing import FramedResponse, early_hints
 from optout_gate.proxy.upstream_connection import Connection
+from optout_gate.proxy.upstream_parser import ResponseHead
 from optout_gate.rewrite.passage import Passage
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Relay:
                 if connection.error is not None:
                     raise connection.error
                 return
-            self._respond(response.head.status, response.head.reason, response.head.headers)
+            self._respond(response.head)
         passage, flow = self._passage, self._protocol.flow
         assert passage is not None
         while response.pieces:
@@ -126,11 +127,11 @@ class Relay:
         elif passage.untouched and self._answer is None:
             self._send(passage.head, b"", more=True)  # a stream whose first event is yet to come has a head
 
-    def _respond(self, status: int, reason: bytes, headers: Headers) -> None:
+    def _respond(self, head: ResponseHead) -> None:
         app = self._app
         app.metrics.upstream_seconds.observe(app.gate.clock() - self._begun)
-        self._reason = reason
-        self._passage = self._exchange.respond(Response(status, forwarding.end_to_end(headers)))
+        self._reason = head.reason
+        self._passage = self._exchange.respond(Response(head.status, head.end_to_end))
 
     def _hint(self, headers: Headers) -> None:
         if self._version != "1.0" and takes_hints(self._exchange):

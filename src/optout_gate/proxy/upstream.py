@@ -252,15 +252,17 @@ class UpstreamResponse:
     """A response whose head has come; the body comes as it is read.
 
     Attributes:
-        headers: as the origin sent them, framing and hop-by-hop fields included; the caller strips those.
+        headers: as the origin sent them, framing and hop-by-hop fields included.
+        end_to_end: those of them that are meant for the visitor.
     """
 
-    __slots__ = ("_connection", "headers", "reason", "status")
+    __slots__ = ("_connection", "end_to_end", "headers", "reason", "status")
 
     def __init__(self, connection: Connection, head: ResponseHead) -> None:
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
+        self.end_to_end = head.end_to_end
         self._connection: Connection | None = connection
         if connection.spent:
             self._finish()
