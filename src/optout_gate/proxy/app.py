@@ -27,6 +27,7 @@ from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
+from optout_gate.telemetry.turns import Turn, is_plain
 from optout_gate.uncloaking import Uncloaking
 
 Scope = MutableMapping[str, Any]
@@ -52,6 +53,7 @@ class ProxyApp:
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
         self.uncloaking = Uncloaking()
+        self.turn = Turn(metrics)
         self.relay = Relays(self).begin
         self._upstreams: dict[Site, Upstream] = {}
         self._made: WeakSet[Upstream] = WeakSet()  # those of sites before a reload too
@@ -167,19 +169,23 @@ class ProxyApp:
         if known is not None:
             known.learn(exchange.decision)
         begun = gate.clock()
-        self.metrics.inflight.inc()
+        loop = asyncio.get_running_loop()
+        self.turn.begin(loop)
         under_way = _Forwarding(self, exchange, scope, receive, send)
         try:
             await under_way.run()
         finally:
-            self.metrics.inflight.dec()
+            self.turn.end(loop)
             self.over(exchange, status=under_way.status, begun=begun)
 
     def over(self, exchange: Exchange, *, status: int, begun: float) -> None:
         """Count and log an exchange that has come to its end; ``status`` 0 is one without an answer."""
         gate, report = self.gate, exchange.report
         seconds = gate.clock() - begun
-        self.metrics.record(report, seconds=seconds)
+        if is_plain(report):
+            self.turn.record(report, seconds)
+        else:
+            self.metrics.record(report, seconds=seconds)
         self.outcomes.tell(report)
         if self._requests is not None:
             self._requests.exchange(report, method=exchange.visitor.method, status=status, seconds=seconds)
@@ -235,7 +241,7 @@ class _Forwarding:
             task.cancel()
 
     async def _forward(self) -> None:
-        exchange, metrics = self.exchange, self.app.metrics
+        exchange = self.exchange
         if exchange.beacon is not None:
             refused, self.receive = await refusal(exchange, self.receive)
             if refused is not None:
@@ -248,7 +254,7 @@ class _Forwarding:
         upstream = self.app.upstream(exchange.site)
         early = self._hint if self._takes_hints() else None
         response = await upstream.send(exchange.request.method, exchange.request.target, headers, body, early)
-        metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
+        self.app.turn.answered(self.app.gate.clock() - begun)
         try:
             head = Response(response.status, response.end_to_end)
             passage = exchange.respond(head)

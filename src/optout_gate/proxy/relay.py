@@ -62,7 +62,7 @@ class Relay:
         """Send the request; ``again`` sends it the long way."""
         self._connection = connection
         self._again = again
-        self._app.metrics.inflight.inc()
+        self._app.turn.begin(self._protocol.loop)
         self._protocol.tasks.add(self)  # type: ignore[arg-type]  # may be cancelled as one, and counts as one
         connection.begin(self._exchange.request.method, head, self._progress)
 
@@ -129,7 +129,7 @@ class Relay:
 
     def _respond(self, head: ResponseHead) -> None:
         app = self._app
-        app.metrics.upstream_seconds.observe(app.gate.clock() - self._begun)
+        app.turn.answered(app.gate.clock() - self._begun)
         self._reason = head.reason
         self._passage = self._exchange.respond(Response(head.status, head.end_to_end))
 
@@ -214,7 +214,7 @@ class Relay:
 
     def _release(self) -> None:
         self._protocol.tasks.discard(self)
-        self._app.metrics.inflight.dec()
+        self._app.turn.end(self._protocol.loop)
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finish()
