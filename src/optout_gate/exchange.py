@@ -12,7 +12,7 @@ from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.measured import Measured
 from optout_gate.policy.config import Mode
 from optout_gate.policy.config_failures import Instead
-from optout_gate.report import OUTCOME_FIELD, Outcome, Report
+from optout_gate.report import NOTHING, OUTCOME_FIELD, Outcome, Report
 from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, request_head, response_head, validators
 from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
@@ -99,9 +99,16 @@ class Exchange:
         self.request = request
         if self.decision.enforced:
             self.request = request._replace(headers=self._toward_origin(reading))
-        self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
-        self.report.begin()
-        if self.decision.opted_out:
+        opted_out = self.decision.opted_out
+        self.report = Report(
+            site.name,
+            self.decision,
+            reading,
+            () if reading.silent else reading.contradictions(),
+            removals=Removals() if opted_out else NOTHING,
+        )
+        if opted_out:
+            self.report.begin()
             self._look_at_what_goes_out()
         self._spend(begun)
 

@@ -76,7 +76,7 @@ class GateCycle(RequestResponseCycle):
         self._answer = FramedResponse(
             message["status"],
             message.get("reason"),
-            message.get("headers", ()),
+            tuple(message.get("headers", ())),
             method=self.scope["method"],
             version=self.scope["http_version"],
             keep_alive=self.keep_alive,

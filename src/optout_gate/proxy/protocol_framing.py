@@ -7,7 +7,7 @@ field, or announces another length than it sends, is stopped here, before two re
 
 import http
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from optout_gate.http import Pair
@@ -20,14 +20,14 @@ FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding", b"connectio
 
 
 def status_line(status: int, reason: bytes | None) -> bytes:
-    """Return the status line. Raises RuntimeError for what cannot be one."""
+    """Return the status line, without its end. Raises RuntimeError for what cannot be one."""
     if not 200 <= status <= 999:
         raise RuntimeError(f"status {status} is not one of a final response")
     if reason is None:
         return _registered_line(status)
     if VALUE_CONTROL.search(reason):
         raise RuntimeError("control character in the reason phrase")
-    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
+    return b"HTTP/1.1 %d %b" % (status, reason)
 
 
 @lru_cache(maxsize=800)
@@ -36,7 +36,7 @@ def _registered_line(status: int) -> bytes:
         phrase = http.HTTPStatus(status).phrase
     except ValueError:
         phrase = "Unknown"
-    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode("ascii"))
+    return b"HTTP/1.1 %d %b" % (status, phrase.encode("ascii"))
 
 
 @lru_cache(maxsize=1024)
@@ -44,6 +44,18 @@ def _lowered(name: bytes) -> bytes:
     if TOKEN.fullmatch(name) is None:
         raise RuntimeError("a header name is not a token")
     return name.lower()
+
+
+def _says_close(names: Sequence[bytes], fields: Sequence[Pair]) -> bool:
+    said = [value for name, (_, value) in zip(names, fields, strict=True) if name == b"connection"]
+    return b"close" in [token.strip().lower() for value in said for token in value.split(b",")]
+
+
+def _length(names: Sequence[bytes], fields: Sequence[Pair]) -> bytes:
+    lengths = {bytes(value) for name, (_, value) in zip(names, fields, strict=True) if name == b"content-length"}
+    if len(lengths) > 1:
+        raise RuntimeError("two different Content-Length")
+    return lengths.pop()
 
 
 class FramedResponse:
@@ -60,7 +72,7 @@ class FramedResponse:
         self,
         status: int,
         reason: bytes | None,
-        fields: Iterable[Pair],
+        fields: Sequence[Pair],
         *,
         method: str,
         version: str,
@@ -71,28 +83,20 @@ class FramedResponse:
 
         ``default_headers`` have lower-case names and stand where ``fields`` have none of the name.
         """
+        names = [_lowered(name) for name, _ in fields]
         lines = [status_line(status, reason)]
-        length: bytes | None = None
-        for name, value in fields:
-            lowered = _lowered(name)
-            if lowered not in FRAMING_FIELDS:
-                lines.append(b"%b: %b\r\n" % (name, value))
-            elif lowered == b"content-length":
-                if length is not None and length != value:
-                    raise RuntimeError("two different Content-Length")
-                length = bytes(value)
-            elif lowered == b"connection" and b"close" in [token.strip().lower() for token in value.split(b",")]:
-                keep_alive = False
-        if default_headers:
-            present = {_lowered(name) for name, _ in fields}
-            lines += [b"%b: %b\r\n" % pair for pair in default_headers if pair[0] not in present]
+        lines += [b": ".join(pair) for name, pair in zip(names, fields, strict=True) if name not in FRAMING_FIELDS]
+        lines += [b": ".join(pair) for pair in default_headers if pair[0] not in names]
+        if b"connection" in names and _says_close(names, fields):
+            keep_alive = False
         self.keep_alive = keep_alive
-        self._frame(status, length, lines, method, version)
+        self._frame(status, _length(names, fields) if b"content-length" in names else None, lines, method, version)
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self.head = head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+            lines.append(b"connection: close")
+        lines += (b"", b"")
+        self.head = head = b"\r\n".join(lines)
+        ends = len(lines) - 1
+        if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
             raise RuntimeError("control character in a response header")
 
     def _frame(self, status: int, length: bytes | None, lines: list[bytes], method: str, version: str) -> None:
@@ -104,7 +108,7 @@ class FramedResponse:
             if not length.isdigit():
                 raise RuntimeError("Content-Length is not a number")
             if status != 204:  # "A server MUST NOT send a Content-Length header field in any response with ... 204"
-                lines.append(b"content-length: %b\r\n" % length)
+                lines.append(b"content-length: " + length)
             self._left = int(length)
         elif self._bodiless:
             pass
@@ -112,7 +116,7 @@ class FramedResponse:
             self.keep_alive = False  # knows no chunked coding (RFC 9112 §6.1); the end of the connection is the end
         else:
             self._chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
+            lines.append(b"transfer-encoding: chunked")
 
     def framed(self, body: bytes, *, more: bool) -> list[bytes]:
         """Return what to send for the next piece of body; raises RuntimeError when it is not of the length announced."""

@@ -28,7 +28,7 @@ class _Known(NamedTuple):
     """What follows from a request's fields and from who sent them, whatever its address on the site.
 
     Attributes:
-        to_origin: all of the head for the origin that comes behind the target, where nothing is kept from the origin.
+        to_origin: the head for the origin before and behind its target, where nothing is kept from the origin.
     """
 
     gate: Gate
@@ -36,7 +36,7 @@ class _Known(NamedTuple):
     scheme: str
     authority: str
     reading: Reading
-    to_origin: bytes
+    to_origin: tuple[bytes, bytes]
 
 
 class Relays:
@@ -66,7 +66,7 @@ class Relays:
         if exchange.beacon is not None:
             return None
         if exchange.request is request:
-            sent = b"".join((head.method.encode(), b" ", target, known.to_origin))
+            sent = target.join(known.to_origin)
         else:
             headers = app.request_headers(known.site, exchange.request, protocol.peer)
             try:
@@ -109,7 +109,8 @@ class Relays:
             )
         except ValueError:
             return None
-        to_origin = sent[len(head.method) + 1 + len(_ANY_TARGET) :]
+        before = head.method.encode() + b" "
+        to_origin = before, sent[len(before) + len(_ANY_TARGET) :]
         return _Known(gate, site, request.scheme, authority, gate.read(request, site), to_origin)
 
 
