@@ -43,6 +43,9 @@ class KnownHeads:
     def __init__(self) -> None:
         self._heads: dict[bytes, Head] = {}
 
+    def __len__(self) -> int:
+        return len(self._heads)
+
     def forget(self) -> None:
         """Forget all: what follows from a head is another thing now."""
         self._heads.clear()
@@ -58,7 +61,8 @@ class KnownHeads:
 
     def remember(self, data: bytes, head: Head) -> None:
         """Remember a parsed head, when ``data`` is all of a request that has nothing but a head."""
-        if len(data) > LONGEST_BYTES or not data.startswith(b"GET ") or data.find(END) != len(data) - len(END):
+        is_usual = head.version == "1.1" and data.startswith(b"GET ") and len(data) <= LONGEST_BYTES
+        if not is_usual or data.find(END) != len(data) - len(END):
             return
         if len(self._heads) >= MOST_HEADS:
             del self._heads[next(iter(self._heads))]

@@ -180,12 +180,17 @@ class GateProtocol(GuardedParsing):
     def data_received(self, data: bytes) -> None:
         """Take a request that is known but for its address, or parse what came."""
         if self._relay is not None and self._active is None and self._in_head and not self._head_bytes:
-            self._came = data
-            known = None if self._deaf else self.heads.split(data)
-            if known is not None and len(known[0]) <= self.limits.target_bytes and self._relayed(*known):
+            if self._takes_known(data):
                 return
+            self._came = data
         super().data_received(data)
         self._came = b""
+
+    def _takes_known(self, data: bytes) -> bool:
+        if self._deaf or len(data) > self.limits.header_bytes:
+            return False
+        known = self.heads.split(data)
+        return known is not None and len(known[0]) <= self.limits.target_bytes and self._relayed(*known)
 
     def _begin(self, method: str, version: str, meaning: Meaning) -> None:
         head = Head(method, version, tuple(self._raw), Headers(self._raw), meaning, {})

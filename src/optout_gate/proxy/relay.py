@@ -80,7 +80,7 @@ class Relay:
 
     def cancel(self, msg: object = None) -> None:
         """Break off, as a server does that has waited long enough for what is under way."""
-        self._cut()
+        self._protocol.loop.call_soon(self._cut)  # not now: it is on its way through all of them
 
     # What the origin's connection calls
 
@@ -117,7 +117,10 @@ class Relay:
             if passage.untouched:
                 self._exchange.report.bytes_in += len(piece)
                 self._exchange.report.bytes_out += len(piece)
-                self._send(passage.head, piece, more=not connection.spent)
+                if connection.spent:
+                    self._send(passage.head, piece, more=False)
+                    return
+                self._send(passage.head, piece, more=True)
             elif out := passage.feed(piece):
                 self._send(passage.head, out, more=True)
         if connection.spent:
@@ -169,8 +172,6 @@ class Relay:
         return self._answer
 
     def _end(self, passage: Passage) -> None:
-        if self.response_complete:
-            return  # with the last piece
         if passage.untouched:
             self._send(passage.head, b"", more=False)
             return

@@ -1,5 +1,6 @@
 """Which requests take the short way (:mod:`optout_gate.proxy.relay`), and what is known of them beforehand."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -17,6 +18,8 @@ from optout_gate.site import Site
 if TYPE_CHECKING:
     from optout_gate.proxy.app import ProxyApp
     from optout_gate.proxy.protocol import GateProtocol
+
+log = logging.getLogger("optout_gate.proxy")
 
 _METHODS = frozenset({"GET", "HEAD"})
 """What may be sent a second time, and changes nothing at the origin."""
@@ -57,6 +60,15 @@ class Relays:
             keep_alive: the connection may carry another request after this one.
             again: takes the long way, should the short one turn out to be none before anything was sent.
         """
+        try:
+            return self._begun(protocol, head, target, keep_alive, again)
+        except Exception:  # a mistake of the gate's own, which the long way meets as well, and answers
+            log.exception("an exchange could not be begun the short way")
+            return None
+
+    def _begun(
+        self, protocol: "GateProtocol", head: Head, target: bytes, keep_alive: bool, again: Callable[[], None]
+    ) -> Relay | None:
         app = self._app
         known = self._known(protocol, head)
         if known is None or app.pages.answer_to(_path(target)):
@@ -69,10 +81,7 @@ class Relays:
             sent = target.join(known.to_origin)
         else:
             headers = app.request_headers(known.site, exchange.request, protocol.peer)
-            try:
-                sent, _ = request_head(head.method, exchange.request.target, headers, False)
-            except ValueError:
-                return None
+            sent, _ = request_head(head.method, exchange.request.target, headers, has_body=False)
         connection = app.upstream(known.site).take_idle()
         if connection is None:
             return None
@@ -103,12 +112,8 @@ class Relays:
         site = gate.site_for(request.host)
         if site is None:
             return None
-        try:
-            sent, _ = request_head(
-                head.method, _ANY_TARGET, app.request_headers(site, request, protocol.peer), has_body=False
-            )
-        except ValueError:
-            return None
+        headers = app.request_headers(site, request, protocol.peer)
+        sent, _ = request_head(head.method, _ANY_TARGET, headers, has_body=False)
         before = head.method.encode() + b" "
         to_origin = before, sent[len(before) + len(_ANY_TARGET) :]
         return _Known(gate, site, request.scheme, authority, gate.read(request, site), to_origin)
