@@ -50,11 +50,11 @@ server {{
 
 BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
     "nginx": (
-        ("proxy_pass $optout_gate_server_1;", "proxy_pass http://optout_origin_1;"),
-        ("proxy_set_header Host $optout_gate_host_1;", "proxy_set_header Host $http_host;"),
-        ('"$optout_gate_to|$http_sec_gpc|$scheme', '"$scheme'),
-        ("proxy_cache_bypass $optout_gate_uncached;", ""),
-        ("proxy_no_cache $optout_gate_uncached;", ""),
+        (
+            "        if ($optout_gate_asked) {\n            error_page 418 = @optout_gate;\n"
+            "            return 418;\n        }\n",
+            "",
+        ),
         ("add_header Vary $optout_gate_vary always;", ""),
     ),
     "haproxy": (
