@@ -26,7 +26,7 @@ from optout_gate.edges.routing import (
 )
 
 _BEFORE = r"[;,][ \x09]*+"  # a comma parts lines that an edge has joined
-_LOOKED_AT = 3  # letters: the shortest consent cookie's name is `tcm`
+_LOOKED_AT = 4  # letters, or what may follow a name: few names of other cookies begin with four of these
 _MAX_NAMES = 2500  # characters: nginx reads no parameter of more than 4,096
 _ODD_PATH = r"[^?%\\/]*+(?:/(?![/.])[^?%\\/]*+)*+[%\\/]"
 
@@ -232,18 +232,23 @@ def _cookies(routing: Routing) -> Iterator[str]:
     own = routing.own_cookie
     named = sorted(each for each in routing.consent_cookies if not each.startswith("*"))
     ends = sorted(each.lstrip("*") for each in routing.consent_cookies if each.startswith("*"))
-    if own is not None:
-        yield f"{_BEFORE}{says_out(own)}"
-    for names in grouped(named, _MAX_NAMES):
-        yield f"{_BEFORE}{_ahead(names)}(?:{_folded(names)}){EQUALS}"
+    for names in grouped(named, _MAX_NAMES) if named else [[]]:
+        known = f"(?:{_folded(names)}){EQUALS}" if names else ""
+        if own is not None:
+            names, known = [own, *names], f"(?:{says_out(own)}{'|' if known else ''}{known})"
+        if names:
+            yield f"{_BEFORE}{_ahead(names)}{known}"
+        own = None
     if ends:
         yield f"(?:{_folded(ends)}){EQUALS}"
 
 
 def _ahead(names: list[str]) -> str:
     """Return a look at the first letters, which most cookies do not pass."""
-    columns = zip(*(name.partition("*")[0][:_LOOKED_AT] for name in names), strict=False)
-    return "(?=" + "".join(f"[{re.escape(''.join(sorted(set(column))))}]" for column in columns) + ")"
+    letters = [[*name.partition("*")[0], *([] if "*" in name else [" \t="])] for name in names]
+    columns = ("".join(sorted({*"".join(column)})) for column in zip(*letters, strict=False))
+    sets = (re.escape(column).replace("\t", "x09") for column in itertools.islice(columns, _LOOKED_AT))
+    return f"(?={''.join(f'[{each}]' for each in sets)})"
 
 
 def _folded(names: list[str]) -> str:
@@ -251,7 +256,7 @@ def _folded(names: list[str]) -> str:
     parts = []
     for _, group in itertools.groupby(names, key=lambda name: name[0]):
         alike = list(group)
-        stem = os.path.commonprefix(alike)
+        stem = os.path.commonprefix(alike)  # noqa: RUF071 - of any texts
         ends = "|".join(cookie_name(name.removeprefix(stem)) for name in alike)
         parts.append(cookie_name(stem) + (f"(?:{ends})" if len(alike) > 1 else ""))
     return "|".join(parts)
