@@ -81,7 +81,7 @@ BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"^    http-after-response .*\n", ""),
     ),
     "caddy": (
-        (r"^\t\t@\w+ .*\n", ""),
+        (r"^\t\t@\w+ (?:.*[^{]\n|\{\n(?:\t\t\t.*\n)*\t\t\}\n)", ""),
         (r"^\t\thandle @\w+ \{\n(?:\t\t\t.*\n)*\t\t\}\n", ""),
         (r"^\t\t\t\theader_down \+Vary Sec-GPC\n", ""),
     ),

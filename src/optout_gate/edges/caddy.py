@@ -1,11 +1,14 @@
 """Caddy (2.8 and later), as a Caddyfile.
 
-Caddy sorts directives by an order of its own unless they stand in a ``route`` block. ``vars_regexp`` reads the request
-target as it came; ``path_regexp`` would read a cleaned one.
+Caddy sorts directives by an order of its own unless they stand in a ``route`` block. ``path_regexp`` reads a path that is
+decoded and cleaned, as the gate reads it, but for backslashes. Go's expressions are slow: a cookie is read with them only
+where a known name occurs in the field at all.
 """
 
+from collections.abc import Iterable, Iterator
+
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -30,7 +33,6 @@ _SITE = """
 <<names>> {
 \tbind <<bind>>
 \troute {
-\t\t<<matchers>>
 \t\t<<handles>>
 \t\thandle {
 \t\t\t<<rest>>
@@ -77,26 +79,52 @@ def _health(routing: Routing) -> str:
 
 
 def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
-    matchers = {
-        "path": f"vars_regexp {{http.request.uri}} `^(?:{'|'.join(routing.paths)})`",
-        "asset": f"header_regexp Sec-Fetch-Dest `^(?:{'|'.join(NEVER_REWRITTEN)})$`",
-        "gpc": "header Sec-GPC *",
-    }
-    for number, each in enumerate(routing.cookies, 1):
-        matchers[f"cookie{number}"] = f"header_regexp Cookie `{each}`"
-    if routing.dnt:
-        matchers["dnt"] = "header DNT 1"
     bare = _to_origin(site, vary=False)
-    handles = {name: bare if name == "asset" else _TO_GATE for name in matchers}
+    rest = _TO_GATE if routing.everything else _to_origin(site, vary=True)
+    handles = [
+        _handle("path", f"path_regexp `^(?:{'|'.join(_cleaned(routing.paths))})`", _TO_GATE),
+        _handle("asset", _any_of("Sec-Fetch-Dest", NEVER_REWRITTEN), bare),
+        _handle("gpc", "header Sec-GPC *", _TO_GATE),
+    ]
+    if routing.dnt:
+        handles.append(_handle("dnt", "header DNT 1", _TO_GATE))
+    if routing.cookies:
+        read = [_handle(f"cookie{n}", f"header_regexp Cookie `{each}`", _TO_GATE) for n, each in _numbered(routing)]
+        read.append(f"handle {{\n{_indented(rest)}}}\n")
+        parts = (f"`*{part}*`" for part in _parts(routing))
+        handles.append(_handle("cookies", _any_of("Cookie", parts), "".join(read)))
     return fill(
         _SITE,
         names=", ".join(_name(host, routing.listen) for host in site.hosts),
         bind=routing.listen.host,
-        matchers="\n".join(f"@{name} {match}" for name, match in matchers.items()),
-        handles="".join(f"handle @{name} {{\n{_indented(what)}}}\n" for name, what in handles.items()),
-        rest=_TO_GATE if routing.everything else _to_origin(site, vary=True),
+        handles="".join(handles),
+        rest=rest,
         errors=fill(_ERRORS, origin=bare) if fail_open else "",
     )
+
+
+def _numbered(routing: Routing) -> Iterator[tuple[int, str]]:
+    return enumerate(routing.cookies, 1)
+
+
+def _handle(name: str, match: str, what: str) -> str:
+    return f"@{name} {match}\nhandle @{name} {{\n{_indented(what)}}}\n"
+
+
+def _any_of(field: str, values: Iterable[str]) -> str:
+    return "{\n" + "".join(f"\theader {field} {value}\n" for value in values) + "}"
+
+
+def _cleaned(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the expressions of paths; of what the gate reads as another path, only a backslash is left when Caddy has cleaned it."""
+    return (r"[^\\]*\\" if path == ODD_PATH else path for path in paths)
+
+
+def _parts(routing: Routing) -> list[str]:
+    """Return texts of which one occurs in a Cookie field that any expression for cookies matches."""
+    own = [] if routing.own_cookie is None else [routing.own_cookie]
+    parts = {*own, *(max(name.split("*"), key=len) for name in routing.consent_cookies)}
+    return sorted(part for part in parts if not any(other in part for other in parts - {part}))
 
 
 _TO_GATE = "import optout_gate\n"
