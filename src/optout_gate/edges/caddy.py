@@ -91,7 +91,7 @@ def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
     if routing.cookies:
         read = [_handle(f"cookie{n}", f"header_regexp Cookie `{each}`", _TO_GATE) for n, each in _numbered(routing)]
         read.append(f"handle {{\n{_indented(rest)}}}\n")
-        parts = (f"`*{part}*`" for part in _parts(routing))
+        parts = (f"`*{part}*`" for part in parts_of_cookies(routing))
         handles.append(_handle("cookies", _any_of("Cookie", parts), "".join(read)))
     return fill(
         _SITE,
@@ -120,7 +120,7 @@ def _cleaned(paths: Iterable[str]) -> Iterator[str]:
     return (r"[^\\]*\\" if path == ODD_PATH else path for path in paths)
 
 
-def _parts(routing: Routing) -> list[str]:
+def parts_of_cookies(routing: Routing) -> list[str]:
     """Return texts of which one occurs in a Cookie field that any expression for cookies matches."""
     own = [] if routing.own_cookie is None else [routing.own_cookie]
     parts = {*own, *(max(name.split("*"), key=len) for name in routing.consent_cookies)}
