@@ -81,8 +81,8 @@ BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"^    http-after-response .*\n", ""),
     ),
     "caddy": (
-        (r"^\t\t@\w+ (?:.*[^{]\n|\{\n(?:\t\t\t.*\n)*\t\t\}\n)", ""),
-        (r"^\t\thandle @\w+ \{\n(?:\t\t\t.*\n)*\t\t\}\n", ""),
+        (r"^\t\t@nobody \{\n(?:\t\t\t.*\n)*\t\t\}\n\t\thandle @nobody \{\n", "\t\thandle {\n"),
+        (r"^\t\thandle \{\n\t\t\t@path (?:.*\n)*?\t\t\}\n", ""),
         (r"^\t\t\t\theader_down \+Vary Sec-GPC\n", ""),
     ),
 }
