@@ -25,6 +25,7 @@ import lolhtml
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
+from optout_gate.rewrite.plain import Plain, plain_around
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
@@ -32,6 +33,7 @@ from optout_gate.rewrite.unsent import Unsent
 
 MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
+LEAST_PLAIN_BYTES = 4096  # of the beginning of a page that is not there whole; a page in crumbs is lol-html's
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
@@ -78,6 +80,10 @@ class HtmlRewriter:
         self._contents: Contents | None = None
         self._made: _LolHtml | None = None
         self._start = self._page.state()
+        self._plain: Plain | None = None  # while it is not tried
+        if depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.starts_from_own:
+            boxes, attributes = tuple(judge.catalog.containers), judge.catalog.lazy_attributes
+            self._plain = plain_around(boxes, attributes, status=status is not None)
         self._partial = b""
         self._trial: _Trial | None = None
         self._unsent = Unsent()
@@ -119,6 +125,36 @@ class HtmlRewriter:
         self._partial = b""
         if self._scanner is not None:
             return self._scanner.feed(data)
+        if (plain := self._plain) is not None:
+            self._plain = None
+            if self._whole is not None or len(data) >= LEAST_PLAIN_BYTES:
+                return self._plainly(plain, data)
+        return self._read(data)
+
+    def _plainly(self, plain: Plain, data: bytes) -> bytes:
+        """Take the first bytes of a page, or all of it: as far as they are plain, lol-html sees what may matter alone."""
+        parts, rest = plain.parts(data)
+
+        def rewrite(text: bytes) -> bytes:
+            if self._contents is None:
+                there = b"".join([part.text for part in parts if part.matters] + [rest]) if self._whole is not None else data
+                self._contents = Contents(there, whole=self._whole is not None)
+            return self._engine.write(text)
+
+        out: list[bytes] = []
+        for text, matters, is_element in parts:
+            if is_element:
+                text = self._judge.remembered("element", text, self._judge.page, rewrite)
+            elif matters:
+                text = rewrite(text)
+            out.append(text)
+        if rest:
+            if self._whole is not None and self._contents is None:
+                self._contents = Contents(rest, whole=True)
+            out.append(self._read(rest))
+        return b"".join(out)
+
+    def _read(self, data: bytes) -> bytes:
         tail = data.rfind(b"<", -_HELD_START)
         if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in DELICATE):
             tail = len(data[:tail].rstrip(b"<"))
@@ -134,6 +170,8 @@ class HtmlRewriter:
         if self._scanner is not None:
             return out + self._scanner.close()
         if self._trial is None:
+            if self._whole is not None and self._made is None and self._status is None:
+                return out  # there was nothing in it for lol-html
             return out + self._engine.end()
         try:
             return out + b"".join(self._trial.out) + self._engine.end()

@@ -4,14 +4,17 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import AnyStr, cast
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.embeds import boxes_selectors
-from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, Memory, Shelf, Snippet
+from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, KnownTag, Memory, Shelf, Snippet
 from optout_gate.rewrite.removals import Removals
+from optout_gate.rewrite.start_tag import Attributes, Edits, StartTag
 from optout_gate.trackers import unknown
 from optout_gate.trackers.catalog import Catalog, Container, Rule
 from optout_gate.trackers.lists import FilterList
@@ -75,7 +78,7 @@ class Judge:
         self._memory = memory
         self._shelf = memory.shelf(standing) if memory is not None else Shelf()
 
-    def remembered(self, kind: str, text: str, base: Base, rewrite: Callable[[str], str]) -> str:
+    def remembered(self, kind: str, text: AnyStr, base: Base, rewrite: Callable[[AnyStr], AnyStr]) -> AnyStr:
         """Return ``rewrite(text)``, from memory where the same snippet was rewritten under the same decision before.
 
         Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
@@ -84,8 +87,8 @@ class Judge:
         memory = self._memory
         if memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
             return rewrite(text)
-        if self._cloaks is not None and any(suffix in text for suffix in self._own_suffixes):
-            return rewrite(text)  # whose a name under the site's own is may be found out later
+        if self._cloaks is not None and self._may_name_cloaked((text if isinstance(text, str) else text.decode("latin-1"),)):
+            return rewrite(text)
         key = (kind, text, self._shelf, base.scheme, self.may_restrict)
         found = memory.recall(key) or memory.unchanged(key)
         if found is not None:
@@ -95,21 +98,58 @@ class Judge:
                 self.allowed.update(found.allowed)
             for host in found.unknown:
                 self.removals.let_through(host)
-            return found.text if found.notes else text
-        noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
-        try:
+            return cast(AnyStr, found.text) if found.notes else text
+        with self._apart() as removals:
             out = rewrite(text)
-            notes = self.removals.notes()
-            hosts = tuple(self.removals.unknown.elements())
+            notes = removals.notes()
+            hosts = tuple(removals.unknown.elements())
             if notes:
                 memory.keep(key, Snippet(out, notes, self.allowed, hosts))
             elif notes is not None and out == text:
                 memory.keep_unchanged(key, Snippet("", (), self.allowed, hosts))
-            return out
+        return out
+
+    def remembered_tag(
+        self, name: str, attributes: Attributes, base: Base, *, in_noscript: bool, look: Callable[[StartTag], None]
+    ) -> Edits:
+        """Return what ``look`` does with a start tag, from memory where the same was looked at before.
+
+        Only for a ``look`` whose doings depend on nothing but the arguments and this judge's answers, and for a base on the
+        page's own host: what a relative reference leads to is then never denied.
+        """
+        key = (name, attributes, in_noscript, base.scheme, self.may_restrict)
+        found = self._shelf.tags.get(key)
+        if found is not None:
+            if found.notes:
+                self.removals.add_all(found.notes)
+            if found.allowed:
+                self.allowed.update(found.allowed)
+            for host in found.unknown:
+                self.removals.let_through(host)
+            return found.edits
+        tag = StartTag(name, attributes)
+        with self._apart() as removals:
+            look(tag)
+            notes = removals.notes()
+            if notes is not None and not self._may_name_cloaked(value for _, value in attributes):
+                hosts = tuple(removals.unknown.elements())
+                self._shelf.learn_tag(key, attributes, KnownTag(tag.edits, notes, self.allowed, hosts))
+        return tag.edits
+
+    @contextmanager
+    def _apart(self) -> Iterator[Removals]:
+        """Note what happens within apart from all else, and put it to the rest afterwards."""
+        noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
+        try:
+            yield self.removals
         finally:
             noted.take(self.removals)
             allowed.update(self.allowed)
             self.removals, self.allowed = noted, allowed
+
+    def _may_name_cloaked(self, texts: Iterable[str]) -> bool:
+        """Return True where it may be found out later whose a name under the site's own is."""
+        return self._cloaks is not None and any(suffix in text for text in texts for suffix in self._own_suffixes)
 
     def origin_for(self, base: Base) -> str:
         """Return what goes before a path of the gate's own: the site's origin where ``base`` leads elsewhere."""

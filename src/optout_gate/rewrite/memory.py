@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.removals import Note
+from optout_gate.rewrite.start_tag import Attributes, Edits
 from optout_gate.trackers.urls import Target
 from optout_gate.trackers.vendor import Vendor
 
@@ -22,6 +23,7 @@ MAX_SNIPPET_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand
 MAX_MET = 8192  # hashes of snippets met once
 MAX_SHELVES = 64  # hosts of sites, by what is denied there
 MAX_ADDRESSES = 4096  # of one shelf; a site's pages name some hundreds
+MAX_TAGS = 1024  # of one shelf; those of scripts, links and frames that lead elsewhere
 MAX_ADDRESS_CHARACTERS = 512  # longer ones carry one-off queries
 
 
@@ -49,21 +51,38 @@ class Snippet(NamedTuple):
         unknown: hosts in it that nobody knows, and that were let through.
     """
 
-    text: str
+    text: str | bytes
     notes: tuple[Note, ...] = ()
     allowed: Mapping[str, Vendor] = {}
     unknown: tuple[str, ...] = ()
 
 
+class KnownTag(NamedTuple):
+    """What became of a start tag.
+
+    Attributes:
+        edits: what was done with its attributes.
+        notes: what was taken out of it.
+        allowed: vendors that were recognised in it and may stay, by id.
+        unknown: hosts in it that nobody knows, and that were let through.
+    """
+
+    edits: Edits
+    notes: tuple[Note, ...]
+    allowed: Mapping[str, Vendor]
+    unknown: tuple[str, ...]
+
+
 class Shelf:
     """What is known under one decision about one site. As a part of a key, it stands for the two."""
 
-    __slots__ = ("addresses", "hosts", "selectors")
+    __slots__ = ("addresses", "hosts", "selectors", "tags")
 
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, str], Known] = {}
         self.hosts: dict[str, tuple[Verdict, ...]] = {}
         self.selectors: dict[bool, tuple[str, Mapping[str, str]]] = {}
+        self.tags: dict[Hashable, KnownTag] = {}
 
     def learn(self, key: tuple[str, str], known: Known) -> None:
         """Remember what an address is for a kind of request."""
@@ -72,6 +91,14 @@ class Shelf:
         if len(self.addresses) >= MAX_ADDRESSES:
             self.addresses.clear()  # those that every page names are back with the next one
         self.addresses[key] = known
+
+    def learn_tag(self, key: Hashable, attributes: Attributes, known: KnownTag) -> None:
+        """Remember what became of a start tag."""
+        if sum(len(name) + len(value) for name, value in attributes) > MAX_ADDRESS_CHARACTERS:
+            return
+        if len(self.tags) >= MAX_TAGS:
+            self.tags.clear()
+        self.tags[key] = known
 
     def learn_host(self, host: str, verdicts: tuple[Verdict, ...]) -> None:
         """Remember every verdict about something on a host."""

@@ -303,6 +303,9 @@ class _Piece:
     def replace(self, text: str, _: Any) -> None:
         self.out = text
 
+    def remove(self) -> None:
+        self.out = ""
+
 
 class _StartTag:
     """A tag as it stands in the page, with the methods of lol-html's elements."""
