@@ -25,7 +25,7 @@ import lolhtml
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
-from optout_gate.rewrite.plain import Plain, plain_around
+from optout_gate.rewrite.plain import ALIKE, PLAIN, Plain, plain_around
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
@@ -134,23 +134,25 @@ class HtmlRewriter:
     def _plainly(self, plain: Plain, data: bytes) -> bytes:
         """Take the first bytes of a page, or all of it: as far as they are plain, lol-html sees what may matter alone."""
         parts, rest = plain.parts(data)
-
-        def rewrite(text: bytes) -> bytes:
-            if self._contents is None:
-                there = b"".join([part.text for part in parts if part.matters] + [rest]) if self._whole is not None else data
-                self._contents = Contents(there, whole=self._whole is not None)
-            return self._engine.write(text)
-
+        judge = self._judge
+        known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
+        steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
+        there = [text for text, kind, found in steps if kind is not PLAIN and found is None]
+        if there or rest:
+            is_whole = self._whole is not None
+            self._contents = Contents(b"".join([*there, rest]) if is_whole else data, whole=is_whole)
         out: list[bytes] = []
-        for text, matters, is_element in parts:
-            if is_element:
-                text = self._judge.remembered("element", text, self._judge.page, rewrite)
-            elif matters:
-                text = rewrite(text)
-            out.append(text)
+        for text, kind, found in steps:
+            if kind is PLAIN:
+                out.append(text)
+            elif found is not None:
+                judge.met_again(found)
+                out.append(found.text if found.notes else text)
+            elif kind is ALIKE:
+                out.append(judge.remembered("element", text, judge.page, self._engine.write))
+            else:
+                out.append(self._engine.write(text))
         if rest:
-            if self._whole is not None and self._contents is None:
-                self._contents = Contents(rest, whole=True)
             out.append(self._read(rest))
         return b"".join(out)
 

@@ -4,7 +4,7 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import AnyStr, cast
 
@@ -21,6 +21,7 @@ from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
 from optout_gate.trackers.vendor import Vendor
 
+MAX_SELECTORS = 256  # kept for one shelf; a site's pages hold a few sets of elements
 _BY_ITSELF = ("//", "https://", "http://")
 
 
@@ -83,21 +84,12 @@ class Judge:
 
         Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
         """
-        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
-        memory = self._memory
-        if memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
+        memory, key = self._memory, self._key(kind, text, base)
+        if memory is None or key is None:
             return rewrite(text)
-        if self._cloaks is not None and self._may_name_cloaked((text if isinstance(text, str) else text.decode("latin-1"),)):
-            return rewrite(text)
-        key = (kind, text, self._shelf, base.scheme, self.may_restrict)
         found = memory.recall(key) or memory.unchanged(key)
         if found is not None:
-            if found.notes:
-                self.removals.add_all(found.notes)
-            if found.allowed:
-                self.allowed.update(found.allowed)
-            for host in found.unknown:
-                self.removals.let_through(host)
+            self.met_again(found)
             return cast(AnyStr, found.text) if found.notes else text
         with self._apart() as removals:
             out = rewrite(text)
@@ -108,6 +100,33 @@ class Judge:
             elif notes is not None and out == text:
                 memory.keep_unchanged(key, Snippet("", (), self.allowed, hosts))
         return out
+
+    def recalled(self, kind: str, texts: Iterable[bytes]) -> list[Snippet | None]:
+        """Return what became of each of these snippets on the page: for who then says :meth:`met_again`."""
+        memory, base = self._memory, self.page
+        if memory is None:
+            return [None for _ in texts]
+        recall, unchanged, key_of = memory.recall, memory.unchanged, self._key
+        keys = (key_of(kind, text, base) for text in texts)
+        return [(recall(key) or unchanged(key)) if key is not None else None for key in keys]
+
+    def _key(self, kind: str, text: str | bytes, base: Base) -> Hashable | None:
+        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
+        if len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
+            return None
+        if self._cloaks is not None:
+            if self._may_name_cloaked((text if isinstance(text, str) else text.decode("latin-1"),)):
+                return None
+        return (kind, text, self._shelf, base.scheme, self.may_restrict)
+
+    def met_again(self, found: Snippet | KnownTag) -> None:
+        """Note what was noted when a snippet or tag was met before."""
+        if found.notes:
+            self.removals.add_all(found.notes)
+        if found.allowed:
+            self.allowed.update(found.allowed)
+        for host in found.unknown:
+            self.removals.let_through(host)
 
     def remembered_tag(
         self, name: str, attributes: Attributes, base: Base, *, in_noscript: bool, look: Callable[[StartTag], None]
@@ -120,12 +139,7 @@ class Judge:
         key = (name, attributes, in_noscript, base.scheme, self.may_restrict)
         found = self._shelf.tags.get(key)
         if found is not None:
-            if found.notes:
-                self.removals.add_all(found.notes)
-            if found.allowed:
-                self.allowed.update(found.allowed)
-            for host in found.unknown:
-                self.removals.let_through(host)
+            self.met_again(found)
             return found.edits
         tag = StartTag(name, attributes)
         with self._apart() as removals:
@@ -295,14 +309,16 @@ class Judge:
         verdict = self.decision.verdict(rule)
         return verdict if self._denied(verdict) else None
 
-    @property
-    def attribute_selectors(self) -> tuple[str, Mapping[str, str]]:
-        """Selectors for the attributes of vendors' loaders, and by element for the boxes that denied vendors fill."""
-        found = self._shelf.selectors.get(self.may_restrict)
+    def box_selector(self, present: frozenset[str], watched: frozenset[str]) -> str:
+        """Return the selector for the boxes that denied vendors fill, where of the elements ``watched`` these are present."""
+        key = (present, self.may_restrict)
+        found = self._shelf.box_selectors.get(key)
         if found is None:
-            lazy = ",".join(f"[{name}]" for name in self.catalog.lazy_attributes)
             boxes = boxes_selectors(box.rule.text for box in self.catalog.containers.values() if self._denies_box(box))
-            found = self._shelf.selectors[self.may_restrict] = (lazy, boxes)
+            here = (each for tag, each in boxes.items() if tag in present or tag not in watched)
+            found = ",".join(here)
+            if len(self._shelf.box_selectors) < MAX_SELECTORS:
+                self._shelf.box_selectors[key] = found
         return found
 
     def _denies_box(self, box: Container) -> bool:

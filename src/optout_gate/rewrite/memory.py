@@ -76,12 +76,12 @@ class KnownTag(NamedTuple):
 class Shelf:
     """What is known under one decision about one site. As a part of a key, it stands for the two."""
 
-    __slots__ = ("addresses", "hosts", "selectors", "tags")
+    __slots__ = ("addresses", "box_selectors", "hosts", "tags")
 
     def __init__(self) -> None:
         self.addresses: dict[tuple[str, str], Known] = {}
         self.hosts: dict[str, tuple[Verdict, ...]] = {}
-        self.selectors: dict[bool, tuple[str, Mapping[str, str]]] = {}
+        self.box_selectors: dict[Hashable, str] = {}
         self.tags: dict[Hashable, KnownTag] = {}
 
     def learn(self, key: tuple[str, str], known: Known) -> None:

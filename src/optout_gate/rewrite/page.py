@@ -498,7 +498,7 @@ PLANS = {tag: (_STARTS.get(tag), REFERENCES.get(tag, ())) for tag in {*_STARTS, 
 """What is done with an element, by its name: at its start, and with its attributes."""
 PLANS_WITHOUT_TEXTS = PLANS | {"script": (None, REFERENCES["script"])}
 """The same, for a reader that knows by itself which texts to hand on."""
-_ALIKE = frozenset({"script", "link", "iframe"})
+_ALIKE = frozenset({"script", "link", "iframe", "a"})
 """Elements that are the same on one page as on another where they lead elsewhere. Pictures seldom are."""
 _LISTS: Mapping[str, Callable[[Page, Any, Reference, str], None]] = {
     "srcset": Page._candidates,

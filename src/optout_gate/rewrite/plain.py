@@ -16,8 +16,8 @@ test holds it to that.
 
 import re
 from collections.abc import Iterable
+from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple
 
 from optout_gate.rewrite.references import EVERYWHERE
 from optout_gate.rewrite.status import PLACE
@@ -55,29 +55,27 @@ _SHAPES = (
 # Elements whose content is text, and all other tags; both written so that there is no doubt where they end.
 _STRICT = rf"(?:{_BLANK}++[^ \t\n\r\f\"'<>/=]++(?:{_BLANK}*+=(?:{_BLANK}*+(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'=<>`]++)))?+)*+{_BLANK}*+/?>"
 _ELEMENT = re.compile(
-    rf"<(script|noscript|style|title|textarea|iframe)(?=[ \t\n\r\f/>]){_STRICT}(?:[^<]++|<(?!/\1|!--))*+</\1{_BLANK}*+>".encode(),
+    r"<(?P<name>(?P<alike>script|noscript|style|iframe)|title|textarea)(?=[ \t\n\r\f/>])"
+    rf"{_STRICT}[^<]*+(?:<(?!/(?P=name)|!--)[^<]*+)*+</(?P=name){_BLANK}*+>".encode(),
     re.IGNORECASE,
 )
 _TAG = re.compile(
     r"<(?!(?:script|noscript|style|title|textarea|iframe|svg|math|select|frameset|base|plaintext|xmp|noembed|noframes)"
-    rf"[ \t\n\r\f/>])[a-z][a-z0-9-]*+{_STRICT}".encode(),
+    rf"[ \t\n\r\f/>])(?:(?P<alike>link)(?=[ \t\n\r\f/>])|[a-z][a-z0-9-]*+){_STRICT}".encode(),
     re.IGNORECASE,
 )
-_SAME_EVERYWHERE = re.compile(rb"<(?:script|noscript|style|link|iframe)[ \t\n\r\f/>]", re.IGNORECASE)
 
 
-class Part(NamedTuple):
-    """A part of a page.
+class Kind(Enum):
+    """What a part of a page is."""
 
-    Attributes:
-        text: its bytes.
-        matters: it is for lol-html; otherwise it is passed on.
-        is_element: it is an element that stands on other pages too.
-    """
+    PLAIN = "plain"  # passed on
+    ALIKE = "alike"  # an element that stands on other pages too
+    OTHER = "other"  # an element or tag that stands on this page, probably
 
-    text: bytes
-    matters: bool = False
-    is_element: bool = False
+
+Part = tuple[bytes, Kind]
+PLAIN, ALIKE, OTHER = Kind.PLAIN, Kind.ALIKE, Kind.OTHER
 
 
 class Plain:
@@ -98,19 +96,19 @@ class Plain:
         """Return the parts of a page's beginning in their order, and the rest, which is lol-html's."""
         found: list[Part] = []
         place, size = 0, len(page)
-        match = self._stretch.match
+        match, element_at, tag_at = self._stretch.match, _ELEMENT.match, _TAG.match
         while True:
             stretch = match(page, place)
             end = stretch.end() if stretch is not None else place
             if end > place:
-                found.append(Part(page[place:end]))
+                found.append((page[place:end], PLAIN))
             if end == size:
                 return found, b""
-            element = _ELEMENT.match(page, end) or _TAG.match(page, end)
+            element = element_at(page, end) or tag_at(page, end)
             if element is None:
                 return found, page[end:]
             place = element.end()
-            found.append(Part(element.group(), True, _SAME_EVERYWHERE.match(page, end) is not None))
+            found.append((page[end:place], ALIKE if element["alike"] is not None else OTHER))
 
 
 def _stretch(classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[str, ...], *, status: bool) -> str:
@@ -139,15 +137,16 @@ def _stretch(classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[s
     )
     names = _any_of(_NAMES if status else (*_NAMES, *_DOCUMENT))
     shapes = _any_of(_SHAPES)
-    in_html = rf"(?:{_BLANK}++(?:{'|'.join((*common, *of_html))})(?=[ \t\n\r\f/>]))*+{_BLANK}*+/?>"
-    in_svg = rf"(?:{_BLANK}++(?:{'|'.join((*common, *of_svg))})(?=[ \t\n\r\f/>]))*+{_BLANK}*+/?>"
+    # A name or attribute that only begins as a known one does is followed by neither a blank nor the tag's end.
+    in_html = rf"(?:>|(?:{_BLANK}++(?:{'|'.join((*common, *of_html))}))*+{_BLANK}*+/?>)"
+    in_svg = rf"(?:>|(?:{_BLANK}++(?:{'|'.join((*common, *of_svg))}))*+{_BLANK}*+/?>)"
     return (
-        r"(?:[^<]++"
-        rf"|</[a-zA-Z][a-zA-Z0-9-]*+{_BLANK}*+>"
-        rf"|<{names}(?=[ \t\n\r\f/>]){in_html}"
-        r"|<!(?:--(?!-?>)[^-]*+(?:-(?!->|-!>)[^-]*+)*+-->|[dD][oO][cC][tT][yY][pP][eE][^>]*+>)"
-        rf"|<svg(?=[ \t\n\r\f>]){in_svg}(?<!/>)(?:[^<]++|<{shapes}(?=[ \t\n\r\f/>]){in_svg}|</{shapes}>|<title>[^<]*+</title>)*+</svg>"
-        r")*+"
+        r"[^<]*+(?:<(?:"
+        rf"/[a-zA-Z][a-zA-Z0-9-]*+{_BLANK}*+>"
+        rf"|{names}{in_html}"
+        r"|!(?:--(?!-?>)[^-]*+(?:-(?!->|-!>)[^-]*+)*+-->|[dD][oO][cC][tT][yY][pP][eE][^>]*+>)"
+        rf"|svg{in_svg}(?<!/>)[^<]*+(?:<(?:{shapes}{in_svg}|/{shapes}>|title>[^<]*+</title>)[^<]*+)*+</svg>"
+        r")[^<]*+)*+"
     )
 
 

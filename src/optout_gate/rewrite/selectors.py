@@ -139,6 +139,8 @@ _OWN_PICTURES = {
 """In place of the element's name: those whose address may leave the host that it starts from."""
 _WATCHED = frozenset([each.partition("[")[0] for each in _ELEMENTS] + ["svg", "div", "blockquote"])
 """Names on which something depends: an element's selector, or that of a box."""
+BOXED = frozenset({"a", "div", "blockquote"})
+"""Names of most boxes; others are looked for everywhere."""
 _TEXTS_APART = {"script": r"script[src],script[href],script[xlink\:href]", "style": "", "noscript": ""}
 """In place of the element's name where texts are handed on by themselves."""
 _PLAIN_SCRIPTS = "script:not([src]):not([type])"
@@ -181,13 +183,12 @@ def handlers(page: Page, judge: Judge, contents: Contents) -> Handlers:
 
 def _optional(page: Page, judge: Judge, contents: Contents) -> tuple[tuple[str, str, Any], ...]:
     """Return selectors with a word that stands in every body they match, and their handlers."""
-    lazy, boxes = judge.attribute_selectors
-    boxes_here = [each for tag, each in boxes.items() if not tag or tag in contents.elements or tag not in _WATCHED]
+    lazy = ",".join(f"[{name}]" for name in judge.catalog.lazy_attributes)
     return (
         ("style", _STYLED, page.style_attribute),
         ("background", "[background]", page.anywhere),
         ("attributionsrc", "[attributionsrc]", page.anywhere),
         ("href", _CLICKED if judge.click_ids is not None else "", page.link),
         ("data-", lazy, page.lazy),
-        ("", ",".join(boxes_here), page.container),
+        ("", judge.box_selector(contents.elements & BOXED, BOXED), page.container),
     )

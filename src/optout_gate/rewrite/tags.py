@@ -361,6 +361,10 @@ class _StartTag:
             end = place
         return None
 
+    @property
+    def attributes(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, value, _, _ in self._attributes]
+
     def get_attribute(self, name: str) -> str | None:
         if name in self._changed:
             return self._changed[name]
