@@ -25,9 +25,9 @@ import lolhtml
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
-from optout_gate.rewrite.plain import ALIKE, PLAIN, Plain, plain_around
+from optout_gate.rewrite.plain import ALIKE, PLAIN, Part, plain_around
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
-from optout_gate.rewrite.status import Status
+from optout_gate.rewrite.status import PLACE, Status
 from optout_gate.rewrite.tags import TagScanner
 from optout_gate.rewrite.unsent import Unsent
 
@@ -80,10 +80,8 @@ class HtmlRewriter:
         self._contents: Contents | None = None
         self._made: _LolHtml | None = None
         self._start = self._page.state()
-        self._plain: Plain | None = None  # while it is not tried
-        if depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.starts_from_own:
-            boxes, attributes = tuple(judge.catalog.containers), judge.catalog.lazy_attributes
-            self._plain = plain_around(boxes, attributes, status=status is not None)
+        # Until lol-html has the page. A mode is set before the first script, whatever that is.
+        self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.starts_from_own
         self._partial = b""
         self._trial: _Trial | None = None
         self._unsent = Unsent()
@@ -125,21 +123,34 @@ class HtmlRewriter:
         self._partial = b""
         if self._scanner is not None:
             return self._scanner.feed(data)
-        if (plain := self._plain) is not None:
-            self._plain = None
+        if self._may_be_plain:
+            self._may_be_plain = False
             if self._whole is not None or len(data) >= LEAST_PLAIN_BYTES:
-                return self._plainly(plain, data)
+                return self._plainly(data)
         return self._read(data)
 
-    def _plainly(self, plain: Plain, data: bytes) -> bytes:
+    def _parts(self, data: bytes) -> tuple[list[Part], bytes]:
+        catalog, status = self._judge.catalog, self._status
+        boxes = tuple(catalog.containers)
+        click_ids = catalog.click_id_pattern.pattern if catalog.click_id_pattern is not None else "(?!)"
+        shown = status is not None and (status.at_end or self._whole is None)
+        found, rest = plain_around(boxes, catalog.lazy_attributes, click_ids, status=shown).parts(data)
+        if status is not None and not shown:
+            # Rarely: the page has a place for the words, and its beginning says in which language they are.
+            place = PLACE.encode()
+            if place in rest.lower() or any(place in text.lower() for text, kind in found if kind is not PLAIN):
+                return plain_around(boxes, catalog.lazy_attributes, click_ids, status=True).parts(data)
+        return found, rest
+
+    def _plainly(self, data: bytes) -> bytes:
         """Take the first bytes of a page, or all of it: as far as they are plain, lol-html sees what may matter alone."""
-        parts, rest = plain.parts(data)
+        parts, rest = self._parts(data)
         judge = self._judge
         known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
         steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
         there = [text for text, kind, found in steps if kind is not PLAIN and found is None]
-        if there or rest:
-            is_whole = self._whole is not None
+        is_whole = self._whole is not None
+        if (there or rest) and self._contents is None:
             self._contents = Contents(b"".join([*there, rest]) if is_whole else data, whole=is_whole)
         out: list[bytes] = []
         for text, kind, found in steps:
@@ -152,8 +163,13 @@ class HtmlRewriter:
                 out.append(judge.remembered("element", text, judge.page, self._engine.write))
             else:
                 out.append(self._engine.write(text))
-        if rest:
+        if rest and not is_whole and len(rest) < LEAST_PLAIN_BYTES:
+            self._partial = rest  # a tag that is not over, mostly; it is tried once more
+            self._may_be_plain = True
+        elif rest:
             out.append(self._read(rest))
+        elif not is_whole:
+            self._may_be_plain = True
         return b"".join(out)
 
     def _read(self, data: bytes) -> bytes:
@@ -172,9 +188,7 @@ class HtmlRewriter:
         if self._scanner is not None:
             return out + self._scanner.close()
         if self._trial is None:
-            if self._whole is not None and self._made is None and self._status is None:
-                return out  # there was nothing in it for lol-html
-            return out + self._engine.end()
+            return out + self._made.end() if self._made is not None else out  # else lol-html was given nothing
         try:
             return out + b"".join(self._trial.out) + self._engine.end()
         except RewriteError as error:

@@ -55,13 +55,13 @@ _SHAPES = (
 # Elements whose content is text, and all other tags; both written so that there is no doubt where they end.
 _STRICT = rf"(?:{_BLANK}++[^ \t\n\r\f\"'<>/=]++(?:{_BLANK}*+=(?:{_BLANK}*+(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'=<>`]++)))?+)*+{_BLANK}*+/?>"
 _ELEMENT = re.compile(
-    r"<(?P<name>(?P<alike>script|noscript|style|iframe)|title|textarea)(?=[ \t\n\r\f/>])"
+    r"<(?P<name>script|noscript|style|title|textarea|iframe)(?=[ \t\n\r\f/>])"
     rf"{_STRICT}[^<]*+(?:<(?!/(?P=name)|!--)[^<]*+)*+</(?P=name){_BLANK}*+>".encode(),
     re.IGNORECASE,
 )
 _TAG = re.compile(
     r"<(?!(?:script|noscript|style|title|textarea|iframe|svg|math|select|frameset|base|plaintext|xmp|noembed|noframes)"
-    rf"[ \t\n\r\f/>])(?:(?P<alike>link)(?=[ \t\n\r\f/>])|[a-z][a-z0-9-]*+){_STRICT}".encode(),
+    rf"[ \t\n\r\f/>])[a-z][a-z0-9-]*+{_STRICT}".encode(),
     re.IGNORECASE,
 )
 
@@ -70,8 +70,8 @@ class Kind(Enum):
     """What a part of a page is."""
 
     PLAIN = "plain"  # passed on
-    ALIKE = "alike"  # an element that stands on other pages too
-    OTHER = "other"  # an element or tag that stands on this page, probably
+    ALIKE = "alike"  # what becomes of it depends on itself alone: remembered from page to page
+    OTHER = "other"  # what becomes of it may depend on what came before
 
 
 Part = tuple[bytes, Kind]
@@ -81,22 +81,27 @@ PLAIN, ALIKE, OTHER = Kind.PLAIN, Kind.ALIKE, Kind.OTHER
 class Plain:
     """Takes a page apart, as far as it is plain."""
 
-    def __init__(self, classes: Iterable[str], ids: Iterable[str], attributes: Iterable[str], *, status: bool) -> None:
+    def __init__(
+        self, classes: Iterable[str], ids: Iterable[str], attributes: Iterable[str], click_ids: str, *, status: bool
+    ) -> None:
         """Take what matters in a page besides what stands in the tables here.
 
         Args:
             classes: beginnings of classes.
             ids: beginnings of ids.
             attributes: names of attributes.
+            click_ids: an expression for what makes a link matter.
             status: whether the elements that a status is shown in, or that say its language, matter.
         """
-        self._stretch = re.compile(_stretch(tuple(classes), tuple(ids), (*attributes, PLACE), status=status).encode())
+        expression = _stretch(tuple(classes), tuple(ids), (*attributes, PLACE), click_ids, status=status)
+        self._stretch = re.compile(expression.encode())
+        self._tag = OTHER if status else ALIKE
 
     def parts(self, page: bytes) -> tuple[list[Part], bytes]:
         """Return the parts of a page's beginning in their order, and the rest, which is lol-html's."""
         found: list[Part] = []
         place, size = 0, len(page)
-        match, element_at, tag_at = self._stretch.match, _ELEMENT.match, _TAG.match
+        match, element_at, tag_at, tag = self._stretch.match, _ELEMENT.match, _TAG.match, self._tag
         while True:
             stretch = match(page, place)
             end = stretch.end() if stretch is not None else place
@@ -104,14 +109,19 @@ class Plain:
                 found.append((page[place:end], PLAIN))
             if end == size:
                 return found, b""
-            element = element_at(page, end) or tag_at(page, end)
+            kind = ALIKE
+            element = element_at(page, end)
             if element is None:
-                return found, page[end:]
+                kind, element = tag, tag_at(page, end)
+                if element is None:
+                    return found, page[end:]
             place = element.end()
-            found.append((page[end:place], ALIKE if element["alike"] is not None else OTHER))
+            found.append((page[end:place], kind))
 
 
-def _stretch(classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[str, ...], *, status: bool) -> str:
+def _stretch(
+    classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[str, ...], click_ids: str, *, status: bool
+) -> str:
     def not_these(words: Iterable[str]) -> str:
         return f"(?!{'|'.join(map(re.escape, words))})" if words else ""
 
@@ -124,7 +134,7 @@ def _stretch(classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[s
         r"style=\"[^\"(&]*+\"",
     )
     of_html = (
-        r"href=\"[^\"?]*+\"",
+        rf"href=\"[^\"?]*+(?:(?!{click_ids})[?&;][^\"?&;]*+)*+\"",
         rf"(?:src|action)=\"{_OWN}\"",
         r"srcset=\"(?:[^\"/:&\\\t\n\r]++|/(?!/))*+\"",
         rf"{_any_of(neutral)}{_VALUE}",
@@ -144,6 +154,7 @@ def _stretch(classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[s
         r"[^<]*+(?:<(?:"
         rf"/[a-zA-Z][a-zA-Z0-9-]*+{_BLANK}*+>"
         rf"|{names}{in_html}"
+        rf"|title>[^<]*+</title>|textarea{in_html}(?<!/>)[^<]*+</textarea>"
         r"|!(?:--(?!-?>)[^-]*+(?:-(?!->|-!>)[^-]*+)*+-->|[dD][oO][cC][tT][yY][pP][eE][^>]*+>)"
         rf"|svg{in_svg}(?<!/>)[^<]*+(?:<(?:{shapes}{in_svg}|/{shapes}>|title>[^<]*+</title>)[^<]*+)*+</svg>"
         r")[^<]*+)*+"
@@ -159,12 +170,12 @@ def _any_of(words: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=16)
-def plain_around(boxes: tuple[str, ...], attributes: tuple[str, ...], *, status: bool) -> Plain:
-    """Return what takes pages apart, given the boxes that vendors fill and the attributes that their loaders read.
+def plain_around(boxes: tuple[str, ...], attributes: tuple[str, ...], click_ids: str, *, status: bool) -> Plain:
+    """Return what takes pages apart, given the boxes that vendors fill, what their loaders read and add to links.
 
     Boxes are written as in the catalogue, without an element's name (:data:`~optout_gate.trackers.vendor.Container`).
     """
     starts = [box.rstrip("*") for box in boxes]
     classes = [box for box in starts if box[0] not in "#["]
     ids = [box[1:] for box in starts if box[0] == "#"]
-    return Plain(classes, ids, (*attributes, *(box[1:-1] for box in starts if box[0] == "[")), status=status)
+    return Plain(classes, ids, (*attributes, *(box[1:-1] for box in starts if box[0] == "[")), click_ids, status=status)
