@@ -159,7 +159,7 @@ class HtmlRewriter:
             elif found is not None:
                 judge.met_again(found)
                 out.append(found.text if found.notes else text)
-            elif kind is ALIKE:
+            elif kind is ALIKE and judge.recurs("element", text):
                 out.append(judge.remembered("element", text, judge.page, self._engine.write))
             else:
                 out.append(self._engine.write(text))

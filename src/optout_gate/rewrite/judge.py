@@ -110,6 +110,11 @@ class Judge:
         keys = (key_of(kind, text, base) for text in texts)
         return [(recall(key) or unchanged(key)) if key is not None else None for key in keys]
 
+    def recurs(self, kind: str, text: bytes) -> bool:
+        """Return True when a snippet on the page was met before, so that it is worth remembering what becomes of it."""
+        memory, key = self._memory, self._key(kind, text, self.page)
+        return memory is not None and key is not None and memory.recurs(key)
+
     def _key(self, kind: str, text: str | bytes, base: Base) -> Hashable | None:
         # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
         if len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:

@@ -139,6 +139,19 @@ class Memory:
             del self._snippets[next(iter(self._snippets))]
         self._snippets[key] = snippet
 
+    def recurs(self, key: Hashable) -> bool:
+        """Return True when a snippet was met before, and remember that it was met."""
+        met = hash(key)
+        if met in self._met:
+            return True
+        self._meet(met)
+        return False
+
+    def _meet(self, met: int) -> None:
+        if len(self._met) >= MAX_MET:
+            self._met.clear()
+        self._met.add(met)
+
     def unchanged(self, key: Hashable) -> Snippet | None:
         """Return what stands in a snippet from which nothing was taken the times before, or None."""
         return self._unchanged.get(hash(key))
@@ -147,9 +160,7 @@ class Memory:
         """Remember that nothing was taken from a snippet, when it is met the second time, and not its text."""
         met = hash(key)
         if met not in self._met:
-            if len(self._met) >= MAX_MET:
-                self._met.clear()
-            self._met.add(met)
+            self._meet(met)
             return
         if len(self._unchanged) >= MAX_SNIPPETS:
             del self._unchanged[next(iter(self._unchanged))]

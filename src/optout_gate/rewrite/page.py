@@ -138,7 +138,7 @@ class Page:
             self._inner_page(element, srcdoc)
 
     def _as_before(self, element: Any, tag: str) -> None:
-        attributes = tuple(element.attributes)
+        attributes = tuple([pair for pair in element.attributes if pair[0] != "nonce"])  # another on every page
         edit(
             element,
             self._judge.remembered_tag(
