@@ -74,7 +74,9 @@ SOUP = st.lists(TAGS | TAGS | ENDS | PIECES | PIECES, max_size=14).map("".join)
 Left = tuple[bytes, list[tuple[str, str, str]], list[str], dict[str, int]]
 
 
-def left(page: str, *, plain: bool, whole: bool, memory: Memory | None = None, status: Status | None = None) -> Left | str:
+def left(
+    page: str, *, plain: bool, whole: bool, memory: Memory | None = None, status: Status | None = None
+) -> Left | str:
     """Return what leaves, and everything that is said about it."""
     exchange = gate_of_tests().open(request("/dir/page?q=1", OPTED_OUT))
     assert exchange is not None

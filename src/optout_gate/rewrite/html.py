@@ -18,16 +18,16 @@ What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
 
 import re
-from typing import Protocol
+from typing import Protocol, cast
 
 import lolhtml
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
-from optout_gate.rewrite.plain import ALIKE, PLAIN, Part, plain_around
+from optout_gate.rewrite.plain import ALIKE, PLAIN, parts_of
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
-from optout_gate.rewrite.status import PLACE, Status
+from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 from optout_gate.rewrite.unsent import Unsent
 
@@ -129,27 +129,13 @@ class HtmlRewriter:
                 return self._plainly(data)
         return self._read(data)
 
-    def _parts(self, data: bytes) -> tuple[list[Part], bytes]:
-        catalog, status = self._judge.catalog, self._status
-        boxes = tuple(catalog.containers)
-        click_ids = catalog.click_id_pattern.pattern if catalog.click_id_pattern is not None else "(?!)"
-        shown = status is not None and (status.at_end or self._whole is None)
-        found, rest = plain_around(boxes, catalog.lazy_attributes, click_ids, status=shown).parts(data)
-        if status is not None and not shown:
-            # Rarely: the page has a place for the words, and its beginning says in which language they are.
-            place = PLACE.encode()
-            if place in rest.lower() or any(place in text.lower() for text, kind in found if kind is not PLAIN):
-                return plain_around(boxes, catalog.lazy_attributes, click_ids, status=True).parts(data)
-        return found, rest
-
     def _plainly(self, data: bytes) -> bytes:
         """Take the first bytes of a page, or all of it: as far as they are plain, lol-html sees what may matter alone."""
-        parts, rest = self._parts(data)
-        judge = self._judge
+        judge, is_whole = self._judge, self._whole is not None
+        parts, rest = parts_of(data, judge.catalog, self._status, whole=is_whole)
         known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
         steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
         there = [text for text, kind, found in steps if kind is not PLAIN and found is None]
-        is_whole = self._whole is not None
         if (there or rest) and self._contents is None:
             self._contents = Contents(b"".join([*there, rest]) if is_whole else data, whole=is_whole)
         out: list[bytes] = []
@@ -158,7 +144,7 @@ class HtmlRewriter:
                 out.append(text)
             elif found is not None:
                 judge.met_again(found)
-                out.append(found.text if found.notes else text)
+                out.append(cast(bytes, found.text) if found.notes else text)
             elif kind is ALIKE and judge.recurs("element", text):
                 out.append(judge.remembered("element", text, judge.page, self._engine.write))
             else:

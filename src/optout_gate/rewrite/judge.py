@@ -4,7 +4,7 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import AnyStr, cast
 
@@ -119,9 +119,10 @@ class Judge:
         # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
         if len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
             return None
-        if self._cloaks is not None:
-            if self._may_name_cloaked((text if isinstance(text, str) else text.decode("latin-1"),)):
-                return None
+        if self._cloaks is not None and self._may_name_cloaked(
+            (str(text, "latin-1") if isinstance(text, bytes) else text,)
+        ):
+            return None
         return (kind, text, self._shelf, base.scheme, self.may_restrict)
 
     def met_again(self, found: Snippet | KnownTag) -> None:

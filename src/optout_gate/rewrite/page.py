@@ -35,7 +35,6 @@ from optout_gate.rewrite.whole import Known, TextRewriter, WholeText
 from optout_gate.trackers.urls import base_of, resolve
 
 
-
 class _Markup:
     """lol-html's word for content that is markup. It asks for ``value``, which an enum's member is slow to answer."""
 

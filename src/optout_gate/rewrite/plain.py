@@ -20,7 +20,8 @@ from enum import Enum
 from functools import lru_cache
 
 from optout_gate.rewrite.references import EVERYWHERE
-from optout_gate.rewrite.status import PLACE
+from optout_gate.rewrite.status import PLACE, Status
+from optout_gate.trackers.catalog import Catalog
 
 _BLANK = r"[ \t\n\r\f]"
 _OWN = r"/(?![/\\&\t\n\r])[^\"]*+"  # stays on the host that the page came from, as in `selectors`
@@ -169,8 +170,23 @@ def _any_of(words: Iterable[str]) -> str:
     return "(?:" + "|".join(f"{letter}(?:{'|'.join(rest)})" for letter, rest in sorted(by_letter.items())) + ")"
 
 
+def parts_of(page: bytes, catalog: Catalog, status: Status | None, *, whole: bool) -> tuple[list[Part], bytes]:
+    """Return the parts of a page's beginning, or of all of it, and the rest, which is lol-html's."""
+    boxes = tuple(catalog.containers)
+    click_ids = catalog.click_id_pattern.pattern if catalog.click_id_pattern is not None else "(?!)"
+    shown = status is not None and (status.at_end or not whole)
+    found, rest = _around(boxes, catalog.lazy_attributes, click_ids, status=shown).parts(page)
+    if status is None or shown:
+        return found, rest
+    # Rarely: the page has a place for the words, and what came before it says in which language they are.
+    place = PLACE.encode()
+    if place in rest.lower() or any(place in text.lower() for text, kind in found if kind is not PLAIN):
+        return _around(boxes, catalog.lazy_attributes, click_ids, status=True).parts(page)
+    return found, rest
+
+
 @lru_cache(maxsize=16)
-def plain_around(boxes: tuple[str, ...], attributes: tuple[str, ...], click_ids: str, *, status: bool) -> Plain:
+def _around(boxes: tuple[str, ...], attributes: tuple[str, ...], click_ids: str, *, status: bool) -> Plain:
     """Return what takes pages apart, given the boxes that vendors fill, what their loaders read and add to links.
 
     Boxes are written as in the catalogue, without an element's name (:data:`~optout_gate.trackers.vendor.Container`).
