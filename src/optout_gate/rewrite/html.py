@@ -149,8 +149,8 @@ class HtmlRewriter:
                 out.append(judge.remembered("element", text, judge.page, self._engine.write))
             else:
                 out.append(self._engine.write(text))
-        if rest and not is_whole and len(rest) < LEAST_PLAIN_BYTES:
-            self._partial = rest  # a tag that is not over, mostly; it is tried once more
+        if rest and not is_whole and len(rest) < LEAST_PLAIN_BYTES and b">" not in rest:
+            self._partial = rest  # a tag that is not over
             self._may_be_plain = True
         elif rest:
             out.append(self._read(rest))
