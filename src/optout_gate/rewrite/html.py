@@ -14,6 +14,9 @@ What lol-html does and does not do decides the shape of this module:
   (:mod:`optout_gate.rewrite.tags`) takes the page from there on. One that is there whole it reads from its beginning, where
   lol-html gives up without warning.
 
+Most of a page needs no lol-html: what :mod:`optout_gate.rewrite.plain` passes over never gets there, and an element that was
+met before leaves as it left then. Both end where anything comes that they have doubts about.
+
 What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
 

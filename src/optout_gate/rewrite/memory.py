@@ -4,6 +4,8 @@ The same addresses stand on every page of a site, and the same snippets: bootstr
 site's own. Taking one apart costs more than knowing it again. A snippet from which something was taken is kept at
 once, since it is a vendor's code; any other when it is met the second time, since a script that holds a visitor's state is a new
 one every time, and its text is not kept, only a hash (of 64 bits under a key of this process, so nobody can make two alike).
+A whole element, from its start tag to its end tag, is a snippet too, once it is met the second time; a start tag's attributes
+that say all about it are remembered with what was done to them (:mod:`optout_gate.rewrite.start_tag`).
 A gate has one memory, so a reload begins with an empty one.
 
 What decides about a snippet besides its text is the key's business: :meth:`Judge.remembered` puts it together.
@@ -20,7 +22,8 @@ from optout_gate.trackers.vendor import Vendor
 
 MAX_SNIPPETS = 1024  # a site has some dozens
 MAX_SNIPPET_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand
-MAX_MET = 8192  # hashes of snippets met once
+MAX_UNCHANGED = 8192  # hashes; besides scripts and styles, tags that are asked about and stay
+MAX_MET = 32_768  # hashes of snippets met once
 MAX_SHELVES = 64  # hosts of sites, by what is denied there
 MAX_ADDRESSES = 4096  # of one shelf; a site's pages name some hundreds
 MAX_TAGS = 1024  # of one shelf; those of scripts, links and frames that lead elsewhere
@@ -162,6 +165,6 @@ class Memory:
         if met not in self._met:
             self._meet(met)
             return
-        if len(self._unchanged) >= MAX_SNIPPETS:
+        if len(self._unchanged) >= MAX_UNCHANGED:
             del self._unchanged[next(iter(self._unchanged))]
         self._unchanged[met] = snippet

@@ -1,7 +1,7 @@
 r"""What lol-html is asked to look for in a page: selectors, each with its handler.
 
 Each selector costs a microsecond or two to set up and something at every tag, and each element that matches one a call into
-Python, which is most of the work on a page. So two things are left out:
+Python, which is most of the work on a page. So three things are left out:
 
 - Pictures of the site's own. An address that begins with one slash stays on the host that it starts from, which is the
   site's own unless a ``<base>`` says otherwise; what browsers take for a second slash (``\``, after a tab or line end,
@@ -9,6 +9,8 @@ Python, which is most of the work on a page. So two things are left out:
   elsewhere come later, it is too late, and the page is refused.
 - In a body that is there whole, elements that are not in it: their names would stand behind a ``<``, wherever else
   such text may stand too.
+- In the same bodies, the start tags of most scripts, styles and ``noscript``: their texts come by themselves. Not where
+  lol-html may give up, since who then goes on asks whether it stands in a text.
 """
 
 import re
