@@ -262,9 +262,17 @@ def test_what_follows_a_base_that_leads_elsewhere_and_comes_late_is_not_sent() -
     exchange = gate().open(request("/", OPTED_OUT))
     assert exchange is not None
     passage = exchange.respond(Response(200, Headers([(b"Content-Type", b"text/html")])))
-    assert passage.feed(_LATE * 2)
+    assert passage.feed(b'<p style="color:rgb(0,0,0)">' + _LATE * 2)  # which lol-html is asked about
     with pytest.raises(RewriteError):
         passage.feed(b"<base href=https://ads.test/><img src=/pixel.gif>")
+
+
+def test_a_late_base_behind_plain_markup_alone_has_what_follows_looked_at() -> None:
+    exchange = gate().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    passage = exchange.respond(Response(200, Headers([(b"Content-Type", b"text/html")])))
+    assert passage.feed(_LATE * 2)
+    assert b"pixel.gif" not in passage.feed(b"<base href=https://ads.test/><img src=/pixel.gif>") + passage.close()
 
 
 def test_a_base_in_the_head_has_pictures_of_the_sites_own_looked_at() -> None:

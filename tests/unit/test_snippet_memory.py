@@ -87,3 +87,29 @@ def test_the_snippet_not_asked_for_the_longest_time_is_forgotten_first() -> None
     memory.keep("one more", kept)
     assert memory.recall(0) == kept
     assert memory.recall(1) is None
+
+
+def test_elements_known_by_their_bytes_leave_and_are_reported_as_when_they_were_new() -> None:
+    page = (
+        b'<html lang=en><link rel=preload as=script href="https://ads.test/a.js"><img srcset="//ads.test/a.gif 1x, /b.gif 2x">'
+        b'<iframe src="https://posts.test/e"></iframe><a ping="https://ads.test/p" href="/x">x</a>'
+        b'<script nonce=r4nd0m src="https://ads.test/b.js"></script><p style="background:url(//ads.test/c.gif)">'
+        b'<img src="https://nobody.test/d.png"><script src="https://fonts.test/e.js"></script>'
+    )
+    one = gate()
+    seen = []
+    for _ in range(4):
+        exchange = one.open(request("/page", OPTED_OUT))
+        assert exchange is not None
+        out = drive(exchange, page, (b"Content-Type", b"text/html"), (b"Cache-Control", b"no-store"))[1]
+        removals = exchange.report.removals
+        seen.append((out, removals.kept, dict(removals.unknown), list(exchange.report.allowed)))
+    assert all(each == seen[0] for each in seen)
+    assert b"ads.test" not in seen[0][0]
+    assert len(seen[0][1]) == 6
+    assert seen[0][2:] == ({"nobody.test": 1}, ["test-fonts"])
+
+
+def test_an_element_is_remembered_when_it_is_met_again() -> None:
+    memory = Memory()
+    assert [memory.recurs(key) for key in ("a", "b", "a", "a")] == [False, False, True, True]

@@ -58,8 +58,13 @@ def policies(headers: Headers) -> list[Policy]:
     return found
 
 
+_UNASKED = Admission(None, True)
+
+
 def runs_no_script(headers: Headers) -> bool:
     """Return True when a sandbox keeps every script from running: there is nothing to guard."""
+    if FIELD not in headers:
+        return False
     sandboxes = (each["sandbox"] for each in policies(headers) if "sandbox" in each)
     return any("allow-scripts" not in map(str.lower, words) for words in sandboxes)
 
@@ -69,6 +74,8 @@ def admission(headers: Headers, *, page_url: str, path: str) -> Admission | None
 
     Of several nonces, one that would admit an inline script as well is preferred.
     """
+    if FIELD not in headers:
+        return _UNASKED
     lists = [sources for each in policies(headers) if (sources := _governing(each)) is not None]
     nonces = dict.fromkeys(match[1] for sources in lists for word in sources if (match := _NONCE.match(word)))
     found = [

@@ -14,17 +14,21 @@ What lol-html does and does not do decides the shape of this module:
   (:mod:`optout_gate.rewrite.tags`) takes the page from there on. One that is there whole it reads from its beginning, where
   lol-html gives up without warning.
 
+Most of a page needs no lol-html: what :mod:`optout_gate.rewrite.plain` passes over never gets there, and an element that was
+met before leaves as it left then. Both end where anything comes that they have doubts about.
+
 What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
 
 import re
-from typing import Protocol
+from typing import Protocol, cast
 
 import lolhtml
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page import Page
+from optout_gate.rewrite.plain import ALIKE, PLAIN, parts_of
 from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
@@ -32,6 +36,7 @@ from optout_gate.rewrite.unsent import Unsent
 
 MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
+LEAST_PLAIN_BYTES = 4096  # of the beginning of a page that is not there whole; a page in crumbs is lol-html's
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
@@ -81,6 +86,8 @@ class HtmlRewriter:
         self._contents: Contents | None = None
         self._made: _LolHtml | None = None
         self._start = self._page.state()
+        # Until lol-html has the page. A mode is set before the first script, whatever that is.
+        self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.starts_from_own
         self._partial = b""
         self._trial: _Trial | None = None
         self._unsent = Unsent()
@@ -122,6 +129,42 @@ class HtmlRewriter:
         self._partial = b""
         if self._scanner is not None:
             return self._scanner.feed(data)
+        if self._may_be_plain:
+            self._may_be_plain = False
+            if self._whole is not None or len(data) >= LEAST_PLAIN_BYTES:
+                return self._plainly(data)
+        return self._read(data)
+
+    def _plainly(self, data: bytes) -> bytes:
+        """Take the first bytes of a page, or all of it: as far as they are plain, lol-html sees what may matter alone."""
+        judge, is_whole = self._judge, self._whole is not None
+        parts, rest = parts_of(data, judge.catalog, self._status, whole=is_whole)
+        known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
+        steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
+        there = [text for text, kind, found in steps if kind is not PLAIN and found is None]
+        if (there or rest) and self._contents is None:
+            self._contents = Contents(b"".join([*there, rest]) if is_whole else data, whole=is_whole)
+        out: list[bytes] = []
+        for text, kind, found in steps:
+            if kind is PLAIN:
+                out.append(text)
+            elif found is not None:
+                judge.met_again(found)
+                out.append(cast(bytes, found.text) if found.notes else text)
+            elif kind is ALIKE and judge.recurs("element", text):
+                out.append(judge.remembered("element", text, judge.page, self._engine.write))
+            else:
+                out.append(self._engine.write(text))
+        if rest and not is_whole and len(rest) < LEAST_PLAIN_BYTES and b">" not in rest:
+            self._partial = rest  # a tag that is not over
+            self._may_be_plain = True
+        elif rest:
+            out.append(self._read(rest))
+        elif not is_whole:
+            self._may_be_plain = True
+        return b"".join(out)
+
+    def _read(self, data: bytes) -> bytes:
         tail = data.rfind(b"<", -_HELD_START)
         if tail >= 0 and any(f"<{name}".encode().startswith(data[tail:].lower()) for name in DELICATE):
             tail = len(data[:tail].rstrip(b"<"))
@@ -137,7 +180,7 @@ class HtmlRewriter:
         if self._scanner is not None:
             return out + self._scanner.close()
         if self._trial is None:
-            return out + self._engine.end()
+            return out + self._made.end() if self._made is not None else out  # else lol-html was given nothing
         try:
             return out + b"".join(self._trial.out) + self._engine.end()
         except RewriteError as error:

@@ -15,6 +15,7 @@ and the guard would push the page's declaration beyond them, the declaration is 
 import codecs
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from html import escape
 
 from optout_gate.http import Headers, Request
@@ -43,12 +44,14 @@ _HTML = re.compile(rf"<html(?=[\s/>]){_ATTRIBUTES}>", _FLAGS)
 _HEAD = re.compile(rf"<head(?=[\s/>]){_ATTRIBUTES}>", _FLAGS)
 _UNFINISHED = re.compile(r"<(?:!--.*|[!?/][^>]*|[a-z]*|(?:html|head)[\s/].*)\Z", _FLAGS)
 _MARKS = ("\xef\xbb\xbf", "\xc3\xaf\xc2\xbb\xc2\xbf")  # a byte order mark, as it is and as three characters
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", *(mark for mark, _ in BOMS))
 _META = re.compile(rf"{_COMMENT}|<meta(?=[\s/])(?P<meta>{_ATTRIBUTES})>|</?[a-z]{_ATTRIBUTES}>|<[!/?][^>]*>", _FLAGS)
 _ATTRIBUTE = re.compile(r"([^\s/>=][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]*)))?")
 _IN_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Za-z0-9_.:()-]{2,40}\Z")
 
 
+@lru_cache(maxsize=64)
 def element(url: str, admission: Admission, label: str | None = None, *, marks: bool = False) -> bytes:
     """Return the guard's ``script`` element, behind a repeated declaration of the encoding ``label``.
 
@@ -179,8 +182,11 @@ def may_be_guarded(headers: Headers) -> bool:
 
 def encoding_is_known(label: str | None, first: bytes) -> bool:
     """Return True where a body's encoding needs no markup: its ``Content-Type`` or first bytes say it."""
-    if first.startswith((b"\xef\xbb\xbf", *(mark for mark, _ in BOMS))):
-        return True
+    return first.startswith(_BYTE_ORDER_MARKS) or _names_an_encoding(label)
+
+
+@lru_cache(maxsize=64)
+def _names_an_encoding(label: str | None) -> bool:
     try:
         return label is not None and bool(codecs.lookup(label))
     except (LookupError, ValueError):

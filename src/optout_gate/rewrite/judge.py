@@ -4,20 +4,24 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import AnyStr, cast
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.embeds import boxes_selectors
-from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, Memory, Shelf, Snippet
+from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, KnownTag, Memory, Shelf, Snippet
 from optout_gate.rewrite.removals import Removals
+from optout_gate.rewrite.start_tag import Attributes, Edits, StartTag
 from optout_gate.trackers import unknown
 from optout_gate.trackers.catalog import Catalog, Container, Rule
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
 from optout_gate.trackers.vendor import Box, Vendor
 
+MAX_SELECTORS = 256  # kept for one shelf; a site's pages hold a few sets of elements
 _BY_ITSELF = ("//", "https://", "http://")
 
 
@@ -75,41 +79,97 @@ class Judge:
         self._memory = memory
         self._shelf = memory.shelf(standing) if memory is not None else Shelf()
 
-    def remembered(self, kind: str, text: str, base: Base, rewrite: Callable[[str], str]) -> str:
+    def remembered(self, kind: str, text: AnyStr, base: Base, rewrite: Callable[[AnyStr], AnyStr]) -> AnyStr:
         """Return ``rewrite(text)``, from memory where the same snippet was rewritten under the same decision before.
 
         Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
         """
-        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
-        memory = self._memory
-        if memory is None or len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
+        memory, key = self._memory, self._key(kind, text, base)
+        if memory is None or key is None:
             return rewrite(text)
-        if self._cloaks is not None and any(suffix in text for suffix in self._own_suffixes):
-            return rewrite(text)  # whose a name under the site's own is may be found out later
-        key = (kind, text, self._shelf, base.scheme, self.may_restrict)
         found = memory.recall(key) or memory.unchanged(key)
         if found is not None:
-            if found.notes:
-                self.removals.add_all(found.notes)
-            if found.allowed:
-                self.allowed.update(found.allowed)
-            for host in found.unknown:
-                self.removals.let_through(host)
-            return found.text if found.notes else text
-        noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
-        try:
+            self.met_again(found)
+            return cast(AnyStr, found.text) if found.notes else text
+        with self._apart() as removals:
             out = rewrite(text)
-            notes = self.removals.notes()
-            hosts = tuple(self.removals.unknown.elements())
+            notes = removals.notes()
+            hosts = tuple(removals.unknown.elements())
             if notes:
                 memory.keep(key, Snippet(out, notes, self.allowed, hosts))
             elif notes is not None and out == text:
                 memory.keep_unchanged(key, Snippet("", (), self.allowed, hosts))
-            return out
+        return out
+
+    def recalled(self, kind: str, texts: Iterable[bytes]) -> list[Snippet | None]:
+        """Return what became of each of these snippets on the page: for who then says :meth:`met_again`."""
+        memory, base = self._memory, self.page
+        if memory is None:
+            return [None for _ in texts]
+        recall, unchanged, key_of = memory.recall, memory.unchanged, self._key
+        keys = (key_of(kind, text, base) for text in texts)
+        return [(recall(key) or unchanged(key)) if key is not None else None for key in keys]
+
+    def recurs(self, kind: str, text: bytes) -> bool:
+        """Return True when a snippet on the page was met before, so that it is worth remembering what becomes of it."""
+        memory, key = self._memory, self._key(kind, text, self.page)
+        return memory is not None and key is not None and memory.recurs(key)
+
+    def _key(self, kind: str, text: str | bytes, base: Base) -> Hashable | None:
+        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
+        if len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
+            return None
+        if self._cloaks is not None and self._may_name_cloaked(
+            (str(text, "latin-1") if isinstance(text, bytes) else text,)
+        ):
+            return None
+        return (kind, text, self._shelf, base.scheme, self.may_restrict)
+
+    def met_again(self, found: Snippet | KnownTag) -> None:
+        """Note what was noted when a snippet or tag was met before."""
+        if found.notes:
+            self.removals.add_all(found.notes)
+        if found.allowed:
+            self.allowed.update(found.allowed)
+        for host in found.unknown:
+            self.removals.let_through(host)
+
+    def remembered_tag(
+        self, name: str, attributes: Attributes, base: Base, *, in_noscript: bool, look: Callable[[StartTag], None]
+    ) -> Edits:
+        """Return what ``look`` does with a start tag, from memory where the same was looked at before.
+
+        Only for a ``look`` whose doings depend on nothing but the arguments and this judge's answers, and for a base on the
+        page's own host: what a relative reference leads to is then never denied.
+        """
+        key = (name, attributes, in_noscript, base.scheme, self.may_restrict)
+        found = self._shelf.tags.get(key)
+        if found is not None:
+            self.met_again(found)
+            return found.edits
+        tag = StartTag(name, attributes)
+        with self._apart() as removals:
+            look(tag)
+            notes = removals.notes()
+            if notes is not None and not self._may_name_cloaked(value for _, value in attributes):
+                hosts = tuple(removals.unknown.elements())
+                self._shelf.learn_tag(key, attributes, KnownTag(tag.edits, notes, self.allowed, hosts))
+        return tag.edits
+
+    @contextmanager
+    def _apart(self) -> Iterator[Removals]:
+        """Note what happens within apart from all else, and put it to the rest afterwards."""
+        noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
+        try:
+            yield self.removals
         finally:
             noted.take(self.removals)
             allowed.update(self.allowed)
             self.removals, self.allowed = noted, allowed
+
+    def _may_name_cloaked(self, texts: Iterable[str]) -> bool:
+        """Return True where it may be found out later whose a name under the site's own is."""
+        return self._cloaks is not None and any(suffix in text for text in texts for suffix in self._own_suffixes)
 
     def origin_for(self, base: Base) -> str:
         """Return what goes before a path of the gate's own: the site's origin where ``base`` leads elsewhere."""
@@ -255,14 +315,23 @@ class Judge:
         verdict = self.decision.verdict(rule)
         return verdict if self._denied(verdict) else None
 
-    @property
-    def attribute_selectors(self) -> tuple[str, Mapping[str, str]]:
-        """Selectors for the attributes of vendors' loaders, and by element for the boxes that denied vendors fill."""
-        found = self._shelf.selectors.get(self.may_restrict)
+    def box_selector(self, present: frozenset[str], watched: frozenset[str], *, amp: bool) -> str:
+        """Return the selector for the boxes that denied vendors fill, where of the elements ``watched`` these are present.
+
+        ``amp`` says that AMP's may be, too.
+        """
+        key = (present, amp, self.may_restrict)
+        found = self._shelf.box_selectors.get(key)
         if found is None:
-            lazy = ",".join(f"[{name}]" for name in self.catalog.lazy_attributes)
             boxes = boxes_selectors(box.rule.text for box in self.catalog.containers.values() if self._denies_box(box))
-            found = self._shelf.selectors[self.may_restrict] = (lazy, boxes)
+            here = (
+                each
+                for tag, each in boxes.items()
+                if tag in present or (tag not in watched and (amp or not tag.startswith("amp-")))
+            )
+            found = ",".join(here)
+            if len(self._shelf.box_selectors) < MAX_SELECTORS:
+                self._shelf.box_selectors[key] = found
         return found
 
     def _denies_box(self, box: Container) -> bool:

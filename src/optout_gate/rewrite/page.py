@@ -30,9 +30,19 @@ from optout_gate.rewrite.references import (
     Reference,
     link_request,
 )
+from optout_gate.rewrite.start_tag import edit
 from optout_gate.rewrite.whole import Known, TextRewriter, WholeText, referenced
 from optout_gate.trackers.urls import NOWHERE, base_of, resolve
 from optout_gate.trackers.vendor import Box
+
+
+class _Markup:
+    """lol-html's word for content that is markup. It asks for ``value``, which an enum's member is slow to answer."""
+
+    value = lolhtml.ContentType.HTML.value
+
+
+MARKUP = _Markup()
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
 MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an account number is some dozen
@@ -79,6 +89,9 @@ class Page:
         self._base_is_set = False
         self._base_is_own = judge.own(self._base.host)
         self._stood_in: set[str] = set()  # names of modules that an import map leads to a stand-in
+        self._is_foreign = False  # the text that begins is one of SVG or XML
+        self._base_is_the_pages = self._base.host == judge.page.host
+        self.plans = PLANS
         self._text: TextRewriter | None = None  # the rewriter of the script or style we are in
         self._modes_due = bool(judge.decision.policy.restricts) and not in_noscript
         self.expects_base = True  # False when whoever reads the page leaves out addresses that begin with one slash
@@ -86,11 +99,11 @@ class Page:
 
     def state(self) -> tuple[Any, ...]:
         """Return what is known of the page so far, for :meth:`restore`."""
-        return (self._base, self._base_is_set, self._base_is_own, self._modes_due)
+        return (self._base, self._base_is_set, self._base_is_own, self._base_is_the_pages, self._modes_due)
 
     def restore(self, state: tuple[Any, ...]) -> None:
         """Go back to ``state``, between two elements."""
-        self._base, self._base_is_set, self._base_is_own, self._modes_due = state
+        self._base, self._base_is_set, self._base_is_own, self._base_is_the_pages, self._modes_due = state
         self._text = None
 
     @property
@@ -125,10 +138,32 @@ class Page:
     def element(self, element: Any) -> None:
         """Take out what an element's start tag refers to."""
         tag = element.tag_name
-        starts, references = _PLANS.get(tag, _NO_PLAN)
+        starts, references = self.plans.get(tag, _NO_PLAN)
         if starts is not None:
             starts(self, element)
         for reference in references:
+            raw = element.get_attribute(reference.attribute)
+            if raw is not None and not (self._base_is_own and _MAY_LEAVE.search(raw) is None):
+                if tag in _ALIKE and self._base_is_the_pages:
+                    self._as_before(element, tag)
+                else:
+                    self._references(element)
+                break
+        if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
+            self._inner_page(element, srcdoc)
+
+    def _as_before(self, element: Any, tag: str) -> None:
+        attributes = tuple([pair for pair in element.attributes if pair[0] != "nonce"])  # another on every page
+        edit(
+            element,
+            self._judge.remembered_tag(
+                tag, attributes, self._base, in_noscript=self._in_noscript, look=self._references
+            ),
+        )
+
+    def _references(self, element: Any) -> None:
+        tag = element.tag_name
+        for reference in REFERENCES[tag]:
             raw = element.get_attribute(reference.attribute)
             if raw is None or (self._base_is_own and _MAY_LEAVE.search(raw) is None):
                 continue
@@ -136,8 +171,6 @@ class Page:
                 _LISTS[reference.many](self, element, reference, raw)
             else:
                 self._reference(element, tag, reference, raw)
-        if tag == "iframe" and (srcdoc := element.get_attribute("srcdoc")) is not None:
-            self._inner_page(element, srcdoc)
 
     def anywhere(self, element: Any) -> None:
         """Take out what stands in attributes that any element may have."""
@@ -315,7 +348,7 @@ class Page:
         if not markup:
             return
         element.set_attribute(MARK, verdict.vendor.vendor)
-        element.prepend(markup, lolhtml.ContentType.HTML)
+        element.prepend(markup, MARKUP)
         self._judge.removals.add("embed", verdict, verdict.rule.text)
 
     def _content(self, element: Any, box: Box) -> str:
@@ -335,7 +368,7 @@ class Page:
         verdict, box = found
         markup = embeds.box(verdict.vendor, "span", self._content(element, box))
         element.set_attribute(MARK, verdict.vendor.vendor)
-        element.before(markup, lolhtml.ContentType.HTML)
+        element.before(markup, MARKUP)
         self._judge.removals.add("embed", verdict, verdict.rule.text)
 
     def _restrict(self, element: Any, tag: str, reference: Reference, text: str) -> None:
@@ -361,7 +394,7 @@ class Page:
     def _inner_text(self, text: str) -> str:
         return self._inner(text, self._base.url or self._page_url)
 
-    def _noscript_text(self, text: str) -> str:
+    def _noscript_page(self, text: str) -> str:
         url = self._base.url or self._page_url
         if self._in_noscript:
             return self._noscript(text, url)
@@ -373,7 +406,8 @@ class Page:
     def _start_delicate(self, element: Any) -> None:
         self.in_delicate = True
 
-    def _start_script(self, element: Any) -> None:
+    def start_script(self, element: Any) -> None:
+        """Find out what a script's text is."""
         if self._modes_due:
             self._set_restricted_modes(element)
         self._text = None
@@ -381,7 +415,7 @@ class Page:
             return
         kind = element.get_attribute("type")
         if is_script(kind):
-            self._text = self._text_rewriter(element, self._script)
+            self._text = self._text_rewriter(element, self.script_text)
         elif kind is not None and kind.strip().lower() in INSTRUCTIONS:
             self._text = Instructions(self._judge, self._base, self._stood_in)
         elif kind is not None:
@@ -399,23 +433,21 @@ class Page:
         if lines:
             proof = f' nonce="{nonce}"' if nonce is not None else ""
             script = f'<script{proof} {MARK}="restricted">{"".join(lines)}</script>'
-            element.before(script, lolhtml.ContentType.HTML)
+            element.before(script, MARKUP)
 
     def _start_style(self, element: Any) -> None:
-        self._text = self._text_rewriter(element, lambda: Known(self._judge, "style", self._base, CssRewriter))
-
-    def _script(self) -> TextRewriter:
-        if self._stood_in or not self._base_is_own:  # what an import leads to stands elsewhere in the page
-            return InlineScript(self._judge, self._base, self._stood_in)
-        return Known(self._judge, "script", self._base, InlineScript)
+        self._text = self._text_rewriter(element, self.style_text)
 
     def _text_rewriter(self, element: Any, make: Callable[[], TextRewriter]) -> TextRewriter:
-        if element.namespace_uri == _HTML_NAMESPACE:
-            return make()
-        return referenced(make, MAX_HELD_CHARACTERS, element.tag_name)
+        self.find_foreign(element)
+        return make()
+
+    def find_foreign(self, element: Any) -> None:
+        """Note whether the text of the style or script that begins is markup like any other, as in SVG."""
+        self._is_foreign = element.namespace_uri != _HTML_NAMESPACE
 
     def _start_noscript(self, element: Any) -> None:
-        self._text = WholeText(self._noscript_text, MAX_NOSCRIPT_CHARACTERS, "noscript")
+        self._text = self.noscript_text()
 
     def _start_base(self, element: Any) -> None:
         """Let the first ``base`` with a ``href`` move what relative references start from (HTML §4.2.3)."""
@@ -427,6 +459,7 @@ class Page:
         if target is not None:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)
+            self._base_is_the_pages = self._base.host == self._judge.page.host
             if not (self._base_is_own or self.expects_base):
                 raise RewriteError(Failure.REWRITER, "a base that leads elsewhere, behind the beginning of the page")
 
@@ -462,16 +495,44 @@ class Page:
 
     def take_text(self, chunk: Any) -> None:
         """Pass a piece of a script's, style's or noscript's text through its rewriter."""
-        rewriter = self._text
-        if rewriter is None:
-            return
-        text = chunk.text
-        out = rewriter.feed(text) if text else ""
-        if chunk.last_in_text_node:
-            out += rewriter.close()
+        if self._text is not None and take_text(self._text, chunk):
             self._text = None
-        if out != text:
-            chunk.replace(out, lolhtml.ContentType.HTML)
+
+    def script_text(self) -> TextRewriter:
+        """Return the rewriter of a script's text."""
+        return self._read(self._script, "script")
+
+    def style_text(self) -> TextRewriter:
+        """Return the rewriter of a style sheet in the page."""
+        return self._read(lambda: Known(self._judge, "style", self._base, CssRewriter), "style")
+
+    def _read(self, make: Callable[[], TextRewriter], what: str) -> TextRewriter:
+        foreign, self._is_foreign = self._is_foreign, False
+        return referenced(make, MAX_HELD_CHARACTERS, what) if foreign else make()
+
+    def _script(self) -> TextRewriter:
+        if self._stood_in or not self._base_is_own:  # what an import leads to stands elsewhere in the page
+            return InlineScript(self._judge, self._base, self._stood_in)
+        return Known(self._judge, "script", self._base, InlineScript)
+
+    def noscript_text(self) -> TextRewriter:
+        """Return the rewriter of what browsers without scripts read as a page of its own."""
+        return WholeText(self._noscript_page, MAX_NOSCRIPT_CHARACTERS, "noscript")
+
+
+def take_text(rewriter: TextRewriter, chunk: Any) -> bool:
+    """Pass a piece of a text through its rewriter; return True when it was the last."""
+    text = chunk.text
+    last: bool = chunk.last_in_text_node
+    out = rewriter.feed(text) if text else ""
+    if last:
+        out += rewriter.close()
+    if out != text:
+        if out:
+            chunk.replace(out, MARKUP)
+        else:
+            chunk.remove()  # costs next to nothing, beside replacing it by nothing
+    return last
 
 
 def _without(element: Any, attribute: str) -> None:
@@ -489,7 +550,7 @@ def with_query(url: str, parameters: Mapping[str, str]) -> str:
 
 
 _STARTS: Mapping[str, Callable[[Page, Any], None]] = {
-    "script": Page._start_script,
+    "script": Page.start_script,
     "style": Page._start_style,
     "noscript": Page._start_noscript,
     "base": Page._start_base,
@@ -503,7 +564,12 @@ _STARTS: Mapping[str, Callable[[Page, Any], None]] = {
     "amp-embed": Page._start_amp,
 }
 _NO_PLAN: tuple[Callable[[Page, Any], None] | None, tuple[Reference, ...]] = (None, ())
-_PLANS = {tag: (_STARTS.get(tag), REFERENCES.get(tag, ())) for tag in {*_STARTS, *REFERENCES}}
+PLANS = {tag: (_STARTS.get(tag), REFERENCES.get(tag, ())) for tag in {*_STARTS, *REFERENCES}}
+"""What is done with an element, by its name: at its start, and with its attributes."""
+PLANS_WITHOUT_TEXTS = PLANS | {"script": (None, REFERENCES["script"])}
+"""The same, for a reader that knows by itself which texts to hand on."""
+_ALIKE = frozenset({"script", "link", "iframe", "a"})
+"""Elements that are the same on one page as on another where they lead elsewhere. Pictures seldom are."""
 _LISTS: Mapping[str, Callable[[Page, Any, Reference, str], None]] = {
     "srcset": Page._candidates,
     "tokens": Page._tokens,

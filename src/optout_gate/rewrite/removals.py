@@ -42,6 +42,9 @@ Mark = tuple[int, Counter[tuple[str, str, str]], Counter[str]]
 """Where a :class:`Removals` stands."""
 
 
+_NOTHING: Mark = (0, Counter(), Counter())
+
+
 class Removals:
     """Everything that one exchange took out. Counts are exact; details are kept up to a bound."""
 
@@ -96,6 +99,8 @@ class Removals:
 
     def mark(self) -> Mark:
         """Return where things stand, for :meth:`forget`."""
+        if not (self._new or self._counts or self.unknown):
+            return _NOTHING
         return len(self.kept), self.counts.copy(), self.unknown.copy()
 
     def forget(self, mark: Mark) -> None:
@@ -103,7 +108,7 @@ class Removals:
         self._new.clear()
         length, counts, unknown = mark
         del self._kept[length:]
-        self._counts, self.unknown = counts, unknown
+        self._counts, self.unknown = counts.copy(), unknown.copy()
 
     def since(self, mark: Mark) -> "Removals":
         """Return what was noted since ``mark``."""

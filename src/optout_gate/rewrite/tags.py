@@ -305,6 +305,9 @@ class _Piece:
     def replace(self, text: str, _: Any) -> None:
         self.out = text
 
+    def remove(self) -> None:
+        self.out = ""
+
 
 class _StartTag:
     """A tag as it stands in the page, with the methods of lol-html's elements."""
@@ -360,6 +363,10 @@ class _StartTag:
             attributes.append((match["name"].lower(), value, begin - start, place - start))
             end = place
         return None
+
+    @property
+    def attributes(self) -> list[tuple[str, str]]:
+        return [(name, value) for name, value, _, _ in self._attributes]
 
     def get_attribute(self, name: str) -> str | None:
         if name in self._changed:
