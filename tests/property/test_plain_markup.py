@@ -18,13 +18,13 @@ ALWAYS = Status({"en": "Honoured", "de": "Beachtet"}, at_end=True)
 NAMES = [
     "a", "abbr", "p", "P", "div", "span", "li", "img", "IMG", "image", "input", "button", "form", "meta", "link", "label", "table",
     "blockquote", "section", "html", "head", "body", "template", "svg", "path", "use", "g", "set", "animate", "foreignobject",
-    "math", "title", "textarea", "iframe", "object", "embed", "video", "source", "area", "x-card", "amp-img", "base", "option",
+    "math", "title", "textarea", "iframe", "object", "embed", "video", "source", "area", "x-card", "x-", "amp-img", "annotation-xml", "base", "option",
 ]  # fmt: skip
 ATTRIBUTES = [
     "href", "HREF", "src", "srcset", "action", "formaction", "ping", "style", "STYLE", "class", "id", "data-post", "data-parked-src",
     "data-id", "data-optout-status", "background", "attributionsrc", "alt", "title", "type", "name", "http-equiv", "content", "rel",
     "xlink:href", "Xlink:href", "fill", "Filter", "d", "transform", "to", "attributename", "onclick", "lang", "aria-label", "http",
-    "typex", "open", "width", "nonce",
+    "typex", "open", "width", "nonce", "v-if", "@click", "_ngcontent-a", ":src", "[src]", "clip-path", "marker-end", "data-", "x-data",
 ]  # fmt: skip
 VALUES = [
     "", "/own.png", "//ads.test/a", "/\\ads.test/a", "/\t/ads.test/a", "/&#47;ads.test/a", "https://ads.test/a", "HTTPS://ADS.test/a",

@@ -23,6 +23,10 @@ from optout_gate.rewrite.references import EVERYWHERE
 from optout_gate.rewrite.status import PLACE, Status
 from optout_gate.trackers.catalog import Catalog
 
+FEW_ELEMENTS = 64
+BYTES_BETWEEN_ELEMENTS = 256
+"""A page with more elements that may matter is lol-html's: one cut out costs what twenty tags cost there."""
+
 _BLANK = r"[ \t\n\r\f]"
 _OWN = r"/(?![/\\&\t\n\r])[^\"]*+"  # stays on the host that the page came from, as in `selectors`
 _VALUE = r"(?:=(?:\"[^\"]*+\"|'[^']*+'|[^ \t\n\r\f\"'=<>`]++))?+"
@@ -47,6 +51,9 @@ _ATTRIBUTES = (
     "sizes", "spellcheck", "start", "step", "tabindex", "target", "title", "translate", "type", "valign", "value", "width",
 )  # fmt: skip
 """Attributes that no selector names, whatever their value."""
+# No selector names an attribute that begins with anything but a letter, and of those with a hyphen few.
+_OF_FRAMEWORKS = r"(?:(?!data-|http-|clip-|marker-)[a-z]++-|[@:_*#(\[])[^ \t\n\r\f\"'<>/=]*+"
+_CUSTOM = r"(?!amp-)[a-z][a-z0-9]*+-[a-z0-9-]*+"
 _ANYWHERE = tuple(reference.attribute for reference in EVERYWHERE)
 _SHAPES = (
     "circle", "clipPath", "defs", "ellipse", "g", "line", "linearGradient", "path", "polygon", "polyline",
@@ -101,7 +108,7 @@ class Plain:
     def parts(self, page: bytes) -> tuple[list[Part], bytes]:
         """Return the parts of a page's beginning in their order, and the rest, which is lol-html's."""
         found: list[Part] = []
-        place, size = 0, len(page)
+        place, size, cut_out = 0, len(page), 0
         match, element_at, tag_at, tag = self._stretch.match, _ELEMENT.match, _TAG.match, self._tag
         while True:
             stretch = match(page, place)
@@ -116,6 +123,9 @@ class Plain:
                 kind, element = tag, tag_at(page, end)
                 if element is None:
                     return found, page[end:]
+            cut_out += 1
+            if cut_out > FEW_ELEMENTS + end // BYTES_BETWEEN_ELEMENTS:
+                return found, page[end:]
             place = element.end()
             found.append((page[end:place], kind))
 
@@ -139,6 +149,7 @@ def _stretch(
         rf"(?:src|action)=\"{_OWN}\"",
         r"srcset=\"(?:[^\"/:&\\\t\n\r]++|/(?!/))*+\"",
         rf"{_any_of(neutral)}{_VALUE}",
+        rf"{_OF_FRAMEWORKS}{_VALUE}",
     )
     of_svg = (
         rf"(?:xlink:)?href=\"(?:#[^\"]*+|{_OWN})\"",
@@ -154,7 +165,7 @@ def _stretch(
     return (
         r"[^<]*+(?:<(?:"
         rf"/[a-zA-Z][a-zA-Z0-9-]*+{_BLANK}*+>"
-        rf"|{names}{in_html}"
+        rf"|(?:{names}|{_CUSTOM}){in_html}"
         rf"|title>[^<]*+</title>|textarea{in_html}(?<!/>)[^<]*+</textarea>"
         r"|!(?:--(?!-?>)[^-]*+(?:-(?!->|-!>)[^-]*+)*+-->|[dD][oO][cC][tT][yY][pP][eE][^>]*+>)"
         rf"|svg{in_svg}(?<!/>)[^<]*+(?:<(?:{shapes}{in_svg}|/{shapes}>|title>[^<]*+</title>)[^<]*+)*+</svg>"
