@@ -307,16 +307,15 @@ class Exchange:
             def page(whole: bytes | None) -> Rewriter:
                 xml = essence in _XML
                 page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
-                if xml and not observing:
-                    self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
-                elif not observing and may_be_guarded(head.headers):
-                    page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+                if not observing and may_be_guarded(head.headers):
+                    declared = xml or encoding_is_known(label, first)
+                    page = Injected(page, self.visitor, head.headers, guard, declared, missed, xml=xml)
                 return page
 
             return charset_for(label, first), page
 
-        def missed() -> None:
-            self.report.unguarded = "csp"
+        def missed(reason: str) -> None:
+            self.report.unguarded = reason
 
         def finish(head: Response) -> Response:
             headers = head.headers

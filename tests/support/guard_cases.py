@@ -717,7 +717,10 @@ CHANNELS: tuple[Channel, ...] = (
             "cookieStore",
             "var n = vendor + '_b' + port; cookieStore.set(n, '1').then(function(){ return cookieStore.get(n) }).then(function(c){ if (c) tell() })",
         ),
-        ("localStorage", "var n = vendor + '_c' + port; localStorage.setItem(n, '1'); if (localStorage.getItem(n)) tell()"),
+        (
+            "localStorage",
+            "var n = vendor + '_c' + port; localStorage.setItem(n, '1'); if (localStorage.getItem(n)) tell()",
+        ),
         (
             "sessionStorage",
             "var n = vendor + '_c' + port; sessionStorage.setItem(n, '1'); if (sessionStorage.getItem(n)) tell()",

@@ -470,7 +470,7 @@
           value = characters(value);
           c = attr(tag, name, value);
           if (c !== value) {
-            c = swap(/[&"]/g, c, function (q) { return q[0] === '&' ? '&amp;' : '&quot;'; });
+            c = swap(/[&"<]/g, c, function (q) { return q[0] === '&' ? '&amp;' : q[0] === '<' ? '&lt;' : '&quot;'; });
             a[0] = ' ' + a[2] + '="' + c + '"';
           }
         }
