@@ -20,7 +20,7 @@ from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.html import HtmlRewriter
-from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
+from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded, modules_in
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.passage import (
@@ -309,7 +309,16 @@ class Exchange:
                 page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
                 if not observing and may_be_guarded(head.headers):
                     declared = xml or encoding_is_known(label, first)
-                    page = Injected(page, self.visitor, head.headers, guard, declared, missed, xml=xml)
+                    page = Injected(
+                        page,
+                        self.visitor,
+                        head.headers,
+                        guard,
+                        declared,
+                        missed,
+                        xml=xml,
+                        modules=modules_in(whole),
+                    )
                 return page
 
             return charset_for(label, first), page

@@ -9,8 +9,9 @@ from optout_gate.rewrite.inject import PRESCAN_BYTES, declared_encoding
 from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 
 GUARD = re.compile(
-    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules)?(?: data-marks)?( nonce="[^"]*")?></script>'
+    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules(?:="(?:here|own)")?)?(?: data-marks)?( nonce="[^"]*")?></script>'
 )
+MODULES = re.compile(rb'<script src="/_optout/modules\.js\?v=[0-9a-f]+-[0-9a-f]{16}"(?: nonce="[^"]*")?></script>')
 HTML = (b"Content-Type", b"text/html; charset=utf-8")
 UNLABELLED = (b"Content-Type", b"text/html")
 
@@ -323,6 +324,48 @@ def test_a_locked_down_page_reaches_whom_the_policy_allows_by_name_whatever_it_r
     head, _ = drive(exchange, b"<!doctype html><p>", HTML)
     policy = head.headers.values(b"content-security-policy")[0].decode()
     assert {"fonts.test", "cdn.nobody.test", "*.cdn.nobody.test"} <= set(policy.split())
+
+
+# --- Pages with modules wait for the import map that fails those of denied hosts.
+
+
+@pytest.mark.parametrize(
+    ("markup", "policy", "told"),
+    [
+        pytest.param(b"<script src=/app.js></script>", b"", b"GUARD", id="a-classic-script"),
+        pytest.param(b"<p class=module>modules are imported (often)", b"", b"GUARD", id="words"),
+        pytest.param(b"<script type=module src=/app.js></script>", b"", b"GUARD here MODULES", id="a-module"),
+        pytest.param(b"<script TYPE = 'module'>1</script>", b"", b"GUARD here MODULES", id="an-inline-module"),
+        pytest.param(b"<script>import('/app.js')</script>", b"", b"GUARD here MODULES", id="a-dynamic-import"),
+        pytest.param(
+            b'<script type="importmap">{"imports":{}}</script><script type=module>1</script>',
+            b"",
+            b"GUARD own MODULES",
+            id="an-import-map-of-its-own",
+        ),
+        pytest.param(
+            b"<script type=module>1</script>",
+            b"script-src 'nonce-abc' 'strict-dynamic'",
+            b"GUARD here MODULES",
+            id="under-a-nonce",
+        ),
+        pytest.param(b"<script type=module>1</script>", b"script-src 'self'", b"GUARD", id="no-import-map-is-admitted"),
+    ],
+)
+def test_a_page_that_shows_modules_waits_for_the_import_map(markup: bytes, policy: bytes, told: bytes) -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    lines = [(b"Content-Security-Policy", policy)] if policy else []
+    page = b"<!doctype html><html><head>|<title>x</title></head><body>" + markup
+    out = drive(exchange, page.replace(b"|", b""), HTML, *lines)[1]
+    out = GUARD.sub(lambda found: b"GUARD" + (found[1] or b"").partition(b'="')[2].rstrip(b'"').join([b" ", b""]), out)
+    assert MODULES.sub(b" MODULES", out).replace(b"GUARD <", b"GUARD<") == page.replace(b"|", told)
+    assert out.count(b'nonce="abc"') == (1 if b"nonce" in policy else 0)
+
+
+def test_a_page_too_long_to_be_there_whole_does_not_wait() -> None:
+    page = b"<!doctype html><html><head>|</head><script type=module>1</script>" + b"<p>" * 200_000
+    assert sent(page.replace(b"|", b"")) == page.replace(b"|", b"GUARD")
 
 
 # --- Pages in XML.

@@ -121,7 +121,7 @@
     o.me = script && script.src || '';
     o.nonce = script && script.nonce || '';
     o.marks = script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0;
-    o.modules = o.me && script.hasAttribute('data-modules');
+    o.modules = o.me ? script.getAttribute('data-modules') : null;
     return o;
   })();
   var natives = own.natives, denied = own.denied;
@@ -282,7 +282,7 @@
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
     var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules ? ' data-modules' : '') + (own.me ? ' src="' + own.me + '">' : '>');
+    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules === null ? '' : ' data-modules') + (own.me ? ' src="' + own.me + '">' : '>');
     return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
   }
   // XML is read and written again, since no text in front of it would keep it well-formed.
@@ -294,7 +294,7 @@
     if (read.querySelector('parsererror')) return s;
     el = read.createElementNS(tag, 'script');
     if (own.nonce) el.setAttribute('nonce', own.nonce);
-    if (own.modules) el.setAttribute('data-modules', '');
+    if (own.modules !== null) el.setAttribute('data-modules', '');
     if (own.me) el.setAttribute('src', own.me);
     else apply(setText, el, [prologue()]);
     tree(read).documentElement.prepend(el);
@@ -1144,8 +1144,8 @@
     if (v) stop(v, 'csp');
   });
   // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The hosts come in a script of
-  // their own, for which the page need not wait and its load event does; our element says whether the page's policy lets
-  // us add a map. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
+  // their own. Where the page shows that it has modules, it stands behind the guard and the page waits for it; else nobody
+  // but the load event does. Our element says whether the page's policy lets us add a map, and what maps the page has. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
   // only one, the page's own comes before ours. Chromium takes some 20 us for each host, so only the common ones are in it
   // at once, and the rest follows while the page idles.
   function denyModules(list) {
@@ -1160,7 +1160,8 @@
     (doc.head || doc.documentElement).appendChild(el).remove();
   }
   function modules(list, common) {
-    var idle = win.requestIdleCallback;
+    var idle = win.requestIdleCallback, script = doc.currentScript;
+    if (script) script.remove();
     function more() {
       denyModules(list.splice(0, 50));
       if (list.length) apply(idle, win, [more]);
@@ -1168,9 +1169,9 @@
     if (win.chrome && ElementP.moveBefore) {
       denyModules(list.splice(0, common));
       if (list.length) apply(idle, win, [more]);
-    } else if (!doc.querySelector('script[type=importmap]')) denyModules(list.splice(0, common));
+    } else if (own.modules !== 'own' && !doc.querySelector('script[type=importmap]')) denyModules(list.splice(0, common));
   }
-  if (own.modules) {
+  if (own.modules === '') {
     var loader = doc.createElementNS('http://www.w3.org/1999/xhtml', 'script');
     loader.src = own.me.replace('guard', 'modules');
     if (own.nonce) loader.nonce = own.nonce;

@@ -16,6 +16,7 @@ import codecs
 import re
 from collections.abc import Callable
 from html import escape
+from typing import NamedTuple
 
 from optout_gate.http import Headers, Request
 from optout_gate.rewrite import csp, inject_xml
@@ -28,6 +29,7 @@ DOCUMENTS = frozenset({b"document", b"iframe", b"frame", b"embed", b"object", b"
 """Values of ``Sec-Fetch-Dest`` for what a browser shows as a page."""
 
 PRESCAN_BYTES = 1024
+_USES_MODULES = re.compile(rb"type\s*=\s*[\"']?module|\bimport\s*\(", re.IGNORECASE)
 _ADDRESS = f' src="{GUARD_PATH}?'.encode()
 MAX_HELD_BYTES = 64 * 1024  # of white space and comments before a page's first tag; then the guard goes in at once
 
@@ -49,8 +51,33 @@ _IN_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))
 _LABEL = re.compile(r"[A-Za-z0-9_.:()-]{2,40}\Z")
 
 
+class Modules(NamedTuple):
+    """What is known of a page's modules.
+
+    Attributes:
+        used: its markup has some, so it waits for the import map that fails those of denied hosts.
+        mapped: it has an import map of its own, and a browser that merges no second one is given none of the gate's.
+    """
+
+    used: bool = False
+    mapped: bool = False
+
+
+def modules_in(page: bytes | None) -> Modules:
+    """Return what is known of a page's modules; nothing of a page that is not there whole."""
+    if page is None or (b"module" not in page and b"import" not in page):
+        return Modules()
+    return Modules(_USES_MODULES.search(page) is not None, b"importmap" in page)
+
+
 def element(
-    url: str, admission: Admission, label: str | None = None, *, marks: bool = False, xml: bool = False
+    guard: Guard,
+    admission: Admission,
+    label: str | None = None,
+    *,
+    marks: bool = False,
+    xml: bool = False,
+    modules: Modules = Modules(),  # noqa: B008 - a frozen value
 ) -> bytes:
     """Return the guard's ``script`` element, behind a repeated declaration of the encoding ``label``.
 
@@ -61,11 +88,16 @@ def element(
     """
     declared = f'<meta charset="{label}">' if label is not None else ""
     no_value = '=""' if xml else ""
-    modules = f" data-modules{no_value}" if admission.inline else ""  # an import map may be added
-    modules += f" data-marks{no_value}" if marks else ""
+    here = admission.inline and (modules.used or modules.mapped)
+    told = '="own"' if modules.mapped else '="here"' if modules.used else no_value
+    says = f" data-modules{told}" if admission.inline else ""  # an import map may be added
+    says += f" data-marks{no_value}" if marks else ""
     namespace = f' xmlns="{inject_xml.XHTML}"' if xml else ""
     nonce = f' nonce="{escape(admission.nonce)}"' if admission.nonce is not None else ""
-    return f'{declared}<script{namespace} src="{escape(url)}"{modules}{nonce}></script>'.encode("ascii")
+    made = f'{declared}<script{namespace} src="{escape(guard.url)}"{says}{nonce}></script>'
+    if here:
+        made += f'<script{namespace} src="{escape(guard.modules_url)}"{nonce}></script>'
+    return made.encode("ascii")
 
 
 class Injected:
@@ -81,6 +113,7 @@ class Injected:
         missed: Callable[[str], object],
         *,
         xml: bool = False,
+        modules: Modules = Modules(),  # noqa: B008 - a frozen value
     ) -> None:
         """Take a page and what goes into it.
 
@@ -93,7 +126,9 @@ class Injected:
             missed: called when this is a document without the guard, with the reason: ``csp`` when its policies do not let
                 it in, ``xhtml`` when there is no place for it.
             xml: the page is read by the rules of XML.
+            modules: what is known of the page's modules.
         """
+        self._modules = modules
         self._xml = xml
         self._page = page
         self._admission = csp.admission(headers, page_url=request.url, path=GUARD_PATH)
@@ -141,11 +176,15 @@ class Injected:
 
     def _element(self, text: str) -> bytes:
         assert self._admission is not None
-        made = element(self._guard.url, self._admission, marks=self._marks, xml=self._xml)
+        made = self._made()
         label = None if self._declared else declared_encoding(self._beginning[:PRESCAN_BYTES])
         if label is None or declared_encoding(text[: PRESCAN_BYTES - len(made)]) == label:
             return made
-        return element(self._guard.url, self._admission, label, marks=self._marks)
+        return self._made(label)
+
+    def _made(self, label: str | None = None) -> bytes:
+        assert self._admission is not None
+        return element(self._guard, self._admission, label, marks=self._marks, xml=self._xml, modules=self._modules)
 
 
 def _place(text: str, *, xml: bool) -> tuple[int | None, bool, bool]:
