@@ -17,7 +17,7 @@
 // number of entries, range and seed, l the lengths of the names that end in '*', w whether a host ends in '.*'; p path
 // rules 'host /path !/path host /path', where '!' stays open although something above it is denied; u the stand-in's
 // address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
-// the realm's address does not say it.
+// the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
   'use strict';
   var MARK = win.Symbol.for('optout-gate');
@@ -120,7 +120,7 @@
     o.script = script;
     o.me = script && script.src || '';
     o.nonce = script && script.nonce || '';
-    o.marks = script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0;
+    o.marks = conf.k || (script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0);
     o.modules = o.me ? script.getAttribute('data-modules') : null;
     return o;
   })();
@@ -276,13 +276,14 @@
     // Blob and data realms resolve nothing against the site.
     for (k in { r: 1, u: 1 }) c[k] = new URL_(conf[k], own.base).href;
     c.o = own.mine;
+    if (own.marks) c.k = 1;
     line = '(' + own.text + ')(self,' + swap(/</g, win.JSON.stringify(c), function () { return '\\u003c'; }) + ');';
     return line;
   }
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
     var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules === null ? '' : ' data-modules') + (own.me ? ' src="' + own.me + '">' : '>');
+    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules === null ? '' : ' data-modules') + (own.marks ? ' data-marks' : '') + (own.me ? ' src="' + own.me + '">' : '>');
     return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
   }
   // XML is read and written again, since no text in front of it would keep it well-formed.
@@ -295,6 +296,7 @@
     el = read.createElementNS(tag, 'script');
     if (own.nonce) el.setAttribute('nonce', own.nonce);
     if (own.modules !== null) el.setAttribute('data-modules', '');
+    if (own.marks) el.setAttribute('data-marks', '');
     if (own.me) el.setAttribute('src', own.me);
     else apply(setText, el, [prologue()]);
     tree(read).documentElement.prepend(el);
