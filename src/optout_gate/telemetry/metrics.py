@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 from optout_gate.gate import Gate
 from optout_gate.policy.config import Action, Mode
@@ -28,6 +28,7 @@ from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
 from optout_gate.telemetry.recent import Recent
 from optout_gate.telemetry.state import StateMetrics
+from optout_gate.telemetry.turns import SummedHistogram
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
@@ -37,11 +38,12 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BLOCKED_PAIRS = 15  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_BLOCKED_PAIRS = 12  # of vendor and channel, as browsers report; anybody can send such reports
 MAX_LEAK_PAIRS = 8
 MAX_BEACON_VENDORS = 4  # a site proxies one or two
-MAX_PAIRS = 8  # of signals that contradict each other
-MAX_REMOVAL_SERIES = 45  # of vendor and purpose; the demo's pages have 35
+MAX_PAIRS = 6  # of signals that contradict each other
+MAX_REMOVAL_SERIES = 40  # of vendor and purpose; the demo's pages have 35
+MAX_REWRITE_ERRORS = 12  # of cause and what was done: a policy has one answer to each of seven causes
 MAX_NAMED_SITES = 8  # in the configuration's order; further ones count together
 MAX_REQUEST_SERIES = 45  # of site, signal and outcome: five for every day (EVERYDAY) for each site and the rest
 
@@ -129,19 +131,19 @@ class Metrics:
         )
         self.bytes_in = Counter("optout_gate_upstream_body_bytes_total", "Body bytes from origins.", registry=to)
         self.bytes_out = Counter("optout_gate_sent_body_bytes_total", "Body bytes sent to visitors.", registry=to)
-        self.gate_seconds = Histogram(
+        self.gate_seconds = SummedHistogram(
             "optout_gate_rewrite_duration_seconds",
             "Time an exchange spent in the gate itself: signals, decision, rewriting.",
             buckets=GATE_BUCKETS,
             registry=to,
         )
-        self.upstream_seconds = Histogram(
+        self.upstream_seconds = SummedHistogram(
             "optout_gate_upstream_duration_seconds",
             "Time until the origin's response head was there.",
             buckets=UPSTREAM_BUCKETS,
             registry=to,
         )
-        self.total_seconds = Histogram(
+        self.total_seconds = SummedHistogram(
             "optout_gate_request_duration_seconds",
             "Time from a request's head to the end of its response.",
             buckets=TOTAL_BUCKETS,
@@ -207,6 +209,7 @@ class Metrics:
         self._formats = Names[str](MAX_NAMED_FORMATS)
         self._blocked = Names[tuple[str, str]](MAX_BLOCKED_PAIRS)
         self._leaked = Names[tuple[str, str]](MAX_LEAK_PAIRS)
+        self._errors = Names[tuple[str, str]](MAX_REWRITE_ERRORS)
         self._pairs = Names[tuple[str, str]](MAX_PAIRS)
         self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
         self._sites = Names[str](MAX_NAMED_SITES)
@@ -216,7 +219,7 @@ class Metrics:
         self.recent = Recent()
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
-        self._of_request = cache(self._request_series)
+        self.requests_of = cache(self._request_series)
         self._of_removals = lru_cache(maxsize=1024)(self._removal_sums)  # pages that come again lose the same
         self._opted_out_by = cache(lambda signal: self.last_opt_out.labels(self._signal_label(signal)))
 
@@ -233,12 +236,12 @@ class Metrics:
             name = self._sites.label(site.hosts[0], OTHER)
             self._requested.reserve((name, signal, outcome.value) for signal, outcome in EVERYDAY[site.mode])
             for signal, outcome in EVERYDAY[site.mode][:2]:
-                self._of_request(site.hosts[0], signal, outcome)
+                self.requests_of(site.hosts[0], signal, outcome)
         self._removed.reserve(islice(_own_vendors(gate), MAX_REMOVAL_SERIES // 2))
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
-        self._of_request(report.site, report.decision.signal, report.outcome).inc()
+        self.requests_of(report.site, report.decision.signal, report.outcome).inc()
         for series, count in self._of_removals(tuple(report.removals.counts.items())):
             series.inc(count)
         if report.outgoing:
@@ -254,7 +257,8 @@ class Metrics:
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
         if report.error is not None:
-            self.rewrite_errors.labels(report.error, report.outcome.value).inc()
+            done = report.outcome.value
+            self.rewrite_errors.labels(*self._errors.label((report.error, done), (OTHER, done))).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
         if any(each.format == UNREAD for each in report.reading.cookies):
