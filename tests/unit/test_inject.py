@@ -429,6 +429,7 @@ def test_a_page_in_xml_carries_the_nonce_of_its_policy_and_stays_well_formed() -
     [
         pytest.param(b"<html NS/>", b"default-src *", "xhtml", id="an-empty-root"),
         pytest.param(b"<!-- never over", b"default-src *", "xhtml", id="no-root"),
+        pytest.param(b"<rss version='2.0'><channel/></rss>", b"default-src *", "xhtml", id="a-feed-that-is-shown"),
         pytest.param(b"<html NS><head/></html>", b"default-src 'none'", "csp", id="its-policy"),
     ],
 )

@@ -2,8 +2,8 @@
 
 A browser's XML parser forgives nothing: what is put in has to leave the page well-formed, and an element is a script only
 in the namespace of HTML, which the page may have given any prefix. So the guard brings its namespace with it, and stands
-first in the head where the root is an ``html`` with one, else first in the root itself: a script runs there just as well,
-and takes itself out again.
+first in the head where the root is an ``html`` with one, else first in the root itself, an ``svg`` among them: a script
+runs there just as well, and takes itself out again.
 
 No entity matters up to there: a document type with declarations of its own never gets this far (it goes out contained),
 and the names that browsers know by the public ids of XHTML stand for characters, never for markup.
@@ -13,6 +13,7 @@ import re
 from typing import NamedTuple
 
 XHTML = "http://www.w3.org/1999/xhtml"
+SVG = "http://www.w3.org/2000/svg"
 
 _NAME = r"[^\s/>=<!?&'\":]++"
 _ATTRIBUTES = r"(?:\s++[^\s/>=<'\"]++\s*+=\s*+(?:\"[^\"<]*+\"|'[^'<]*+'))*+"
@@ -21,7 +22,7 @@ _DOCTYPE = re.compile(r"<!DOCTYPE(?:[^>\[\"']|\"[^\"]*+\"|'[^']*+')*+>")
 _TAG = re.compile(
     rf"<(?:(?P<prefix>{_NAME}):)?(?P<name>{_NAME})(?P<attributes>{_ATTRIBUTES})\s*+(?P<closed>/?)>", re.DOTALL
 )
-_IN_XHTML = re.compile(rf"\sxmlns(?::(?P<prefix>{_NAME}))?\s*=\s*[\"']{re.escape(XHTML)}[\"']")
+_NAMESPACE = re.compile(rf"\sxmlns(?::(?P<prefix>{_NAME}))?\s*=\s*[\"'](?P<uri>[^\"']*)[\"']")
 
 
 class Place(NamedTuple):
@@ -45,11 +46,11 @@ def place(text: str, start: int) -> Place:
     root = _TAG.match(text, at if doctype is None else _past(text, doctype.end()))
     if root is None:
         return Place(None, False, True)
-    is_document = root["name"] == "html" and any(
-        found["prefix"] == root["prefix"] for found in _IN_XHTML.finditer(root["attributes"])
-    )
-    if root["closed"]:
-        return Place(None, is_document, False)
+    declared = _NAMESPACE.finditer(root["attributes"])
+    kind = next((found["uri"] for found in declared if found["prefix"] == root["prefix"]), "")
+    is_document = (root["name"], kind) == ("html", XHTML)
+    if root["closed"] or not (is_document or (root["name"], kind) == ("svg", SVG)):
+        return Place(None, is_document, False)  # a feed, say: browsers show what they know no look of as a tree
     if not is_document:
         return Place(root.end(), False, False)
     head = _TAG.match(text, _past(text, root.end()))
