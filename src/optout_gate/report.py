@@ -43,7 +43,7 @@ class Report:
         removals: everything taken out of the response (in observe mode: that would have been).
         outgoing: what was kept from the origin: cookies, ids of clicks, or the whole request (likewise).
         outcome: what became of it.
-        unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
+        unguarded: why a document went out without the guard, if so: ``csp``, or ``xhtml`` for one in XML with no place for it.
         error: why the response could not be enforced, if so.
         problem: the same in words, for the log; never what a visitor sent.
         bytes_in: length of the origin's body.

@@ -39,6 +39,7 @@ MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its tele
 LEAST_PLAIN_BYTES = 4096  # of the beginning of a page that is not there whole; a page in crumbs is lol-html's
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 
+_IMPORT_MAP = b"importmap"
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
 _IN_HANDLER = re.compile(r"(Content handler error: \w+).*", re.DOTALL)
@@ -139,6 +140,8 @@ class HtmlRewriter:
         """Take the first bytes of a page, or all of it: as far as they are plain, lol-html sees what may matter alone."""
         judge, is_whole = self._judge, self._whole is not None
         parts, rest = parts_of(data, judge.catalog, self._status, whole=is_whole)
+        if any(_IMPORT_MAP in text.lower() for text, kind in parts if kind is ALIKE):
+            return self._read(data)  # what scripts behind it import depends on it
         known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
         steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
         there = [text for text, kind, found in steps if kind is not PLAIN and found is None]

@@ -53,7 +53,7 @@ _ATTRIBUTES = (
 """Attributes that no selector names, whatever their value."""
 # No selector names an attribute that begins with anything but a letter, and of those with a hyphen few.
 _OF_FRAMEWORKS = r"(?:(?!data-|http-|clip-|marker-)[a-z]++-|[@:_*#(\[])[^ \t\n\r\f\"'<>/=]*+"
-_CUSTOM = r"(?!amp-)[a-z][a-z0-9]*+-[a-z0-9-]*+"
+_CUSTOM = r"(?!amp-)[a-z][a-z0-9]*+-[a-z0-9-]*+"  # a component; AMP's refer to others
 _ANYWHERE = tuple(reference.attribute for reference in EVERYWHERE)
 _SHAPES = (
     "circle", "clipPath", "defs", "ellipse", "g", "line", "linearGradient", "path", "polygon", "polyline",
@@ -90,18 +90,27 @@ class Plain:
     """Takes a page apart, as far as it is plain."""
 
     def __init__(
-        self, classes: Iterable[str], ids: Iterable[str], attributes: Iterable[str], click_ids: str, *, status: bool
+        self,
+        names: Iterable[str],
+        classes: Iterable[str],
+        ids: Iterable[str],
+        attributes: Iterable[str],
+        click_ids: str,
+        *,
+        status: bool,
     ) -> None:
         """Take what matters in a page besides what stands in the tables here.
 
         Args:
+            names: of elements.
             classes: beginnings of classes.
             ids: beginnings of ids.
             attributes: names of attributes.
             click_ids: an expression for what makes a link matter.
             status: whether the elements that a status is shown in, or that say its language, matter.
         """
-        expression = _stretch(tuple(classes), tuple(ids), (*attributes, PLACE), click_ids, status=status)
+        others = (*attributes, PLACE)
+        expression = _stretch(tuple(names), tuple(classes), tuple(ids), others, click_ids, status=status)
         self._stretch = re.compile(expression.encode())
         self._tag = OTHER if status else ALIKE
 
@@ -131,7 +140,13 @@ class Plain:
 
 
 def _stretch(
-    classes: tuple[str, ...], ids: tuple[str, ...], attributes: tuple[str, ...], click_ids: str, *, status: bool
+    elements: tuple[str, ...],
+    classes: tuple[str, ...],
+    ids: tuple[str, ...],
+    attributes: tuple[str, ...],
+    click_ids: str,
+    *,
+    status: bool,
 ) -> str:
     def not_these(words: Iterable[str]) -> str:
         return f"(?!{'|'.join(map(re.escape, words))})" if words else ""
@@ -149,7 +164,7 @@ def _stretch(
         rf"(?:src|action)=\"{_OWN}\"",
         r"srcset=\"(?:[^\"/:&\\\t\n\r]++|/(?!/))*+\"",
         rf"{_any_of(neutral)}{_VALUE}",
-        rf"{_OF_FRAMEWORKS}{_VALUE}",
+        rf"{not_these(attributes)}{_OF_FRAMEWORKS}{_VALUE}",
     )
     of_svg = (
         rf"(?:xlink:)?href=\"(?:#[^\"]*+|{_OWN})\"",
@@ -165,7 +180,7 @@ def _stretch(
     return (
         r"[^<]*+(?:<(?:"
         rf"/[a-zA-Z][a-zA-Z0-9-]*+{_BLANK}*+>"
-        rf"|(?:{names}|{_CUSTOM}){in_html}"
+        rf"|(?:{names}|{not_these(elements)}{_CUSTOM}){in_html}"
         rf"|title>[^<]*+</title>|textarea{in_html}(?<!/>)[^<]*+</textarea>"
         r"|!(?:--(?!-?>)[^-]*+(?:-(?!->|-!>)[^-]*+)*+-->|[dD][oO][cC][tT][yY][pP][eE][^>]*+>)"
         rf"|svg{in_svg}(?<!/>)[^<]*+(?:<(?:{shapes}{in_svg}|/{shapes}>|title>[^<]*+</title>)[^<]*+)*+</svg>"
@@ -200,9 +215,14 @@ def parts_of(page: bytes, catalog: Catalog, status: Status | None, *, whole: boo
 def _around(boxes: tuple[str, ...], attributes: tuple[str, ...], click_ids: str, *, status: bool) -> Plain:
     """Return what takes pages apart, given the boxes that vendors fill, what their loaders read and add to links.
 
-    Boxes are written as in the catalogue, without an element's name (:data:`~optout_gate.trackers.vendor.Container`).
+    Boxes are written as in the catalogue: ``<element>``, ``#id``, ``[attribute]``, or a class.
     """
     starts = [box.rstrip("*") for box in boxes]
-    classes = [box for box in starts if box[0] not in "#["]
-    ids = [box[1:] for box in starts if box[0] == "#"]
-    return Plain(classes, ids, (*attributes, *(box[1:-1] for box in starts if box[0] == "[")), click_ids, status=status)
+    return Plain(
+        [box[1:-1] for box in starts if box[0] == "<"],
+        [box for box in starts if box[0] not in "<#["],
+        [box[1:] for box in starts if box[0] == "#"],
+        (*attributes, *(box[1:-1] for box in starts if box[0] == "[")),
+        click_ids,
+        status=status,
+    )
