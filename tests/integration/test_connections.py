@@ -128,7 +128,8 @@ sites:
   - {{hosts: [socket.test], upstream: "unix:{origins.socket}"}}
   - {{hosts: [own-host.test], upstream: "unix:{origins.socket}", preserve_host: false}}
 limits:
-  client: {{header_bytes: 2048, header_fields: 12, target_bytes: 100, body_bytes: 1000, header_s: 3, keepalive_s: 3}}
+  client: {{header_bytes: 2048, header_fields: 12, target_bytes: 100, body_bytes: 1000, header_s: 3, keepalive_s: 3,
+           tls_handshake_s: 2}}
   upstream: {{first_byte_s: 2, message_bytes: 100}}
 """
 
@@ -184,6 +185,19 @@ def test_tls_1_2_is_the_oldest(gate: Gate, folder: Path) -> None:
 
 def test_who_speaks_no_tls_is_not_answered_in_the_clear(gate: Gate) -> None:
     assert not exchange(gate.address, b"GET / HTTP/1.1\r\nHost: socket.test\r\n\r\n").startswith(b"HTTP/")
+
+
+def test_a_tls_handshake_that_stalls_is_cut_and_keeps_nobody_out(gate: Gate, folder: Path) -> None:
+    with (
+        socket.create_connection(gate.address, DEADLINE_S) as silent,
+        socket.create_connection(gate.address, DEADLINE_S) as halfway,
+    ):
+        halfway.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello of 512 bytes begins
+        assert PAGE in ask(gate, folder, "socket.test")
+        for stalled in (silent, halfway):
+            with contextlib.suppress(ConnectionResetError):
+                assert stalled.recv(1) == b""  # returns when the gate closes, and the socket's time-out fails the test
+    assert PAGE in ask(gate, folder, "socket.test")
 
 
 def serial(gate: Gate, folder: Path) -> str:
