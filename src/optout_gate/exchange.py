@@ -110,10 +110,10 @@ class Exchange:
         self.beacon = beacon(self.visitor, self.decision, catalog, removals)
         self.note()
 
-    def read(self, body: bytes) -> None:
-        """Take the whole body of a request whose :attr:`beacon` wants it."""
+    def read(self, body: bytes, *, is_whole: bool = True) -> None:
+        """Take the body of a request whose :attr:`beacon` wants it, or the beginning of a long one."""
         assert self.beacon is not None
-        self.beacon.read(body)
+        self.beacon.read(body, is_whole=is_whole)
         self.note()
 
     def _toward_origin(self, reading: Reading) -> Headers:

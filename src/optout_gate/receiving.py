@@ -9,7 +9,6 @@ from typing import Any
 
 from optout_gate.exchange import Exchange
 from optout_gate.http import Response
-from optout_gate.trackers.endpoints import MAX_BODY_BYTES
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -26,8 +25,11 @@ class Replayed:
         """Return the next message, what was read ahead first."""
         return self._ahead.popleft() if self._ahead else await self._receive()
 
-    async def whole_body(self) -> bytes | None:
-        """Return the whole body; None where it is longer than a beacon's, or the visitor has gone."""
+    async def beginning(self, least_bytes: int) -> tuple[bytes, bool] | None:
+        """Return the body, and whether that is all of it: of one longer than ``least_bytes``, the pieces up to there.
+
+        None where the visitor has gone.
+        """
         pieces: list[bytes] = []
         size = 0
         while True:
@@ -37,10 +39,9 @@ class Replayed:
                 return None
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > MAX_BODY_BYTES:
-                return None
-            if not message.get("more_body", False):
-                return b"".join(pieces)
+            is_whole = not message.get("more_body", False)
+            if is_whole or size > least_bytes:
+                return b"".join(pieces), is_whole
 
 
 async def refusal(exchange: Exchange, receive: Receive) -> tuple[Response | None, Receive]:
@@ -50,7 +51,8 @@ async def refusal(exchange: Exchange, receive: Receive) -> tuple[Response | None
         return None, receive
     if beacon.wants_body:
         receive = replayed = Replayed(receive)
-        body = await replayed.whole_body()
-        if body is not None:
-            exchange.read(body)
+        read = await replayed.beginning(beacon.most_bytes)
+        if read is not None:
+            body, is_whole = read
+            exchange.read(body, is_whole=is_whole)
     return (exchange.marked(beacon.reply) if beacon.reply is not None else None), receive

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -49,17 +50,17 @@ class _Server(uvicorn.Server):
         """Begin to listen."""
         await super().startup(sockets=[])
         config = self.config
-        # Neither may be said of a socket without TLS.
-        tls = {"ssl": config.ssl, "ssl_handshake_timeout": self._tls_handshake_s} if config.ssl is not None else {}
-        made = partial(
-            config.http_protocol_class,
-            config=config,
-            server_state=self.server_state,
-            app_state=self.lifespan.state,
-        )
-        loop = asyncio.get_running_loop()
+        made: Any = config.http_protocol_class
+        protocol = partial(made, config=config, server_state=self.server_state, app_state=self.lifespan.state)
         for each in sockets or ():
-            self.servers.append(await loop.create_server(made, sock=each, backlog=config.backlog, **tls))
+            server = await asyncio.get_running_loop().create_server(
+                protocol,
+                sock=each,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=self._tls_handshake_s if config.ssl is not None else None,
+            )
+            self.servers.append(server)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
