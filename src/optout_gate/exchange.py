@@ -35,7 +35,7 @@ from optout_gate.rewrite.passage import (
     mistake,
 )
 from optout_gate.rewrite.redirects import kept_home
-from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, instead_of, refusal
+from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
@@ -284,6 +284,7 @@ class Exchange:
         observing = self.site.config.mode is Mode.OBSERVE
         self._before_body = self.report.removals.mark() if self.report.removals else None
         coding = coding_of(response.headers.members(b"content-encoding"))
+        self.report.no_transform = forbids_transforming(response.headers)
         refused = refusal(response, essence, coding, self.site.config)
         if self._presumed:
             refused = RewriteError(Failure.CHOICE_STORE, "whether this consumer has opted out cannot be told")

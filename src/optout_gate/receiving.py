@@ -1,6 +1,6 @@
-"""A request's body read ahead, and given once more: the doors' part in knowing whom a request is for.
+"""What the doors that speak ASGI share: a request's body read ahead, and the answer to a WebSocket's handshake.
 
-The messages are kept as they came, so whoever receives afterwards gets the same bytes in the same pieces.
+The messages of a body are kept as they came, so whoever receives afterwards gets the same bytes in the same pieces.
 """
 
 from collections import deque
@@ -8,10 +8,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from optout_gate.exchange import Exchange
-from optout_gate.http import Response
+from optout_gate.http import Headers, Response
+from optout_gate.report import Report
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_REFUSED = "websocket.close"
+_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start", _REFUSED})
+"""What an application answers a WebSocket's handshake with."""
 
 
 class Replayed:
@@ -56,3 +61,21 @@ async def refusal(exchange: Exchange, receive: Receive) -> tuple[Response | None
             body, is_whole = read
             exchange.read(body, is_whole=is_whole)
     return (exchange.marked(beacon.reply) if beacon.reply is not None else None), receive
+
+
+def told_with(exchange: Exchange, send: Send, over: Callable[[Report], object]) -> Send:
+    """Return ``send`` for a WebSocket, with ``Optout-Gate`` on the answer to its handshake; ``over`` is told then."""
+    answered = False
+
+    async def telling(message: Message) -> None:
+        nonlocal answered
+        if not answered and message["type"] in _ANSWERS:
+            answered = True
+            marked = exchange.marked(Response(message.get("status", 101), Headers()))
+            lines = [(name.lower(), value) for name, value in marked.headers]
+            if lines and message["type"] != _REFUSED:  # which has no place for them
+                message = {**message, "headers": [*message.get("headers", ()), *lines]}
+            over(exchange.report)
+        await send(message)
+
+    return telling

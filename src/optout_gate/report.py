@@ -24,6 +24,8 @@ class Outcome(StrEnum):
 
 
 OUTCOME_FIELD = b"Optout-Gate"
+NO_SITE = (OUTCOME_FIELD, Outcome.NOTHING_TO_DO.value.encode())
+"""The field on answers of the gate's own that no site's configuration speaks of; the same for everyone."""
 FINAL = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED})
 """Outcomes that no later part of the body changes."""
 _NOTHING = Removals()  # is kept from the origin for nearly everybody; the gate puts one to write to where it may be
@@ -42,6 +44,7 @@ class Report:
         removals: everything taken out of the response (in observe mode: that would have been).
         outgoing: what was kept from the origin: cookies, ids of clicks, or the whole request (likewise).
         outcome: what became of it.
+        no_transform: a page or sheet that may be rewritten says ``Cache-Control: no-transform``.
         unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
         error: why the response could not be enforced, if so.
         problem: the same in words, for the log; never what a visitor sent.
@@ -58,6 +61,7 @@ class Report:
     removals: Removals = field(default_factory=Removals)
     outgoing: Removals = field(default_factory=lambda: _NOTHING)
     outcome: Outcome = Outcome.UNTOUCHED
+    no_transform: bool = False
     unguarded: str | None = None
     error: Failure | None = None
     problem: str | None = None

@@ -24,8 +24,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.protocol_cycle import GateCycle
-from optout_gate.proxy.protocol_head import Meaning, Refusal
+from optout_gate.proxy.protocol_head import Meaning, Refusal, told_of_refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
+from optout_gate.report import NO_SITE
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
 
@@ -51,7 +52,8 @@ def _times(limits: ServerLimits) -> tuple[float, ...]:
 
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
-    headers.append((b"date", formatdate(usegmt=True).encode()))
+    headers += [(b"date", formatdate(usegmt=True).encode()), (b"cache-control", b"no-store"), NO_SITE]
+    told_of_refusal(scope.get("state", {}))
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
@@ -249,6 +251,7 @@ class GateProtocol(GuardedParsing):
                 self._deaf = True
                 self.transport.close()
                 return
+        told_of_refusal(self.app_state, refusal.status)
         body = f"{refusal.problem}\n".encode("latin-1", "replace")
         head = b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\n" % (
             refusal.status,

@@ -153,6 +153,12 @@ class Metrics:
             ["reason", "action"],
             registry=to,
         )
+        self.no_transform = Counter(
+            "optout_gate_no_transform_total",
+            "Pages and style sheets of who opted out that say Cache-Control: no-transform, and what became of them.",
+            ["decision"],
+            registry=to,
+        )
         self.upstream_errors = Counter(
             "optout_gate_upstream_errors_total", "Exchanges that the origin failed.", ["reason"], registry=to
         )
@@ -253,6 +259,8 @@ class Metrics:
         self.total_seconds.observe(seconds)
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
+        if report.no_transform:
+            self.no_transform.labels(report.outcome.value).inc()
         if report.error is not None:
             self.rewrite_errors.labels(report.error, report.outcome.value).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
