@@ -189,6 +189,7 @@ class Exchange:
             return None
         if not answers.may_come_again(self.visitor, response):
             return None
+        self.report.no_transform = forbids_transforming(response.headers)
         key = answers.key_of(self.decision, self.visitor, response)
         return answers.RepeatedAnswer(response, self._made_whole, self._gate.repeats, key=key, report=self.report)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import re
 import signal
 import socket
 import ssl
@@ -366,10 +367,16 @@ def test_one_request_more_than_configured_is_a_503_until_another_ends(origins: O
             time.sleep(0.01)
         head, _ = get(gate.address, "/")
         assert head.startswith(b"HTTP/1.1 503") and b"retry-after:" in head.lower()
+        assert b"\r\nOptout-Gate: nothing_to_do\r\n" in head
         assert client.recv(65536).startswith(b"HTTP/1.1 504")
         while not get(gate.address, "/")[0].startswith(b"HTTP/1.1 200") and time.monotonic() < until:
             time.sleep(0.01)
         assert get(gate.address, "/")[0].startswith(b"HTTP/1.1 200")
+        assert exchange(gate.address, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").split()[1] == b"400"
+        assert exchange(gate.address, b"GET /" + b"a" * 70_000).split()[1] in (b"414", b"431")
+        counted = get(gate.admin, "/metrics")[1].decode()
+    refused = dict(re.findall(r'^optout_gate_refused_requests_total\{reason="(\w+)"\} (\d+)', counted, re.MULTILINE))
+    assert int(refused.pop("busy")) >= 1 and refused == {"malformed": "1", "too_large": "1"}
 
 
 def test_what_is_under_way_is_given_the_drain_timeout_and_no_longer(origins: Origins) -> None:

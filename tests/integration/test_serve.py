@@ -171,7 +171,8 @@ def test_an_origin_that_is_down_is_told_as_502() -> None:
 def test_an_unknown_host_is_misdirected(origin: Origin, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(f"version: 1\nsites: [{{hosts: [shop.test], upstream: '{origin.url}'}}]\n")
     with running_gate("--config", str(tmp_path / "site.yaml")) as gate:
-        assert get(gate.address, "/", host="evil.test")[0].startswith(b"HTTP/1.1 421")
+        refused, _ = get(gate.address, "/", "Sec-GPC: 1", host="evil.test")
+        assert refused.startswith(b"HTTP/1.1 421") and b"\r\nOptout-Gate: nothing_to_do\r\n" in refused
         assert get(gate.address, "/", host="shop.test:80")[0].startswith(b"HTTP/1.1 200")
         assert all(("Host", "shop.test:80") in seen.headers for seen in origin.seen)
 

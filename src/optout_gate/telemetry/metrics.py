@@ -155,8 +155,7 @@ class Metrics:
         )
         self.no_transform = Counter(
             "optout_gate_no_transform_total",
-            "Pages and style sheets of who opted out that say Cache-Control: no-transform, and what became of them.",
-            ["decision"],
+            "Pages and style sheets that were rewritten although they say Cache-Control: no-transform.",
             registry=to,
         )
         self.upstream_errors = Counter(
@@ -259,8 +258,8 @@ class Metrics:
         self.total_seconds.observe(seconds)
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
-        if report.no_transform:
-            self.no_transform.labels(report.outcome.value).inc()
+        if report.no_transform and report.error is None:
+            self.no_transform.inc()
         if report.error is not None:
             self.rewrite_errors.labels(report.error, report.outcome.value).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
