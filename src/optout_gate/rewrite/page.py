@@ -359,8 +359,16 @@ class Page:
         href = element.get_attribute("href")
         if href is None or self._base_is_set:
             return
-        self._base_is_set = True
         target = resolve(url_text(href), self._base)
+        if self._in_noscript and target is not None and not self._judge.own(target.host):
+            # Without scripts the page behind the noscript starts from it as well; here that is read as with scripts.
+            _without(element, "href")
+            verdict = self._judge.reference(url_text(href), self._base, "other")
+            if verdict is not None:
+                self._judge.removals.add("link", verdict, url_text(href))
+                element.set_attribute(MARK, verdict.vendor.vendor)
+            return
+        self._base_is_set = True
         if target is not None:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)
