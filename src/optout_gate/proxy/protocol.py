@@ -14,7 +14,10 @@ hold addresses and queries.
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
 from math import inf
 from typing import Any, ClassVar
@@ -30,6 +33,7 @@ from optout_gate.report import NO_SITE
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
 
+_AT_ONCE = struct.pack("ii", 1, 0)  # a struct linger of no seconds: the connection ends with a reset
 REASONS = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -133,7 +137,7 @@ class GateProtocol(GuardedParsing):
             if 0 < self.transport.get_write_buffer_size() < self._unsent:
                 self._await_sending()  # slow, but it takes something
             else:
-                self.transport.abort()
+                self._reset()
         elif not self._in_head:
             if self._active is None:  # a body that nobody wants any more
                 self.transport.close()
@@ -143,6 +147,18 @@ class GateProtocol(GuardedParsing):
             self._refuse(Refusal(408, "the request head stalled"))
         else:
             self.transport.close()
+
+    def _reset(self) -> None:
+        """Cut the connection, and where its client takes nothing have the kernel forget what it holds for it.
+
+        Else it would offer those megabytes for minutes more, to as many as like to come (nginx:
+        ``reset_timedout_connection``).
+        """
+        peer = self.transport.get_extra_info("socket")
+        if peer is not None and self.transport.get_write_buffer_size():
+            with suppress(OSError):  # gone already
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
 
     # What the parser finds
 
