@@ -14,7 +14,7 @@ from optout_gate.http import Pair
 
 # uri-host of RFC 3986 as hosts are written in practice: no percent-escapes, no sub-delims, nothing of a URL around.
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.\-]{1,255})(?::[0-9]{1,5})?")
-LENGTH = re.compile(rb"[0-9]{1,18}")
+LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")  # 010 is eight to some
 VALUE_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 # Field names that say something about the message, not about its content.
