@@ -2,7 +2,8 @@
 
 ======================  ================================================================================================
 nginx alone             the file from nginx itself: what the load generator can ask for at most
-nginx proxy_pass        a proxy that changes nothing: the limit of any gate
+nginx proxy_pass        a proxy that changes nothing, as it is distributed
+nginx, more buffers     the same with buffers that hold the whole page: the limit of any gate
 nginx sub_filter        what an operator can do without a gate: replace the hosts of the page's trackers, as strings
 mitmproxy               a scriptable proxy in reverse mode, with the gate's own core as its addon: the same rewriting
 gate                    ``optout-gate serve`` with one worker
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pages
@@ -93,10 +95,10 @@ def all_running(folder: Path, *, core: int, load_core: int) -> Iterator[list[Con
         origin = start("origin", lambda port: _nginx(folder / "origin", port, _FILES), on=load_core).port
         url = f"http://127.0.0.1:{origin}"
         started.append(start("nginx alone", lambda port: _nginx(folder / "alone", port, _FILES)))
-        started.append(start("nginx proxy_pass", lambda port: _nginx(folder / "proxy", port, _PROXY, origin)))
-        started.append(
-            start("nginx sub_filter", lambda port: _nginx(folder / "sub", port, _SUB, origin), rewrites=True)
-        )
+        for name, what in (("nginx proxy_pass", _PROXY), ("nginx, more buffers", _MORE_BUFFERS + _PROXY)):
+            started.append(start(name, partial(_nginx, folder / name.replace(",", ""), what=what, origin=origin)))
+        sub_filter = partial(_nginx, folder / "sub", what=_MORE_BUFFERS + _SUB, origin=origin)
+        started.append(start("nginx sub_filter", sub_filter, rewrites=True))
         started.append(start("mitmproxy", lambda port: _mitmproxy(folder, port, url), rewrites=True))
         started.append(start("gate", lambda port: _gate(port, url), rewrites=True))
         yield started
@@ -120,13 +122,14 @@ http {{
   client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
-  proxy_buffers 32 8k; proxy_max_temp_file_size 0;
   upstream origin {{ server 127.0.0.1:{origin}; keepalive 64; keepalive_requests 1000000000; }}
   server {{ listen 127.0.0.1:{port}; {what} }}
 }}
 """
 _FILES = "root {folder}/pages;"
 _PROXY = "location / {{ proxy_pass http://origin; }}"
+# Its own buffers hold 32 KB of a response; of a longer one the rest goes through a file unless there are more.
+_MORE_BUFFERS = "proxy_buffers 32 8k; proxy_max_temp_file_size 0; "
 # The usual way to choose by a header: an error that nobody else returns leads to the other location.
 _SUB = (
     'location / {{ error_page 418 = @optout; if ($http_sec_gpc = "1") {{ return 418; }} proxy_pass http://origin; }}'

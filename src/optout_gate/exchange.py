@@ -12,7 +12,7 @@ from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.measured import Measured
 from optout_gate.policy.config import Mode
 from optout_gate.policy.config_failures import Instead
-from optout_gate.report import OUTCOME_FIELD, Outcome, Report
+from optout_gate.report import NOTHING, OUTCOME_FIELD, Outcome, Report
 from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, request_head, response_head, validators
 from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
@@ -40,7 +40,7 @@ from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.kinds import ACCOUNT
-from optout_gate.signals.reading import Reading, Signal, read
+from optout_gate.signals.reading import Reading, Signal
 from optout_gate.site import Site
 
 if TYPE_CHECKING:
@@ -75,27 +75,40 @@ class Exchange:
     beacon: Beacon | None = None
 
     def __init__(
-        self, gate: "Gate", site: Site, request: Request, known: Signal | None = None, *, untold: bool = False
+        self,
+        gate: "Gate",
+        site: Site,
+        request: Request,
+        known: Signal | None = None,
+        *,
+        untold: bool = False,
+        reading: Reading | None = None,
     ) -> None:
         begun = gate.clock()
         self._gate = gate
         self.site = site
         self.visitor = request
-        reading = read(
-            request.headers, cookie_name=gate.config.cookie.name, onetrust_groups=site.wording.onetrust_groups
-        )
+        if reading is None:
+            reading = gate.read(request, site)
         self.decision = site.policy.decide(site.config.mode, reading, request.path, known)
         self._presumed = False
         self._before_body: Mark | None = None
         if untold and not self.decision.opted_out:
             self.decision = site.policy.decide(site.config.mode, reading, request.path, UNTOLD)
             self._presumed = self.decision.enforced
-        self.request = Request(
-            request.method, request.scheme, request.authority, request.target, self._toward_origin(reading)
+        self.request = request
+        if self.decision.enforced:
+            self.request = request._replace(headers=self._toward_origin(reading))
+        opted_out = self.decision.opted_out
+        self.report = Report(
+            site.name,
+            self.decision,
+            reading,
+            () if reading.silent else reading.contradictions(),
+            removals=Removals() if opted_out else NOTHING,
         )
-        self.report = Report(site.name, self.decision, reading, () if reading.silent else reading.contradictions())
-        self.report.begin()
-        if self.decision.opted_out:
+        if opted_out:
+            self.report.begin()
             self._look_at_what_goes_out()
         self._spend(begun)
 
@@ -117,8 +130,6 @@ class Exchange:
         self.note()
 
     def _toward_origin(self, reading: Reading) -> Headers:
-        if not self.decision.enforced:
-            return self.visitor.headers
         headers = request_head.toward_origin(
             self.visitor, self.decision, self._gate.policy_hash, presumed=self._presumed
         )

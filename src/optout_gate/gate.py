@@ -27,7 +27,7 @@ from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.guard_rules import Guards
 from optout_gate.rewrite.memory import Memory
 from optout_gate.rewrite.status import Status
-from optout_gate.signals.reading import Signal
+from optout_gate.signals.reading import Reading, Signal, read
 from optout_gate.site import Site
 
 
@@ -80,6 +80,10 @@ class Gate:
     def policy_hash(self) -> bytes:
         """A hash of everything but a request and its response that a page depends on."""
         return fingerprint(self._loaded)
+
+    def read(self, request: Request, site: Site) -> Reading:
+        """Return what a request to ``site`` says, by its header lines alone."""
+        return read(request.headers, cookie_name=self.config.cookie.name, onetrust_groups=site.wording.onetrust_groups)
 
     def open(self, request: Request, known: Signal | None = None, *, untold: bool = False) -> Exchange | None:
         """Return the exchange that ``request`` begins, or None when no site answers to its host (421).

@@ -9,7 +9,7 @@ present. So the doors hand over the raw pairs, and everything above this module 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 Pair = tuple[bytes, bytes]
 """Field name and value. The name keeps its case; comparing ignores it."""
@@ -77,11 +77,12 @@ class Headers:
         dropped = frozenset(names)
         if dropped.isdisjoint(self._names):
             return self
-        return Headers([pair for each, pair in zip(self._lowered, self.pairs, strict=True) if each not in dropped])
+        kept = [(each, pair) for each, pair in zip(self._lowered, self.pairs, strict=True) if each not in dropped]
+        return headers_named(tuple([pair for _, pair in kept]), tuple([each for each, _ in kept]))
 
     def plus(self, *pairs: Pair) -> "Headers":
         """Return the fields with ``pairs`` behind them."""
-        return _made_of(self.pairs + pairs, self._lowered + tuple([name.lower() for name, _ in pairs]))
+        return headers_named(self.pairs + pairs, self._lowered + tuple([name.lower() for name, _ in pairs]))
 
     def replacing(self, name: bytes, value: bytes) -> "Headers":
         """Return the fields with one ``name`` line, where the first stood or else at the end."""
@@ -90,12 +91,12 @@ class Headers:
         first = self._lowered.index(name)
         line = (self.pairs[first][0], value)
         if self._lowered.count(name) == 1:
-            return _made_of((*self.pairs[:first], line, *self.pairs[first + 1 :]), self._lowered)
+            return headers_named((*self.pairs[:first], line, *self.pairs[first + 1 :]), self._lowered)
         rest = [pair for each, pair in zip(self._lowered, self.pairs, strict=True) if each != name]
         return Headers([*rest[:first], line, *rest[first:]])
 
 
-def _made_of(pairs: tuple[Pair, ...], lowered: tuple[bytes, ...]) -> Headers:
+def headers_named(pairs: tuple[Pair, ...], lowered: tuple[bytes, ...]) -> Headers:
     """Return header fields whose lower-case names are known: a message's fields are changed some ten times."""
     headers = Headers.__new__(Headers)
     headers.pairs = pairs
@@ -104,8 +105,7 @@ def _made_of(pairs: tuple[Pair, ...], lowered: tuple[bytes, ...]) -> Headers:
     return headers
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request head.
 
     Attributes:
@@ -138,8 +138,7 @@ class Request:
         return f"{self.scheme}://{self.authority}{self.target.decode('latin-1')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A response head, and a body where the gate itself wrote it."""
 
     status: int

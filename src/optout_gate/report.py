@@ -28,7 +28,8 @@ NO_SITE = (OUTCOME_FIELD, Outcome.NOTHING_TO_DO.value.encode())
 """The field on answers of the gate's own that no site's configuration speaks of; the same for everyone."""
 FINAL = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED})
 """Outcomes that no later part of the body changes."""
-_NOTHING = Removals()  # is kept from the origin for nearly everybody; the gate puts one to write to where it may be
+NOTHING = Removals()
+"""What is taken out for nearly everybody, in either direction; the gate puts one to write to where it may be more."""
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class Report:
     contradictions: Sequence[tuple[str, str]] = ()
     allowed: Mapping[str, Vendor] = field(default_factory=dict)
     removals: Removals = field(default_factory=Removals)
-    outgoing: Removals = field(default_factory=lambda: _NOTHING)
+    outgoing: Removals = field(default_factory=lambda: NOTHING)
     outcome: Outcome = Outcome.UNTOUCHED
     no_transform: bool = False
     unguarded: str | None = None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from optout_gate.errors import RewriteError
+from optout_gate.exchange import Exchange
 from optout_gate.gate import Gate
 from optout_gate.http import Headers
 from optout_gate.middleware import OptOutGateMiddleware
@@ -181,9 +182,9 @@ async def through_proxy(cases: Sequence[Case]) -> list[Passed]:
         sites = tuple(each.model_copy(update={"upstream": f"http://127.0.0.1:{port}"}) for each in loaded.config.sites)
         config = loaded.config.model_copy(update={"sites": sites})
         gate = Gate(Loaded(config, loaded.catalog, loaded.filter_lists, loaded.file), clock=time.perf_counter)
-        metrics = _Kept()
+        app = _Kept(gate, Metrics())
         listener = bind("127.0.0.1:0", "")
-        server = running_server(ProxyApp(gate, metrics), http=gate_protocol(ServerLimits()), lifespan="on")
+        server = running_server(app, http=gate_protocol(ServerLimits()), lifespan="on")
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.01)
@@ -191,9 +192,9 @@ async def through_proxy(cases: Sequence[Case]) -> list[Passed]:
             out = []
             for number, case in enumerate(cases):
                 got = await asyncio.wait_for(ask(listener.getsockname()[1], case, number), TIMEOUT_S)
-                while len(metrics.reports) <= number:
+                while len(app.reports) <= number:
                     await asyncio.sleep(0.001)
-                out.append(_passed(got, site.seen.get(number, NOTHING), summary(metrics.reports[number])))
+                out.append(_passed(got, site.seen.get(number, NOTHING), summary(app.reports[number])))
             return out
         finally:
             server.should_exit = True
@@ -205,13 +206,14 @@ def _passed(got: tuple[int, Headers, bytes, bool], seen: Seen, report: dict[str,
     return Passed(*got, at_origin, target, posted, report)
 
 
-class _Kept(Metrics):
-    def __init__(self) -> None:
-        super().__init__()
+class _Kept(ProxyApp):
+    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+        super().__init__(gate, metrics)
         self.reports: list[Report] = []
 
-    def record(self, report: Report, *, seconds: float) -> None:
-        self.reports.append(report)
+    def over(self, exchange: Exchange, *, status: int, begun: float) -> None:
+        self.reports.append(exchange.report)
+        super().over(exchange, status=status, begun=begun)
 
 
 async def through_middleware(cases: Sequence[Case]) -> list[Passed]:

@@ -8,7 +8,6 @@ The gate decides (:mod:`optout_gate.gate`), the protocol class in front refuses 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from email.utils import formatdate
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -16,10 +15,12 @@ from weakref import WeakSet
 from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.exchange import Exchange
 from optout_gate.gate import Gate
-from optout_gate.http import Headers, Pair, Request, Response, request_of
+from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
+from optout_gate.proxy.answers import date_line, dated, of_length, plain, takes_hints, unanswered
 from optout_gate.proxy.protocol_head import REFUSED
+from optout_gate.proxy.relays import Relays
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
 from optout_gate.receiving import refusal, told_with
 from optout_gate.report import NO_SITE, Report
@@ -28,6 +29,7 @@ from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
+from optout_gate.telemetry.turns import Turn, is_plain
 from optout_gate.uncloaking import Uncloaking
 
 Scope = MutableMapping[str, Any]
@@ -53,6 +55,8 @@ class ProxyApp:
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
         self.uncloaking = Uncloaking()
+        self.turn = Turn(metrics)
+        self.relay = Relays(self).begin
         self._upstreams: dict[Site, Upstream] = {}
         self._made: WeakSet[Upstream] = WeakSet()  # those of sites before a reload too
 
@@ -138,7 +142,7 @@ class ProxyApp:
         if exchange.beacon is not None and exchange.beacon.reply is not None:
             await websocket.refuse(scope, receive, send, 403)
             return
-        headers = self.request_headers(exchange, scope)
+        headers = self.request_headers(exchange.site, exchange.request, _peer(scope))
         upstream, target = self.upstream(exchange.site), exchange.request.target
         await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
 
@@ -147,21 +151,18 @@ class ProxyApp:
         self.metrics.record(report, seconds=report.gate_seconds)
         self.outcomes.tell(report)
 
-    def request_headers(self, exchange: Exchange, scope: Scope) -> Headers:
-        """Return the header lines of an exchange's request as its origin gets them."""
-        site = exchange.site.config
-        client = scope.get("client")
-        peer = client[0] if client else None
-        authority = exchange.request.authority
+    def request_headers(self, site: Site, request: Request, peer: str | None) -> Headers:
+        """Return the header lines of a request to ``site`` as its origin gets them; ``peer`` sent it."""
+        authority = request.authority
         trusted = forwarding.is_trusted(peer, self.gate.trusted_proxies)
-        headers = signed_in.without_false_identity(exchange.request.headers, self.gate, trusted=trusted)
+        headers = signed_in.without_false_identity(request.headers, self.gate, trusted=trusted)
         return forwarding.toward_origin(
             forwarding.end_to_end(headers),
             peer=peer,
             trusted=trusted,
-            scheme=exchange.request.scheme,
+            scheme=request.scheme,
             authority=authority,
-            host=authority if site.preserve_host else self.upstream(exchange.site).address.authority,
+            host=authority if site.config.preserve_host else self.upstream(site).address.authority,
         )
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,21 +183,28 @@ class ProxyApp:
         if known is not None:
             known.learn(exchange.decision)
         begun = gate.clock()
-        self.metrics.inflight.inc()
+        loop = asyncio.get_running_loop()
+        self.turn.begin(loop)
         under_way = _Forwarding(self, exchange, scope, receive, send)
         try:
             await under_way.run()
         finally:
-            seconds = gate.clock() - begun
-            self.metrics.inflight.dec()
-            self.metrics.record(exchange.report, seconds=seconds)
-            self.outcomes.tell(exchange.report)
-            if self._requests is not None:
-                self._requests.exchange(
-                    exchange.report, method=request.method, status=under_way.status, seconds=seconds
-                )
-            if gate.cloaks is not None:
-                self.uncloaking.look_up(gate)
+            self.turn.end(loop)
+            self.over(exchange, status=under_way.status, begun=begun)
+
+    def over(self, exchange: Exchange, *, status: int, begun: float) -> None:
+        """Count and log an exchange that has come to its end; ``status`` 0 is one without an answer."""
+        gate, report = self.gate, exchange.report
+        seconds = gate.clock() - begun
+        if is_plain(report):
+            self.turn.record(report, seconds)
+        else:
+            self.metrics.record(report, seconds=seconds)
+        self.outcomes.tell(report)
+        if self._requests is not None:
+            self._requests.exchange(report, method=exchange.visitor.method, status=status, seconds=seconds)
+        if gate.cloaks is not None:
+            self.uncloaking.look_up(gate)
 
     async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:
         self.metrics.refused(reason)
@@ -228,8 +236,7 @@ class _Forwarding:
         except UpstreamError as error:
             self.app.metrics.upstream_errors.labels(error.reason).inc()
             log.warning("origin %s: %s", self.exchange.site.config.upstream, error)
-            answer = plain(error.status, "The website behind this gate did not answer.")
-            await self._fail(self.exchange.marked(answer))
+            await self._fail(self.exchange.marked(unanswered(error)))
         except RewriteError as error:
             await self._fail(self.exchange.cut(error))
         except VisitorGone:
@@ -248,22 +255,22 @@ class _Forwarding:
             task.cancel()
 
     async def _forward(self) -> None:
-        exchange, metrics = self.exchange, self.app.metrics
+        exchange = self.exchange
         if exchange.beacon is not None:
             refused, self.receive = await refusal(exchange, self.receive)
             if refused is not None:
                 self.started = True
                 await send_whole(self.send, refused)
                 return
-        headers = self.app.request_headers(exchange, self.scope)
+        headers = self.app.request_headers(exchange.site, exchange.request, _peer(self.scope))
         body = self._request_body() if _has_body(exchange.request.headers) else None
         begun = self.app.gate.clock()
         upstream = self.app.upstream(exchange.site)
         early = self._hint if self._takes_hints() else None
         response = await upstream.send(exchange.request.method, exchange.request.target, headers, body, early)
-        metrics.upstream_seconds.observe(self.app.gate.clock() - begun)
+        self.app.turn.answered(self.app.gate.clock() - begun)
         try:
-            head = Response(response.status, forwarding.end_to_end(response.headers))
+            head = Response(response.status, response.end_to_end)
             passage = exchange.respond(head)
             if passage.untouched:
                 await self._pass_on(passage.head, response)
@@ -273,9 +280,7 @@ class _Forwarding:
             await response.close()
 
     def _takes_hints(self) -> bool:
-        """Return True for a browser on its way to a page: other clients may trip over a 103 (RFC 8297 §3)."""
-        known = "http.response.early_hint" in self.scope.get("extensions", {})
-        return known and self.exchange.visitor.headers.first(b"sec-fetch-mode") == b"navigate"
+        return "http.response.early_hint" in self.scope.get("extensions", {}) and takes_hints(self.exchange)
 
     async def _hint(self, headers: Headers) -> None:
         links = self.exchange.early(forwarding.end_to_end(headers))
@@ -283,8 +288,8 @@ class _Forwarding:
             await self.send({"type": "http.response.early_hint", "links": links})
 
     async def _pass_on(self, head: Response, response: UpstreamResponse) -> None:
+        await self._start(head, response.reason)  # leaves with the first piece, where one is there already
         chunk = b"" if response.ended else await response.read()
-        await self._start(head, response.reason)
         report = self.exchange.report
         while True:
             report.bytes_in += len(chunk)
@@ -307,14 +312,12 @@ class _Forwarding:
             await self.send({"type": "http.response.body", "body": out, "more_body": True})
         out = passage.close()
         if not self.started:  # held back whole, so its length is known
-            length = str(len(out)).encode()
-            head = Response(passage.head.status, passage.head.headers.replacing(b"content-length", length))
-            await self._start(head, response.reason)
+            await self._start(of_length(passage.head, out), response.reason)
         await self.send({"type": "http.response.body", "body": out})
 
     async def _start(self, head: Response, reason: bytes) -> None:
         self.started, self.status = True, head.status
-        headers = head.headers if b"date" in head.headers else head.headers.plus((b"Date", _now()))
+        headers = dated(head.headers)
         start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
         await self.send(start)
 
@@ -339,6 +342,11 @@ class _Forwarding:
                 return
 
 
+def _peer(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return client[0] if client else None
+
+
 def _has_body(headers: Headers) -> bool:
     if b"transfer-encoding" in headers:
         return True
@@ -350,32 +358,14 @@ def _dated(send: Send) -> Send:
 
     async def with_date(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"Date", _now())]}
+            message = {**message, "headers": [*message.get("headers", ()), date_line()]}
         await send(message)
 
     return with_date
 
 
-def _now() -> bytes:
-    return formatdate(usegmt=True).encode()
-
-
-def plain(status: int, words: str, *further: Pair) -> Response:
-    """Return a short plain answer of the gate's own."""
-    body = f"{words}\n".encode()
-    headers = [
-        (b"Content-Type", b"text/plain; charset=utf-8"),
-        (b"Content-Length", str(len(body)).encode()),
-        (b"Cache-Control", b"no-store"),
-        *further,
-    ]
-    if status == 503:
-        headers.append((b"Retry-After", b"5"))
-    return Response(status, Headers(headers), body)
-
-
 async def send_whole(send: Send, response: Response) -> None:
     """Send a response that is here whole."""
-    headers = [*response.headers, (b"Date", _now())]
+    headers = [*response.headers, date_line()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

@@ -7,7 +7,8 @@ subclass mends that, and refuses before the application is called whatever two s
 
     uvicorn.Config(app, http=gate_protocol(ServerLimits()), proxy_headers=False, server_header=False, ...)
 
-``scope["headers"]`` has lower-case names, as ASGI wants; what the client sent stands in
+An application that has a method ``relay`` is asked for a :class:`~optout_gate.proxy.relay.Relay` first, for requests
+without a body; only where it has none is it called. ``scope["headers"]`` has lower-case names, as ASGI wants; what the client sent stands in
 ``scope["extensions"]["optout_gate.raw"]``: ``headers``, a tuple of pairs in order and case, and ``target``, bytes.
 Other extensions are those of :mod:`optout_gate.proxy.protocol_cycle`. uvicorn's access log is not written: it would
 hold addresses and queries.
@@ -19,16 +20,20 @@ import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from email.utils import formatdate
+from functools import partial
 from math import inf
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
+from optout_gate.http import Headers
 from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
+from optout_gate.proxy.known_heads import Head, KnownHeads
 from optout_gate.proxy.protocol_cycle import GateCycle
 from optout_gate.proxy.protocol_head import Meaning, Refusal, told_of_refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
+from optout_gate.proxy.relay import Relay
 from optout_gate.report import NO_SITE
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
@@ -46,7 +51,7 @@ REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Sup
 
 def gate_protocol(limits: ServerLimits, *, hostless: bool = False) -> type["GateProtocol"]:
     """Return the class to give uvicorn as ``http=``; ``hostless`` takes HTTP/1.0 without Host, as health checks send."""
-    made = {"limits": limits, "deadlines": Deadlines(*_times(limits)), "hostless": hostless}
+    made = {"limits": limits, "deadlines": Deadlines(*_times(limits)), "hostless": hostless, "heads": KnownHeads()}
     return type("GateProtocol", (GateProtocol,), made)
 
 
@@ -62,23 +67,42 @@ async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
 
+class RelayOf(Protocol):
+    """What an application offers under the name ``relay`` that can do without a task for some requests."""
+
+    def __call__(
+        self, protocol: "GateProtocol", head: Head, target: bytes, *, keep_alive: bool, again: Callable[[], None]
+    ) -> Relay | None:
+        """Begin an exchange, or return None when the application has to be called."""
+
+
 class GateProtocol(GuardedParsing):
     """One client connection. Made by :func:`gate_protocol`, which sets its limits."""
 
     deadlines: ClassVar[Deadlines]
+    heads: ClassVar[KnownHeads]
     draining: ClassVar[bool] = False  # set on the made class: every answer is the last of its connection
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.deadline = inf
-        self._active: GateCycle | None = None  # the one that the client is being answered by
+        self._active: GateCycle | Relay | None = None  # the one that the client is being answered by
+        self._relay: RelayOf | None = getattr(self.app, "relay", None)
+        self._came = b""  # what is being parsed
+        self._is_relayed = False  # the request of which the head has come and the end has not
         self._unsent = 0
 
     @classmethod
     def keep_within(cls, limits: ServerLimits) -> None:
         """Hold other limits from now on, for connections that are open as well."""
         cls.limits = limits
+        cls.heads.forget()
         cls.deadlines.look_for(*_times(limits))
+
+    @property
+    def peer(self) -> str | None:
+        """The address of who sent what comes over this connection, as far as it has one."""
+        return self.client[0] if self.client else None
 
     # What the transport calls
 
@@ -125,6 +149,8 @@ class GateProtocol(GuardedParsing):
         else:
             self.deadline = inf
             self._expect_body()
+        if isinstance(self._active, Relay):
+            self._active.resume()
 
     def _await_sending(self) -> None:
         self._unsent = self.transport.get_write_buffer_size()
@@ -169,9 +195,59 @@ class GateProtocol(GuardedParsing):
     def _may_upgrade(self) -> bool:
         return self._active is None
 
-    def _begin_cycle(self, meaning: Meaning) -> None:
-        cycle = self.cycle = GateCycle(
-            scope=self.scope,
+    def data_received(self, data: bytes) -> None:
+        """Take a request that is known but for its address, or parse what came."""
+        if self._relay is not None and self._active is None and self._in_head and not self._head_bytes:
+            if self._takes_known(data):
+                return
+            self._came = data
+        super().data_received(data)
+        self._came = b""
+
+    def _takes_known(self, data: bytes) -> bool:
+        if self._deaf or len(data) > self.limits.header_bytes:
+            return False
+        known = self.heads.split(data)
+        return known is not None and len(known[0]) <= self.limits.target_bytes and self._relayed(*known)
+
+    def _begin(self, method: str, version: str, meaning: Meaning) -> None:
+        head = Head(method, version, tuple(self._raw), Headers(self._raw), meaning, {})
+        self._is_relayed = meaning.length == 0 and not meaning.expects_continue and self._relayed(self.url, head)
+        if self._is_relayed:
+            self.heads.remember(self._came, head)
+        else:
+            self.cycle = self._cycle(self.url, head)
+
+    def _relayed(self, target: bytes, head: Head) -> bool:
+        """Return True for a request whose exchange has begun the short way, without a task."""
+        if self._relay is None or self._active is not None or self.flow.write_paused or self._is_busy():
+            return False
+        self._active = self._relay(
+            self,
+            head,
+            target,
+            keep_alive=head.meaning.keep_alive and not self.draining,
+            again=partial(self._relayed_in_vain, target, head),
+        )
+        if self._active is None:
+            return False
+        self.deadline = inf
+        return True
+
+    def _relayed_in_vain(self, target: bytes, head: Head) -> None:
+        """Begin the exchange once more, the long way."""
+        self._active = None
+        self._cycle(target, head).more_body = False
+
+    def _is_busy(self) -> bool:
+        most = self.limits.requests or self.limit_concurrency
+        return most is not None and len(self.tasks) >= most
+
+    def _cycle(self, target: bytes, head: Head) -> GateCycle:
+        """Call the application, now or when the requests before this one are answered."""
+        scope: Any = self._described(target, head)
+        cycle = GateCycle(
+            scope=scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
@@ -179,14 +255,12 @@ class GateProtocol(GuardedParsing):
             access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=meaning.expects_continue,
-            keep_alive=meaning.keep_alive and not self.draining,
+            expect_100_continue=head.meaning.expects_continue,
+            keep_alive=head.meaning.keep_alive and not self.draining,
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
-        most = self.limits.requests or self.limit_concurrency
-        busy = most is not None and len(self.tasks) >= most
-        app: Any = _busy if busy else self.app
+        app: Any = _busy if self._is_busy() else self.app
         if self._active is None:
             self._active = cycle
             self.deadline = inf
@@ -194,6 +268,7 @@ class GateProtocol(GuardedParsing):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
+        return cycle
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of body for the application; nobody wants what comes after its answer."""
@@ -212,6 +287,9 @@ class GateProtocol(GuardedParsing):
             return  # llhttp believes that nothing follows
         self._in_head = True
         self._head_bytes = 0
+        if self._is_relayed:
+            self._is_relayed = False
+            return
         cycle = self.cycle
         cycle.more_body = False
         if cycle is self._active and not cycle.response_complete and not self.flow.write_paused:
@@ -284,7 +362,8 @@ class GateProtocol(GuardedParsing):
         """Close so that the client reads the answer: a reset, provoked by what it still sends, would take it away."""
         if self.transport.is_closing():
             return
-        quiet = self.cycle is not None and not self.cycle.more_body and self._in_head and not self._head_bytes
+        has_more = self.cycle is not None and self.cycle.more_body
+        quiet = not has_more and self._in_head and not self._head_bytes
         if quiet or not self.transport.can_write_eof():
             self._await_sending()
             self.transport.close()

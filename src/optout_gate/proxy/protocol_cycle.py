@@ -1,7 +1,6 @@
-"""One request and its response on a uvicorn connection, with the response framed here and nowhere else.
+"""One request and its response on a uvicorn connection, for an ASGI application.
 
-uvicorn's own cycle closes the connection on a 304 with Content-Length, fails on status 999, chunks to HTTP/1.0
-clients, puts its Date on top of the origin's and lower-cases names. Beyond ASGI this one understands:
+How the response is framed stands in :mod:`optout_gate.proxy.protocol_framing`. Beyond ASGI this cycle understands:
 
 * ``reason`` in ``http.response.start``: the reason phrase, bytes. Without it the registered phrase is sent.
 * a message ``{"type": "optout_gate.abort"}``: cut the connection at once, so that the client sees that the response
@@ -13,58 +12,22 @@ client goes before its answer is complete. Of ASGI's own extensions it knows
 ``http.response.early_hint``: a 103 with ``Link`` lines.
 """
 
-import http
-import re
 from collections.abc import MutableMapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from optout_gate.proxy.protocol_head import VALUE_CONTROL
+from optout_gate.proxy.protocol_framing import FramedResponse, early_hints
 
 if TYPE_CHECKING:
     from optout_gate.proxy.protocol import GateProtocol
-
-TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-
-FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"trailer"))
-"""What this side of the gate says itself."""
-
-
-def status_line(status: int, reason: bytes | None) -> bytes:
-    """Return the status line. Raises RuntimeError for what cannot be one."""
-    if not 200 <= status <= 999:
-        raise RuntimeError(f"status {status} is not one of a final response")
-    if reason is None:
-        return _registered_line(status)
-    if VALUE_CONTROL.search(reason):
-        raise RuntimeError("control character in the reason phrase")
-    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
-
-
-@lru_cache(maxsize=800)
-def _registered_line(status: int) -> bytes:
-    try:
-        phrase = http.HTTPStatus(status).phrase
-    except ValueError:
-        phrase = "Unknown"
-    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode("ascii"))
-
-
-@lru_cache(maxsize=1024)
-def _lowered(name: bytes) -> bytes:
-    if TOKEN.fullmatch(name) is None:
-        raise RuntimeError("a header name is not a token")
-    return name.lower()
 
 
 class GateCycle(RequestResponseCycle):
     """What an application is called with, and what it answers through."""
 
     protocol: "GateProtocol"
-    body_left: int | None  # of the announced Content-Length; None: chunked, or until the connection closes
-    bodiless: bool
+    _answer: FramedResponse
     _head = b""  # of the response, until it leaves with the first piece of body or by itself at the loop's next turn
 
     def leave(self) -> None:
@@ -101,46 +64,27 @@ class GateCycle(RequestResponseCycle):
             self._continue(message.get("body", b""), message.get("more_body", False))
 
     def _hint(self, links: list[bytes]) -> None:
-        """Send a 103 (RFC 8297), which HTTP/1.0 does not know."""
-        if self.scope["http_version"] == "1.0" or not links:
-            return
-        if any(VALUE_CONTROL.search(link) for link in links):
-            raise RuntimeError("control character in an early hint")
-        self.transport.writelines(
-            (b"HTTP/1.1 103 Early Hints\r\n", *(b"link: %b\r\n" % link for link in links), b"\r\n")
-        )
+        """Send a 103, which HTTP/1.0 does not know."""
+        if self.scope["http_version"] != "1.0" and links:
+            self.transport.write(early_hints(links))
 
     def _start(self, message: MutableMapping[str, Any]) -> None:
-        status: int = message["status"]
-        lines = [status_line(status, message.get("reason"))]
-        length: bytes | None = None
-        fields = message.get("headers", ())
-        for name, value in fields:
-            lowered = _lowered(name)
-            if lowered not in FRAMING_FIELDS:
-                lines.append(b"%b: %b\r\n" % (name, value))
-            elif lowered == b"content-length":
-                if length is not None and length != value:
-                    raise RuntimeError("two different Content-Length")
-                length = bytes(value)
-            elif lowered == b"connection" and b"close" in [token.strip().lower() for token in value.split(b",")]:
-                self.keep_alive = False
-        if self.default_headers:  # uvicorn's Date and Server, where the origin sent none
-            present = {_lowered(name) for name, _ in fields}
-            lines += [b"%b: %b\r\n" % pair for pair in self.default_headers if pair[0] not in present]
         if self.waiting_for_100_continue:
             # Nobody asked for the body: what the client sends next may be that body or a new request.
             self.keep_alive = False
             self.waiting_for_100_continue = False
-        self._frame(status, length, lines)
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
-            raise RuntimeError("control character in a response header")
+        self._answer = FramedResponse(
+            message["status"],
+            message.get("reason"),
+            tuple(message.get("headers", ())),
+            method=self.scope["method"],
+            version=self.scope["http_version"],
+            keep_alive=self.keep_alive,
+            default_headers=self.default_headers,  # uvicorn's Date and Server
+        )
+        self.keep_alive = self._answer.keep_alive
         self.response_started = True
-        self._head = head
+        self._head = self._answer.head
         self.protocol.loop.call_soon(self._send_head)
 
     def _send_head(self) -> None:
@@ -148,45 +92,12 @@ class GateCycle(RequestResponseCycle):
             self.transport.write(self._head)
         self._head = b""
 
-    def _frame(self, status: int, length: bytes | None, lines: list[bytes]) -> None:
-        """Decide how the end of the body shows, and say so in ``lines``."""
-        self.body_left = None
-        self.chunked_encoding = False
-        self.bodiless = status in (204, 304) or self.scope["method"] == "HEAD"
-        if length is not None:
-            if not length.isdigit():
-                raise RuntimeError("Content-Length is not a number")
-            if status != 204:  # "A server MUST NOT send a Content-Length header field in any response with ... 204"
-                lines.append(b"content-length: %b\r\n" % length)
-            self.body_left = int(length)
-        elif self.bodiless:
-            pass
-        elif self.scope["http_version"] == "1.0":
-            self.keep_alive = False  # knows no chunked coding (RFC 9112 §6.1); the end of the connection is the end
-        else:
-            self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-
     def _continue(self, body: bytes, more_body: bool) -> None:
-        pieces = [self._head] if self._head else []
-        if self.bodiless:
-            pass  # whatever the application meant to say
-        elif self.chunked_encoding:
-            if body:
-                pieces += (b"%x\r\n" % len(body), body, b"\r\n" if more_body else b"\r\n0\r\n\r\n")
-            elif not more_body:
-                pieces.append(b"0\r\n\r\n")
-        else:
-            if self.body_left is not None:
-                self.body_left -= len(body)
-                if self.body_left < 0:
-                    raise RuntimeError("the response is longer than its Content-Length")
-                if self.body_left and not more_body:
-                    raise RuntimeError("the response is shorter than its Content-Length")
-            if body:
-                pieces.append(body)
-        if pieces:
+        pieces = self._answer.framed(body, more=more_body)
+        if self._head:
+            pieces.insert(0, self._head)
             self._head = b""
+        if pieces:
             self.transport.writelines(pieces)
         if not more_body:
             self.response_complete = True

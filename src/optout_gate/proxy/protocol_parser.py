@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from optout_gate.http import Pair
 from optout_gate.policy.limits import ServerLimits
+from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.protocol_head import Meaning, Refusal, framing_head, judge
 
 
@@ -42,8 +43,8 @@ class GuardedParsing(HttpToolsProtocol):
         """Answer in the application's stead and close."""
 
     @abstractmethod
-    def _begin_cycle(self, meaning: Meaning) -> None:
-        """Take a request whose head is complete."""
+    def _begin(self, method: str, version: str, meaning: Meaning) -> None:
+        """Take a request whose head is complete: its target and fields stand in ``url`` and ``_raw``."""
 
     @abstractmethod
     def _may_upgrade(self) -> bool:
@@ -120,7 +121,7 @@ class GuardedParsing(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         if not self._reframing:
-            super().on_message_begin()
+            self.url = b""
             self._head_bytes = self._head_bytes or 1  # begun within a feed that another message began
             self._raw = []
 
@@ -151,13 +152,14 @@ class GuardedParsing(HttpToolsProtocol):
         # What is fed at once may end one body and hold all of the next head; then the count of bytes is not exact.
         if self._fed > limits.header_bytes and sum(len(n) + len(v) + 4 for n, v in raw) > limits.header_bytes:
             self._stop(Refusal(431, "the request head is too large"))
-        self.headers += [(name.lower(), value) for name, value in raw]
+        headers = [(name.lower(), value) for name, value in raw]
         version = self.parser.get_http_version()
         method = self.parser.get_method().decode("ascii")
-        if self.hostless and version == "1.0" and not any(name == b"host" for name, _ in self.headers):
-            self.headers.append((b"host", b"localhost"))
+        if self.hostless and version == "1.0" and not any(name == b"host" for name, _ in headers):
+            raw.append((b"host", b"localhost"))
+            headers.append(raw[-1])
         try:
-            meaning = self._meaning = judge(method, self.url, version, self.headers)
+            meaning = self._meaning = judge(method, self.url, version, headers)
         except Refusal as refusal:
             self._stop(refusal)
         self._in_head = False
@@ -165,14 +167,13 @@ class GuardedParsing(HttpToolsProtocol):
         self._body_bytes = 0
         self._check_body(meaning.length or 0)
         self._body_bytes = 0
-        self._describe(method, version)
         if meaning.websocket and self._should_upgrade_to_ws():
             if not self._may_upgrade():
                 self._stop(Refusal(400, "an upgrade behind a request that is not answered yet"))
             return
         if meaning.websocket:
             self._meaning = meaning._replace(websocket=False)
-        self._begin_cycle(meaning)
+        self._begin(method, version, meaning)
 
     def _check_body(self, more_bytes: int) -> None:
         """Stop a request whose body is, or is announced to be, larger than may be."""
@@ -181,19 +182,29 @@ class GuardedParsing(HttpToolsProtocol):
             if self._body_bytes > self.limits.body_bytes:
                 self._stop(Refusal(413, "the request body is too large"))
 
-    def _describe(self, method: str, version: str) -> None:
-        path, _, query = self.url.partition(b"?")
+    def _described(self, target: bytes, head: Head) -> dict[str, Any]:
+        """Return the ASGI scope of a request."""
+        path, _, query = target.partition(b"?")
         text = path.decode("latin-1")
-        scope: Any = self.scope
-        scope["method"] = method
-        scope["http_version"] = version
-        scope["path"] = self.root_path + (unquote(text) if "%" in text else text)
-        scope["raw_path"] = self.root_path.encode("ascii") + path
-        scope["query_string"] = query
-        scope["extensions"] = {
-            "optout_gate.raw": {"headers": tuple(self._raw), "target": self.url},
-            "optout_gate.reason": {},
-            "optout_gate.abort": {},
-            "http.response.early_hint": {},
-            "optout_gate.leaving": {},
+        return {
+            "type": "http",
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
+            "http_version": head.version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "method": head.method,
+            "root_path": self.root_path,
+            "path": self.root_path + (unquote(text) if "%" in text else text),
+            "raw_path": self.root_path.encode("ascii") + path,
+            "query_string": query,
+            "headers": [(name.lower(), value) for name, value in head.raw],
+            "state": self.app_state.copy(),
+            "extensions": {
+                "optout_gate.raw": {"headers": head.raw, "target": target},
+                "optout_gate.reason": {},
+                "optout_gate.abort": {},
+                "http.response.early_hint": {},
+                "optout_gate.leaving": {},
+            },
         }

@@ -104,13 +104,11 @@ class Upstream:
         Raises UpstreamError; ValueError for a head that would not be one request on the wire.
         """
         head, length = request_head(method, target, headers, body is not None)
-        connection = self._take_idle() or await self._connection()
+        connection = self.take_idle() or await self._connection()
         try:
             response = await connection.exchange(method, head, body, length, early)
         except UpstreamError as error:
-            # An idle connection the origin was closing as we wrote: the request was never seen, or may be repeated.
-            raced = error.reason == "closed" and connection.reused and connection.response.silent
-            if not raced or body is not None or method not in IDEMPOTENT:
+            if not connection.raced(error) or body is not None or method not in IDEMPOTENT:
                 raise
             connection = await self._connection(fresh=True)
             response = await connection.exchange(method, head, None, None, early)
@@ -137,7 +135,8 @@ class Upstream:
 
     # The pool
 
-    def _take_idle(self) -> Connection | None:
+    def take_idle(self) -> Connection | None:
+        """Return a connection that another exchange has left, or None when there is none."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
@@ -150,7 +149,7 @@ class Upstream:
         given_up_at: float | None = None
         loop = asyncio.get_running_loop()
         while not self._closed:
-            if not fresh and (connection := self._take_idle()):
+            if not fresh and (connection := self.take_idle()):
                 return connection
             if self._places < self.limits.max_connections:
                 self._places += 1
@@ -253,15 +252,17 @@ class UpstreamResponse:
     """A response whose head has come; the body comes as it is read.
 
     Attributes:
-        headers: as the origin sent them, framing and hop-by-hop fields included; the caller strips those.
+        headers: as the origin sent them, framing and hop-by-hop fields included.
+        end_to_end: those of them that are meant for the visitor.
     """
 
-    __slots__ = ("_connection", "headers", "reason", "status")
+    __slots__ = ("_connection", "end_to_end", "headers", "reason", "status")
 
     def __init__(self, connection: Connection, head: ResponseHead) -> None:
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
+        self.end_to_end = head.end_to_end
         self._connection: Connection | None = connection
         if connection.spent:
             self._finish()

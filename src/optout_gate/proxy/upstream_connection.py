@@ -56,6 +56,7 @@ class Connection(asyncio.BufferedProtocol):
         "_loop",
         "_paused",
         "_pool",
+        "_progress",
         "_pump",
         "_transport",
         "_waiter",
@@ -80,6 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._pump: asyncio.Task[None] | None = None
+        self._progress: Callable[[], None] | None = None
         self._writable = True
         self._paused = False
 
@@ -112,6 +114,30 @@ class Connection(asyncio.BufferedProtocol):
                 await early(response.early.popleft())
         return response.head
 
+    def begin(self, method: str, request_head: bytes, progress: Callable[[], None]) -> None:
+        """Send a request without a body; ``progress`` is called whenever something of its response has come.
+
+        The other way to use a connection beside :meth:`exchange`: what has come then stands in ``response`` and
+        ``error``, and pieces of body are taken with :meth:`take` until :attr:`spent`.
+        """
+        self.response = ResponseReader(method, self._pool.limits)
+        self._busy = True
+        self._progress = progress
+        self.deadline = self._loop.time() + self._pool.limits.first_byte_s
+        self._transport.write(request_head)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the exchange before its time; it counts for who has taken all the body that came before."""
+        return self._error
+
+    def take(self) -> bytes:
+        """Return the next piece of body that is there; there must be one."""
+        piece = self.response.take()
+        if self._paused and self.response.unread <= LOW_WATER_BYTES:
+            self._resume_reading()
+        return piece
+
     async def read(self) -> bytes:
         """Return the next piece of the body, ``b""`` at its end.
 
@@ -124,10 +150,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._error is not None:
                 raise self._error
             await self._wait(self._pool.limits.idle_read_s)
-        piece = response.take()
-        if self._paused and response.unread <= LOW_WATER_BYTES:
-            self._resume_reading()
-        return piece
+        return self.take()
 
     async def _wait(self, seconds: float) -> None:
         """Return when something has happened: bytes, the end, or an error. Giving up closes the connection."""
@@ -145,20 +168,42 @@ class Connection(asyncio.BufferedProtocol):
                 self.deadline = inf
 
     def _wake(self) -> None:
+        if self._progress is not None:
+            self._go_on(self._progress)
+            return
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+    def _go_on(self, progress: Callable[[], None]) -> None:
+        """Tell that something has come, or that nothing more will."""
+        self._expect_more()
+        progress()
+
+    def _expect_more(self) -> None:
+        """Give the origin time for the next piece, unless it waits for us."""
+        limits = self._pool.limits
+        if self._paused or self.response.complete or self.closed:
+            self.deadline = inf
+        else:
+            seconds = limits.first_byte_s if self.response.head is None else limits.idle_read_s
+            self.deadline = self._loop.time() + seconds
 
     @property
     def spent(self) -> bool:
         """Whether the response has come and been read to its end."""
         return self.response.complete and not self.response.pieces
 
+    def raced(self, error: UpstreamError) -> bool:
+        """Return whether the origin was closing the idle connection as we wrote: the request may be sent again."""
+        return error.reason == "closed" and self.reused and self.response.silent
+
     def finish(self) -> None:
         """Give the connection back when its exchange is complete both ways, else close it."""
         if self.spent and self.response.persistent and self._pump is None and self._busy and not self.closed:
             self._resume_reading()
             self._busy = False
+            self._progress = None
             self._pool.release(self)
         else:
             self.abort()
@@ -267,6 +312,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
+            if self._progress is not None:
+                self._expect_more()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where the next bytes go: one place for the whole pool, since they are copied at once."""

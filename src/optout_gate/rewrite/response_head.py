@@ -127,16 +127,14 @@ def allows_inline(headers: Headers) -> bool:
 
 def varying(headers: Headers, *, fields: tuple[bytes, ...] = (b"Sec-GPC",)) -> Headers:
     """Return the headers with ``Vary: Sec-GPC`` merged in (RFC 9110 §12.5.5), or with other fields' names."""
+    if b"vary" not in headers:
+        return headers.plus((b"Vary", b", ".join(fields)))
     members = [member.lower() for member in headers.members(b"vary")]
     missing = [field for field in fields if field.lower() not in members]
     if b"*" in members or not missing:
         return headers
     present = headers.values(b"vary") if members else []
-    return (
-        headers.replacing(b"vary", b", ".join([*present, *missing]))
-        if b"vary" in headers
-        else headers.plus((b"Vary", b", ".join(missing)))
-    )
+    return headers.replacing(b"vary", b", ".join([*present, *missing]))
 
 
 def private(headers: Headers) -> Headers:

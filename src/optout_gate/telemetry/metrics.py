@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
 from optout_gate.gate import Gate
 from optout_gate.policy.config import Action, Mode
@@ -28,6 +28,7 @@ from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
 from optout_gate.telemetry.recent import Recent
 from optout_gate.telemetry.state import StateMetrics
+from optout_gate.telemetry.turns import SummedHistogram
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
 
@@ -129,19 +130,19 @@ class Metrics:
         )
         self.bytes_in = Counter("optout_gate_upstream_body_bytes_total", "Body bytes from origins.", registry=to)
         self.bytes_out = Counter("optout_gate_sent_body_bytes_total", "Body bytes sent to visitors.", registry=to)
-        self.gate_seconds = Histogram(
+        self.gate_seconds = SummedHistogram(
             "optout_gate_rewrite_duration_seconds",
             "Time an exchange spent in the gate itself: signals, decision, rewriting.",
             buckets=GATE_BUCKETS,
             registry=to,
         )
-        self.upstream_seconds = Histogram(
+        self.upstream_seconds = SummedHistogram(
             "optout_gate_upstream_duration_seconds",
             "Time until the origin's response head was there.",
             buckets=UPSTREAM_BUCKETS,
             registry=to,
         )
-        self.total_seconds = Histogram(
+        self.total_seconds = SummedHistogram(
             "optout_gate_request_duration_seconds",
             "Time from a request's head to the end of its response.",
             buckets=TOTAL_BUCKETS,
@@ -221,7 +222,7 @@ class Metrics:
         self.recent = Recent()
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
-        self._of_request = cache(self._request_series)
+        self.requests_of = cache(self._request_series)
         self._of_removals = lru_cache(maxsize=1024)(self._removal_sums)  # pages that come again lose the same
         self._opted_out_by = cache(lambda signal: self.last_opt_out.labels(self._signal_label(signal)))
 
@@ -238,12 +239,12 @@ class Metrics:
             name = self._sites.label(site.hosts[0], OTHER)
             self._requested.reserve((name, signal, outcome.value) for signal, outcome in EVERYDAY[site.mode])
             for signal, outcome in EVERYDAY[site.mode][:2]:
-                self._of_request(site.hosts[0], signal, outcome)
+                self.requests_of(site.hosts[0], signal, outcome)
         self._removed.reserve(islice(_own_vendors(gate), MAX_REMOVAL_SERIES // 2))
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
-        self._of_request(report.site, report.decision.signal, report.outcome).inc()
+        self.requests_of(report.site, report.decision.signal, report.outcome).inc()
         for series, count in self._of_removals(tuple(report.removals.counts.items())):
             series.inc(count)
         if report.outgoing:

@@ -1,0 +1,125 @@
+"""Which requests take the short way (:mod:`optout_gate.proxy.relay`), and what is known of them beforehand."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+from optout_gate.exchange import Exchange
+from optout_gate.gate import Gate
+from optout_gate.http import Request
+from optout_gate.proxy import forwarding
+from optout_gate.proxy.known_heads import Head
+from optout_gate.proxy.relay import Relay
+from optout_gate.proxy.upstream_request import request_head
+from optout_gate.signals.reading import Reading
+from optout_gate.site import Site
+
+if TYPE_CHECKING:
+    from optout_gate.proxy.app import ProxyApp
+    from optout_gate.proxy.protocol import GateProtocol
+
+log = logging.getLogger("optout_gate.proxy")
+
+_METHODS = frozenset({"GET", "HEAD"})
+"""What may be sent a second time, and changes nothing at the origin."""
+_ANY_TARGET = b"/"
+_MOST_PEERS = 16  # of whom something is known for one head
+
+
+class _Known(NamedTuple):
+    """What follows from a request's fields and from who sent them, whatever its address on the site.
+
+    Attributes:
+        to_origin: the head for the origin before and behind its target, where nothing is kept from the origin.
+    """
+
+    gate: Gate
+    site: Site
+    scheme: str
+    authority: str
+    reading: Reading
+    to_origin: tuple[bytes, bytes]
+
+
+class Relays:
+    """Begins exchanges for one application."""
+
+    def __init__(self, app: "ProxyApp") -> None:
+        self._app = app
+
+    def begin(
+        self, protocol: "GateProtocol", head: Head, target: bytes, *, keep_alive: bool, again: Callable[[], None]
+    ) -> Relay | None:
+        """Begin an exchange the short way, or return None when it needs the long one.
+
+        Args:
+            protocol: the visitor's connection.
+            head: of a request without a body, less its target.
+            target: as it came.
+            keep_alive: the connection may carry another request after this one.
+            again: takes the long way, should the short one turn out to be none before anything was sent.
+        """
+        try:
+            return self._begun(protocol, head, target, keep_alive, again)
+        except Exception:  # a mistake of the gate's own, which the long way meets as well, and answers
+            log.exception("an exchange could not be begun the short way")
+            return None
+
+    def _begun(
+        self, protocol: "GateProtocol", head: Head, target: bytes, keep_alive: bool, again: Callable[[], None]
+    ) -> Relay | None:
+        app = self._app
+        known = self._known(protocol, head)
+        if known is None or app.pages.answer_to(_path(target)):
+            return None
+        request = Request(head.method, known.scheme, known.authority, target, head.headers)
+        exchange = Exchange(known.gate, known.site, request, reading=known.reading)
+        if exchange.beacon is not None:
+            return None
+        if exchange.request is request:
+            sent = target.join(known.to_origin)
+        else:
+            headers = app.request_headers(known.site, exchange.request, protocol.peer)
+            sent, _ = request_head(head.method, exchange.request.target, headers, has_body=False)
+        connection = app.upstream(known.site).take_idle()
+        if connection is None:
+            return None
+        relay = Relay(app, exchange, protocol, head.version, keep_alive=keep_alive)
+        relay.begin(connection, sent, again)
+        return relay
+
+    def _known(self, protocol: "GateProtocol", head: Head) -> _Known | None:
+        came_by = (protocol.peer, protocol.scheme)
+        found: _Known | None = head.follows.get(came_by)
+        if found is None or found.gate is not self._app.gate:
+            found = self._worked_out(protocol, head)
+            if found is not None:
+                if len(head.follows) >= _MOST_PEERS:
+                    head.follows.clear()
+                head.follows[came_by] = found
+        return found
+
+    def _worked_out(self, protocol: "GateProtocol", head: Head) -> _Known | None:
+        """Return what is known, or None for a request that takes the long way wherever it leads."""
+        app, gate = self._app, self._app.gate
+        if head.method not in _METHODS or gate.config.consumers is not None:
+            return None
+        if forwarding.hops(head.headers) >= forwarding.MAX_HOPS:
+            return None
+        authority = (head.headers.first(b"host") or b"").decode("latin-1")
+        request = Request(head.method, protocol.scheme or "http", authority, _ANY_TARGET, head.headers)
+        site = gate.site_for(request.host)
+        if site is None:
+            return None
+        headers = app.request_headers(site, request, protocol.peer)
+        sent, _ = request_head(head.method, _ANY_TARGET, headers, has_body=False)
+        before = head.method.encode() + b" "
+        to_origin = before, sent[len(before) + len(_ANY_TARGET) :]
+        return _Known(gate, site, request.scheme, authority, gate.read(request, site), to_origin)
+
+
+def _path(target: bytes) -> str:
+    """Return a target's path as ASGI has it: percent-escapes undone."""
+    path = target.partition(b"?")[0].decode("latin-1")
+    return unquote(path) if "%" in path else path
