@@ -1,6 +1,6 @@
 """What an edge costs that asks of each request whether the gate could change it, for visitors who said nothing.
 
-    python bench/edges.py [--rounds 9] [--seconds 2]
+    python bench/edges.py [nginx haproxy envoy caddy] [--rounds 9] [--seconds 2]
 
 Three edges take turns before one origin: the snippet of ``optout-gate snippet``, the same without the question, and that
 one a second time. The last is the measure of chance: what it differs from its twin by, the machine did. The order changes
@@ -10,7 +10,9 @@ question answers less than 0.95 of the requests per second of CPU of the bare on
 
 import argparse
 import contextlib
+import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
+import yaml
 from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from load import LoadFailed, Round, measure  # noqa: E402
 from optout_gate.cli import main as optout_gate  # noqa: E402
+from optout_gate.edges import DIALECTS  # noqa: E402
 from pages import page  # noqa: E402
 from support.edges import Address, free_address, program, running_edge, shown  # noqa: E402
 
@@ -48,34 +52,61 @@ server {{
 }}
 """
 
-BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "nginx": (
-        ("proxy_pass $optout_gate_server_1;", "proxy_pass http://optout_origin_1;"),
-        ("proxy_set_header Host $optout_gate_host_1;", "proxy_set_header Host $http_host;"),
-        ('"$optout_gate_to|$http_sec_gpc|$scheme', '"$scheme'),
-        ("proxy_cache_bypass $optout_gate_uncached;", ""),
-        ("proxy_no_cache $optout_gate_uncached;", ""),
-        ("add_header Vary $optout_gate_vary always;", ""),
-    ),
-    "haproxy": (
-        ("    acl signal ", "    # acl signal "),
-        ("    acl asset ", "    # acl asset "),
-        ("    acl always ", "    # acl always "),
-        ("    http-request set-var(txn.to)", "    # http-request set-var(txn.to)"),
-        ("    use_backend optout_gate if", "    # use_backend optout_gate if"),
-        ("    http-after-response", "    # http-after-response"),
+VISITORS: Mapping[str, tuple[str, ...]] = {
+    "wrk": (),
+    "browser": (
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        "Accept-Language: en-US,en;q=0.5",
+        "Accept-Encoding: gzip, deflate, br",
+        "Referer: http://127.0.0.1/shop/",
+        "Cookie: session=4f1c2b7e9a8d4e6f; _ga=GA1.1.1234567890.1700000000; cart=3; theme=dark",
+        "Sec-Fetch-Dest: document",
+        "Sec-Fetch-Mode: navigate",
+        "Sec-Fetch-Site: same-origin",
+        "Upgrade-Insecure-Requests: 1",
     ),
 }
-"""What is taken out of a snippet to have the edge without the question; every line must be there."""
+"""What is sent beside the Host: nothing, or what a browser sends. An edge must read each cookie to know whose it is."""
+
+BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "nginx": (
+        (r"^ +if \(\$optout_gate_asked\) \{\n(?:.*;\n)+ +\}\n", ""),
+        (r"add_header Vary \$optout_gate_vary always;", ""),
+    ),
+    "haproxy": (
+        (r"^    acl (?:signal|asset|always) .*\n", ""),
+        (r"^    http-request set-var\(txn\.to\) .*\n", ""),
+        (r"^    use_backend optout_gate .*\n", ""),
+        (r"^    http-after-response .*\n", ""),
+    ),
+    "caddy": (
+        (r"^\t\t@nobody \{\n(?:\t\t\t.*\n)*\t\t\}\n\t\thandle @nobody \{\n", "\t\thandle {\n"),
+        (r"^\t\thandle \{\n\t\t\t@path (?:.*\n)*?\t\t\}\n", ""),
+        (r"^\t\t\t\theader_down \+Vary Sec-GPC\n", ""),
+    ),
+}
+"""What is replaced in a snippet to have the edge without the question; each must be there. Envoy's is no text."""
 
 
 def bare(dialect: str, text: str) -> str:
     """Return a snippet without the question."""
+    if dialect == "envoy":
+        return bare_envoy(text)
     for old, new in BARE[dialect]:
-        if old not in text:
+        text, found = re.subn(old, new, text, flags=re.MULTILINE)
+        if not found:
             raise LoadFailed(f"the snippet of {dialect} has no {old!r} any more: bench/edges.py must follow it")
-        text = text.replace(old, new)
     return text
+
+
+def bare_envoy(text: str) -> str:
+    """Return Envoy's file with the last route alone, which is the site's."""
+    config = yaml.safe_load(text)
+    [chain] = config["static_resources"]["listeners"][0]["filter_chains"]
+    site = chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]
+    site["routes"] = [{key: site["routes"][-1][key] for key in ("match", "route")}]
+    return str(yaml.safe_dump(config, sort_keys=False))
 
 
 @contextlib.contextmanager
@@ -97,9 +128,9 @@ def edges(dialect: str, origin: Address, folder: Path) -> Iterator[dict[str, tup
         yield found
 
 
-def measured(dialect: str, *, rounds: int, seconds: int, core: int) -> dict[str, list[Round]]:
-    """Return the rounds of each kind; the same number in all are of one turn."""
-    figures: dict[str, list[Round]] = {kind: [] for kind in KINDS}
+def measured(dialect: str, *, rounds: int, seconds: int, core: int) -> dict[tuple[str, str], list[Round]]:
+    """Return the rounds by visitor and kind; the same number in all are of one turn."""
+    figures: dict[tuple[str, str], list[Round]] = {(who, kind): [] for who in VISITORS for kind in KINDS}
     with tempfile.TemporaryDirectory() as name:
         folder, listen = Path(name), free_address()
         (folder / "www").mkdir()
@@ -108,29 +139,33 @@ def measured(dialect: str, *, rounds: int, seconds: int, core: int) -> dict[str,
         with running_edge("nginx", text, folder / "origin", listen) as origin, edges(dialect, listen, folder) as found:
             os.sched_setaffinity(origin.pid, {core})
             for turn in range(rounds):
-                for kind in KINDS[turn % 3 :] + KINDS[: turn % 3]:
+                for (who, lines), kind in itertools.product(VISITORS.items(), KINDS[turn % 3 :] + KINDS[: turn % 3]):
                     port, pid = found[kind]
-                    figures[kind].append(measure(port, "/page", pid=pid, signal=False, seconds=seconds, core=core))
+                    load = measure(port, "/page", pid=pid, signal=False, seconds=seconds, core=core, lines=lines)
+                    figures[who, kind].append(load)
     return figures
 
 
-def ratio(figures: dict[str, list[Round]], kind: str) -> tuple[float, float]:
+def ratio(figures: dict[tuple[str, str], list[Round]], who: str, kind: str) -> tuple[float, float]:
     """Return medians over the turns of requests per second, and per second of CPU, beside the bare edge."""
-    pairs = list(zip(figures[kind], figures["bare"], strict=True))
+    pairs = list(zip(figures[who, kind], figures[who, "bare"], strict=True))
     rate = median(one.requests_per_second / other.requests_per_second for one, other in pairs)
     return rate, median(other.cpu_us_per_request / one.cpu_us_per_request for one, other in pairs)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("edge", nargs="*", choices=[[], *DIALECTS], help="all by default")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=2)
     arguments = parser.parse_args()
     slow = False
-    print(f"{'edge':10}{'requests/s':>12}{'CPU us':>10}{'rate':>9}{'per CPU':>9}{'twin: rate':>12}{'per CPU':>9}")
-    for dialect in BARE:
+    print(
+        f"{'edge':9}{'visitor':9}{'requests/s':>11}{'CPU us':>8}{'rate':>8}{'per CPU':>8}{'twin: rate':>12}{'per CPU':>8}"
+    )
+    for dialect in arguments.edge or DIALECTS:
         if program(dialect) is None:
-            print(f"{dialect:10} is not installed")
+            print(f"{dialect:9}is not installed")
             continue
         try:
             figures = measured(
@@ -139,11 +174,15 @@ def main() -> int:
         except (LoadFailed, OSError, subprocess.CalledProcessError) as error:
             print(f"{dialect}: {error}", file=sys.stderr)
             return 2
-        (rate, cpu), (twin_rate, twin_cpu) = ratio(figures, "asks"), ratio(figures, "bare again")
-        per_second = median(each.requests_per_second for each in figures["asks"])
-        spent = median(each.cpu_us_per_request for each in figures["asks"])
-        print(f"{dialect:10}{per_second:12.0f}{spent:10.1f}{rate:9.3f}{cpu:9.3f}{twin_rate:12.3f}{twin_cpu:9.3f}")
-        slow = slow or cpu < AT_LEAST * min(1.0, twin_cpu)
+        for who in VISITORS:
+            (rate, cpu), (twin_rate, twin_cpu) = ratio(figures, who, "asks"), ratio(figures, who, "bare again")
+            per_second = median(each.requests_per_second for each in figures[who, "asks"])
+            spent = median(each.cpu_us_per_request for each in figures[who, "asks"])
+            print(
+                f"{dialect:9}{who:9}{per_second:11.0f}{spent:8.1f}{rate:8.3f}{cpu:8.3f}{twin_rate:12.3f}{twin_cpu:8.3f}",
+                flush=True,
+            )
+            slow = slow or cpu < AT_LEAST * min(1.0, twin_cpu)
     return int(slow)
 
 

@@ -8,6 +8,7 @@ shorter than a second says little about a fast contender.
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,14 +53,19 @@ class Round:
         return self.cpu_seconds / self.seconds
 
 
-def measure(port: int, path: str, *, pid: int, signal: bool, seconds: int, core: int) -> Round:
-    """Return one round of load on a loopback port, made on ``core``; ``pid`` is the contender's first process.
+def measure(
+    port: int, path: str, *, pid: int, signal: bool, seconds: int, core: int, lines: Sequence[str] = ()
+) -> Round:
+    """Return one round of load on a loopback port, made on ``core``, of requests with ``lines`` in their heads.
+
+    ``pid`` is the contender's first process.
 
     Raises:
         LoadFailed: a request was answered with something else than 2xx or 3xx, or not.
     """
     command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s"]
-    command += ["-H", SIGNAL] if signal else []
+    for line in (*lines, *([SIGNAL] if signal else [])):
+        command += ["-H", line]
     before = cpu_seconds(pid)
     text = subprocess.run(
         [*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True
@@ -68,6 +74,8 @@ def measure(port: int, path: str, *, pid: int, signal: bool, seconds: int, core:
     done = _DONE.search(text)
     if done is None or not int(done[1]) or "Non-2xx" in text or "Socket errors" in text:
         raise LoadFailed(text)
+    if not spent:
+        raise LoadFailed(f"process {pid} had no CPU for {done[1]} requests: the round was too short for this machine")
     return Round(int(done[1]), float(done[2]) * _UNITS[done[3]], spent)
 
 

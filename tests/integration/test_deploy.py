@@ -169,6 +169,21 @@ def test_pods_meet_the_restricted_standard_and_stop_after_they_left_the_endpoint
 
 @needs_kubectl
 @pytest.mark.parametrize("overlay", OVERLAYS)
+def test_gates_are_probed_scaled_spread_and_never_all_taken_away(overlay: str) -> None:
+    objects = {each["kind"]: each for each in rendered(overlay)}
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    [gate] = [each for each in pod["containers"] if each["name"] == "optout-gate"]
+    probes = {name: gate[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")}
+    assert probes == {"startup": "/readyz", "readiness": "/readyz", "liveness": "/healthz"}
+    [spread] = pod["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == {"app.kubernetes.io/name": "optout-gate"}
+    scaled = objects["HorizontalPodAutoscaler"]["spec"]
+    assert scaled["scaleTargetRef"]["name"] == objects["Deployment"]["metadata"]["name"]
+    assert scaled["minReplicas"] > objects["PodDisruptionBudget"]["spec"]["minAvailable"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_selector_finds_the_gates_pods_and_no_others(overlay: str) -> None:
     objects = {each["kind"]: each for each in rendered(overlay)}
     own = {"app.kubernetes.io/name": "optout-gate"}

@@ -4,6 +4,7 @@ import itertools
 import re
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from optout_gate.rewrite import outgoing
 from optout_gate.rewrite.removals import KINDS as KINDS_OF_REMOVAL
 from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.formats import FORMATS, UNREAD
+from optout_gate.signals.gpc import Gpc
 from optout_gate.signals.kinds import KINDS
 from optout_gate.signals.reading import Signal
 from optout_gate.telemetry.metrics import Metrics
@@ -150,7 +152,8 @@ def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
         report = exchange.report
         report.decision, report.outcome = Decision(site.policy, site.config.mode, said), outcome
         if outcome in WITH_A_CAUSE:
-            report.error = REASONS[requests % len(REASONS)]
+            report.error = REASONS[requests // len(Outcome) % len(REASONS)]  # each cause with each outcome
+        report.reading = replace(report.reading, gpc=tuple(Gpc)[requests % len(Gpc)])
         report.unguarded = ("csp", "xhtml")[requests % 2]
         report.contradictions = [("gpc", each) for each in FORMATS] if requests < 50 else ()
         report.removals.unknown = Counter({f"{requests}-{number}.example": 1 for number in range(5)})
@@ -181,6 +184,7 @@ def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
     for reason in ("untrusted_peer", "several", "too_long"):
         metrics.choices.refused(reason)
     metrics.choices.waited("redis", 0.1)
+    metrics.anomalies.labels("cookie_unread")
     for reason in ("unknown_host", "loop", "busy", "malformed", "slow", "too_large"):
         metrics.refused(reason)
     for page, result in itertools.product(("preferences", "opt_out", "opt_in", "asset"), ("ok", "error")):

@@ -46,6 +46,8 @@ ANSWERS: dict[bytes, Sequence[bytes]] = {
     b"/cookies": [answer(b"Set-Cookie: sid=1; HttpOnly", b"Set-Cookie: _ga=GA1.2.1.1; Domain=.shop.test", body=b"x")],
     b"/chunked": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"6\r\n world\r\n0\r\nSec-GPC: 1\r\n\r\n"],
     b"/until-the-end": [b"HTTP/1.0 200 Fine by me\r\nContent-Type: text/css\r\n\r\nbody{}", b" p{}"],
+    b"/app.js": [answer(b"Content-Type: text/javascript", b"Date: Mon, 01 Jan 2024 00:00:00 GMT", body=b"1")],
+    b"/unknown": [answer(b"Date: Mon, 01 Jan 2024 00:00:00 GMT", b"Connection: close", body=b"?")],
     b"/nothing": [b"HTTP/1.1 204 No Content\r\n\r\n"],
     b"/same": [b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nContent-Length: 7\r\n\r\n'],
     b"/odd": [b"HTTP/1.1 999 Request denied\r\nContent-Length: 2\r\n\r\nno"],
@@ -210,7 +212,17 @@ DATE = re.compile(rb"Date: (?!Mon, 01 Jan 2024)[^\r]*\r\n")
 """A Date that the gate put on an answer."""
 
 
-@pytest.mark.parametrize("fields", [b"", GPC, b"Sec-Fetch-Mode: navigate\r\n", GPC + b"Cookie: _ga=1; a=b\r\n"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        GPC,
+        b"Sec-Fetch-Mode: navigate\r\n",
+        b"Sec-Fetch-Dest: worker\r\n",
+        b"Sec-Fetch-Dest: image\r\n",
+        GPC + b"Cookie: _ga=1; a=b\r\n",
+    ],
+)
 async def test_both_ways_send_the_same_to_visitor_and_origin(fields: bytes) -> None:
     answered: dict[bool, list[bytes]] = {}
     asked: dict[bool, list[bytes]] = {}
@@ -218,7 +230,7 @@ async def test_both_ways_send_the_same_to_visitor_and_origin(fields: bytes) -> N
         async with proxy(short=short) as running:
             got = []
             for target in ANSWERS:
-                for method in (b"GET", b"HEAD"):
+                for method in (b"GET", b"HEAD", b"GET"):
                     visit = await running.visit()
                     got.append(DATE.sub(b"", await visit.whole(target, fields, method)))
                     assert running.relayed == ([target] if short else [])

@@ -25,6 +25,7 @@ PROGRAMS: Mapping[str, tuple[str, str]] = {
 """The program of each dialect, and where it comes from."""
 
 _NGINX = """daemon off;
+pcre_jit on;
 master_process off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;

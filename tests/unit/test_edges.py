@@ -1,6 +1,8 @@
 """What ``optout-gate snippet`` writes: the shipped files, and every shape of configuration, in each program's checker."""
 
+import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from click.testing import CliRunner
 
 from optout_gate.cli import main
 from optout_gate.edges import DIALECTS, FILES, Routing, routing_of
-from optout_gate.edges.routing import Address
+from optout_gate.edges.caddy import parts_of_cookies
+from optout_gate.edges.nginx import cookie_expressions, quickly
+from optout_gate.edges.routing import ODD_PATH, Address
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.signals.formats import COOKIES
 from optout_gate.signals.kinds import KINDS
@@ -75,6 +79,26 @@ def test_an_edge_sees_every_signal_that_a_policy_may_honour(kind: str) -> None:
         assert all(any(re.search(each, line) for each in routing.cookies) for line in lines), name
     assert not any(re.search(each, "session=1; xoptout_gate=1") for each in routing.cookies)
     assert routing.dnt is (kind == "dnt") and not routing.everything
+
+
+@pytest.mark.parametrize("own", ["optout_gate", "o", "o$p*t.o!ut"])
+@pytest.mark.parametrize("honor", ["[gpc, cookie]", sorted(KINDS - {"account"})], ids=["own", "all"])
+def test_nginx_and_caddy_find_the_cookies_that_every_other_edge_finds(own: str, honor: str) -> None:
+    routing = replace(routing_for(honor), own_cookie=own)
+    quick = list(cookie_expressions(routing))
+    for name in [own, *(each.name.replace("*", "x*") for each in COOKIES), "session", "_ga", "cart", "xtcm", "tcmx"]:
+        for line in (f"{name}=1", f"a=b; {name}=1", f"a=b,\t{name} =0", f"{name}x=1", f"x{name}=1", f"a={name}", name):
+            known = any(re.search(each, line) for each in routing.cookies)
+            found = any(re.search(each, ";" + line) for each in quick)
+            assert not known or any(part in line for part in parts_of_cookies(routing)), line
+            # A name of which only the end is known is looked for anywhere.
+            assert found == known or (found and "ENSIGHTEN" in name), line
+
+
+def test_nginx_finds_the_odd_paths_that_every_other_edge_finds() -> None:
+    for letters in itertools.product("/.%\\?a", repeat=5):
+        path = "/" + "".join(letters)
+        assert bool(re.match(quickly(ODD_PATH), path)) is bool(re.match(ODD_PATH, path)), path
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -1,11 +1,15 @@
 """Caddy (2.8 and later), as a Caddyfile.
 
-Caddy sorts directives by an order of its own unless they stand in a ``route`` block. ``vars_regexp`` reads the request
-target as it came; ``path_regexp`` would read a cleaned one.
+Caddy sorts directives by an order of its own unless they stand in a ``route`` block. ``path_regexp`` reads a path that is
+decoded and cleaned, as the gate reads it, but for backslashes. Go's expressions are slow, and each route
+is made anew for each request: so one matcher without any over cookies finds most visitors, of whom nothing is known, and
+the rest stands in a block of its own.
 """
 
+from collections.abc import Iterable, Iterator
+
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -30,10 +34,12 @@ _SITE = """
 <<names>> {
 \tbind <<bind>>
 \troute {
-\t\t<<matchers>>
-\t\t<<handles>>
+\t\t<<plain>>
 \t\thandle {
-\t\t\t<<rest>>
+\t\t\t<<handles>>
+\t\t\thandle {
+\t\t\t\t<<rest>>
+\t\t\t}
 \t\t}
 \t}
 \t<<errors>>
@@ -77,26 +83,57 @@ def _health(routing: Routing) -> str:
 
 
 def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
-    matchers = {
-        "path": f"vars_regexp {{http.request.uri}} `^(?:{'|'.join(routing.paths)})`",
-        "asset": f"header_regexp Sec-Fetch-Dest `^(?:{'|'.join(NEVER_REWRITTEN)})$`",
-        "gpc": "header Sec-GPC *",
-    }
-    for number, each in enumerate(routing.cookies, 1):
-        matchers[f"cookie{number}"] = f"header_regexp Cookie `{each}`"
-    if routing.dnt:
-        matchers["dnt"] = "header DNT 1"
     bare = _to_origin(site, vary=False)
-    handles = {name: bare if name == "asset" else _TO_GATE for name in matchers}
+    rest = _TO_GATE if routing.everything else _to_origin(site, vary=True)
+    asked = {
+        "path": (f"path_regexp `^(?:{'|'.join(_cleaned(routing.paths))})`", _TO_GATE),
+        "asset": (_any_of("Sec-Fetch-Dest", NEVER_REWRITTEN), bare),
+        "gpc": ("header Sec-GPC *", _TO_GATE),
+        **({"dnt": ("header DNT 1", _TO_GATE)} if routing.dnt else {}),
+        **{f"cookie{n}": (f"header_regexp Cookie `{each}`", _TO_GATE) for n, each in enumerate(routing.cookies, 1)},
+    }
+    handles = "".join(
+        f"@{name} {match}\nhandle @{name} {{\n{_indented(what)}}}\n" for name, (match, what) in asked.items()
+    )
+    nobody = _nobody(routing, [match for name, (match, _) in asked.items() if not name.startswith("cookie")])
     return fill(
         _SITE,
         names=", ".join(_name(host, routing.listen) for host in site.hosts),
         bind=routing.listen.host,
-        matchers="\n".join(f"@{name} {match}" for name, match in matchers.items()),
-        handles="".join(f"handle @{name} {{\n{_indented(what)}}}\n" for name, what in handles.items()),
-        rest=_TO_GATE if routing.everything else _to_origin(site, vary=True),
+        plain=""
+        if routing.everything
+        else f"@nobody {{\n{_indented(nobody)}}}\nhandle @nobody {{\n{_indented(rest)}}}\n",
+        handles=handles,
+        rest=rest,
         errors=fill(_ERRORS, origin=bare) if fail_open else "",
     )
+
+
+def _nobody(routing: Routing, matches: list[str]) -> str:
+    """Return the lines of a matcher for requests of which nothing is known that would send them elsewhere."""
+    parts = [f"`*{part}*`" for part in parts_of_cookies(routing)]
+    matches = [*matches, *([_any_of("Cookie", parts)] if parts else [])]
+    return "\n".join(f"not {_in_braces(match)}" for match in matches)
+
+
+def _in_braces(match: str) -> str:
+    return match if match.startswith("{") else f"{{\n\t{match}\n}}"
+
+
+def _any_of(field: str, values: Iterable[str]) -> str:
+    return "{\n" + "".join(f"\theader {field} {value}\n" for value in values) + "}"
+
+
+def _cleaned(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the expressions of paths; of what the gate reads as another path, only a backslash is left when Caddy has cleaned it."""
+    return (r"[^\\]*\\" if path == ODD_PATH else path for path in paths)
+
+
+def parts_of_cookies(routing: Routing) -> list[str]:
+    """Return texts of which one occurs in a Cookie field that any expression for cookies matches."""
+    own = [] if routing.own_cookie is None else [routing.own_cookie]
+    parts = {*own, *(max(name.split("*"), key=len) for name in routing.consent_cookies)}
+    return sorted(part for part in parts if not any(other in part for other in parts - {part}))
 
 
 _TO_GATE = "import optout_gate\n"

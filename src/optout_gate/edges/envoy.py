@@ -5,12 +5,13 @@ of it. With no healthy gate a cluster would by default send to sick ones (its pa
 variant puts a listener of Envoy's own behind the gates, which says on every answer that it was bypassed.
 """
 
+import re
 from typing import Any
 
 import yaml
 
 from optout_gate.edges.filling import heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, Routing, UnixSocket
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -66,7 +67,7 @@ def _site(routing: Routing, numbered: tuple[int, EdgeSite]) -> Yaml:
     number, site = numbered
     origin = _to_origin(number, site)
     varying = {**origin, "response_headers_to_add": [_header("Vary", "Sec-GPC", "APPEND_IF_EXISTS_OR_ADD")]}
-    paths = [{"match": {"safe_regex": {"regex": f"(?:{path}).*"}}, **_TO_GATE} for path in routing.paths]
+    paths = [{"match": _path(path), **_TO_GATE} for path in routing.paths]
     asset = {"match": _where("sec-fetch-dest", safe_regex={"regex": "|".join(NEVER_REWRITTEN)}), **origin}
     signals = [{"match": _where("sec-gpc"), **_TO_GATE}]
     for each in routing.cookies:
@@ -122,6 +123,13 @@ def _bypassed(number: int, site: EdgeSite) -> Yaml:
         "response_headers_to_remove": ["expires"],
         "routes": [{"match": {"prefix": "/"}, **_to_origin(number, site)}],
     }
+
+
+def _path(path: str) -> Yaml:
+    """Return how a path is matched: by an expression only where a prefix cannot say it."""
+    if path == ODD_PATH or ".*" in path:
+        return {"safe_regex": {"regex": f"(?:{path}).*"}}
+    return {"prefix": re.sub(r"\\(.)", r"\1", path)}
 
 
 def _where(header: str, **match: Any) -> Yaml:

@@ -1,60 +1,74 @@
 """nginx (1.22 and later), as a file for the ``http`` block.
 
-Two traps. ``add_header`` acts after nginx's own cache, so ``Vary`` alone does not keep that cache apart: its key names
-who answered. And ``error_page`` hands a request on after the gate may have had it, so the open variant sends one with a
-body again only when no connection came about.
+Three traps. ``add_header`` acts after nginx's own cache, so ``Vary`` alone does not keep that cache apart: its key names
+who answered. ``error_page`` hands a request on after the gate may have had it, so the open variant sends one with a body
+again only when no connection came about. And unless ``pcre_jit`` is on, which only the head of ``nginx.conf`` can say,
+each alternative that an expression tries costs as much as all of the map around it.
 
-A map tries plain strings before any expression, so what most visitors send stands in it as a string.
+So most visitors are sent on by a location with an upstream of its own, maps ask one another instead of joining what each
+found, and strings stand before expressions.
 """
 
+import itertools
+import os.path
 import re
+from collections.abc import Iterator
 
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, Routing
+from optout_gate.edges.routing import (
+    EQUALS,
+    NEVER_REWRITTEN,
+    ODD_PATH,
+    VARIES,
+    EdgeSite,
+    Routing,
+    cookie_name,
+    grouped,
+    says_out,
+)
+
+_BEFORE = r"[;,][ \x09]*+"  # a comma parts lines that an edge has joined
+_LOOKED_AT = 4  # letters, or what may follow a name: few names of other cookies begin with four of these
+_MAX_NAMES = 2500  # characters: nginx reads no parameter of more than 4,096
+_ODD_PATH = r"[^?%\\/]*+(?:/(?![/.])[^?%\\/]*+)*+[%\\/]"
 
 _FILE = r"""<<heading>>
-# Belongs into the http block. The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
+# Belongs into the http block; `pcre_jit on;` at the head of nginx.conf makes it cheaper.
+# The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
 
-map $http_sec_gpc $optout_gate_gpc {      # any value: the gate decides what it means
-    default odd;
-    ""      "";
-    "1"     gpc;
-}
-map $http_cookie $optout_gate_cookie {
-    default "";
-    ""      "";
-    <<cookie>>
-}
-map $http_dnt $optout_gate_dnt {
-    default "";
-    <<dnt>>
-}
-map $request_uri $optout_gate_path {      # as it came, not as nginx would clean it up
-    default "";
+# Whether a request goes to the gate. Each map asks the next, so that no more is asked than is needed.
+map $request_uri $optout_gate_asked {       # as it came, not as nginx would clean it up
+    default $optout_gate_by_kind;
     <<paths>>
 }
-map $http_sec_fetch_dest $optout_gate_asset {   # what no page is made of; a browser that says nothing may get a page
-    default "";
+map $http_sec_fetch_dest $optout_gate_by_kind {     # what no page is made of; a browser that says nothing may get a page
+    default <<unless_asset>>;
     <<assets>>
 }
-map "$optout_gate_path,$optout_gate_asset,$optout_gate_gpc$optout_gate_cookie$optout_gate_dnt" $optout_gate_to {
-    default    gate;
-    "~^path,"  gate;
-    ",asset,"  origin;
-    "~,asset," origin;
-    <<unsignalled>>
+map $http_sec_gpc $optout_gate_by_signal {  # any value: the gate decides what it means
+    default 1;
+    ""      $optout_gate_known;
 }
+map ";$http_cookie" $optout_gate_known {    # by anything but the signal itself
+    default <<unless_cookie>>;
+    ";"     <<unless_cookie>>;
+    <<cookie>>
+}
+<<dnt_map>>
 
 # A visitor who is known by anything but the signal itself neither takes from the cache nor leaves anything in it.
-map "$optout_gate_gpc$optout_gate_cookie$optout_gate_dnt" $optout_gate_uncached {
+map $http_sec_gpc $optout_gate_uncached {
     default 1;
     <<cached>>
 }
-map "$optout_gate_to,$upstream_http_content_type" $optout_gate_vary {   # the gate says it itself for pages
+map $upstream_http_content_type $optout_gate_vary {
     default "";
     <<often>>
-    "~*^origin,(?:<<varies>>|$)" "Sec-GPC";
-    "~*^gate,text/css" "Sec-GPC";
+    "~*^(?:<<varies>>)" "Sec-GPC";
+}
+map $upstream_http_content_type $optout_gate_own_vary {     # the gate says it itself for pages
+    default "";
+    "~*^text/css" "Sec-GPC";
 }
 map $http_upgrade $optout_gate_connection {
     default upgrade;
@@ -75,10 +89,10 @@ upstream optout_gate {
 
 _OPEN_MAPS = r"""
 # Whether a request that the gate did not answer may go to the site: one that changes nothing, or one never sent.
-map "$optout_gate_to,$request_method,$upstream_connect_time" $optout_gate_again {
+map "$request_method,$upstream_connect_time" $optout_gate_again {
     default 0;
-    "~^gate,(?:GET|HEAD)," 1;
-    "~^gate,[A-Z]+,-(?:, -)*$" 1;
+    "~^(?:GET|HEAD)," 1;
+    "~^[A-Z]+,-(?:, -)*$" 1;
 }
 """
 
@@ -87,39 +101,51 @@ upstream optout_origin_<<number>> {
     server <<origin>>;
     keepalive 64;
 }
-map $optout_gate_to $optout_gate_server_<<number>> {
-    default http://optout_gate;
-    origin  <<scheme>>://optout_origin_<<number>>;
-}
-map $optout_gate_to $optout_gate_host_<<number>> {
-    default $http_host;
-    <<host>>
-}
 server {
     listen <<listen>>;
     server_name <<names>>;
 
     proxy_http_version 1.1;
-    proxy_set_header Host $optout_gate_host_<<number>>;
-    proxy_set_header Connection $optout_gate_connection;
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    proxy_set_header X-Forwarded-Host $http_host;
+    <<headers>>
     proxy_connect_timeout 5s;
     proxy_next_upstream error timeout;
+    proxy_cache optout_gate;
     <<tls>>
 
     location / {
-        proxy_pass $optout_gate_server_<<number>>;
-        proxy_cache optout_gate;
-        proxy_cache_key "$optout_gate_to|$http_sec_gpc|$scheme://$http_host$request_uri";
+        if ($optout_gate_asked) {
+            error_page 418 = @optout_gate;
+            return 418;
+        }
+        <<open_twice>>
+        proxy_pass <<scheme>>://optout_origin_<<number>>;
+        proxy_cache_key "$http_sec_gpc|$scheme://$http_host$request_uri";
+        add_header Vary $optout_gate_vary always;
+        <<host>>
+    }
+    location @optout_gate {
+        proxy_pass http://optout_gate;
+        proxy_cache_key "gate|$http_sec_gpc|$scheme://$http_host$request_uri";
         proxy_cache_bypass $optout_gate_uncached;
         proxy_no_cache $optout_gate_uncached;
-        add_header Vary $optout_gate_vary always;
+        add_header Vary $optout_gate_own_vary always;
         <<open_page>>
     }
     <<open_location>>
+}
+"""
+
+_HEADERS = """proxy_set_header Host <<host>>;
+proxy_set_header Connection $optout_gate_connection;
+proxy_set_header Upgrade $http_upgrade;
+proxy_set_header X-Forwarded-For $remote_addr;
+proxy_set_header X-Forwarded-Proto $scheme;
+proxy_set_header X-Forwarded-Host $http_host;
+"""
+
+_DNT = """map $http_dnt $optout_gate_dnt {
+    default 0;
+    "1"     1;
 }
 """
 
@@ -129,7 +155,8 @@ location @optout_gate_bypassed {
         return 502;
     }
     proxy_pass <<scheme>>://optout_origin_<<number>>;
-    <<host_again>>
+    <<host>>
+    proxy_cache off;
     proxy_hide_header Cache-Control;
     proxy_hide_header Expires;
     add_header Cache-Control "private, no-store" always;
@@ -155,20 +182,19 @@ server {{   # a host that no site answers to
 
 def write(routing: Routing, fail_open: bool) -> str:
     """Return a file for nginx's ``http`` block."""
-    # ",," is a request of which nothing is known that would send it to the gate.
-    unsignalled = "" if routing.everything else '",,"       origin;'
     often = (f"{each}{charset}" for each in ("text/html", "text/css") for charset in ("", "; charset=utf-8"))
     listen = str(routing.listen)
     return fill(
         _FILE,
         heading=heading("nginx", fail_open).rstrip(),
-        cookie="\n".join(f"{_quoted('~' + each)} cookie;" for each in routing.cookies),
-        dnt='"1" dnt;' if routing.dnt else "",
-        paths=f"{_quoted('~^(?:' + '|'.join(routing.paths) + ')')} path;",
-        assets="\n".join(f"{each} asset;" for each in NEVER_REWRITTEN),
-        unsignalled=unsignalled,
-        cached="" if routing.everything else '""      0;\ngpc     0;',
-        often="\n".join(f'"origin,{each}" "Sec-GPC";' for each in often),
+        paths=f"{_quoted('~^(?:' + '|'.join(map(quickly, routing.paths)) + ')')} 1;",
+        unless_asset="1" if routing.everything else "$optout_gate_by_signal",
+        assets="\n".join(f"{each} 0;" for each in NEVER_REWRITTEN),
+        unless_cookie="$optout_gate_dnt" if routing.dnt else "0",
+        cookie="\n".join(f"{_quoted('~' + each)} 1;" for each in cookie_expressions(routing)),
+        dnt_map=_DNT if routing.dnt else "",
+        cached="" if routing.everything else '""      $optout_gate_known;\n"1"     $optout_gate_known;',
+        often="\n".join(f'"{each}" "Sec-GPC";' for each in ("", *often)),
         varies="|".join(re.escape(each) for each in VARIES),
         open_maps=_OPEN_MAPS if fail_open else "",
         gates="\n".join(f"server {gate} max_fails=1 fail_timeout=2s;" for gate, _ in routing.gates),
@@ -178,36 +204,65 @@ def write(routing: Routing, fail_open: bool) -> str:
 
 
 def _site(site: EdgeSite, number: int, listen: str, fail_open: bool) -> str:
-    scheme = "https" if site.tls else "http"
     names = " ".join("_" if host == "*" else host for host in site.hosts)
-    host = f'"{site.host}"' if site.host else "$http_host"
-    named = {"number": str(number), "scheme": scheme}
+    # proxy_set_header replaces all that would be inherited, so the list is said again where the Host differs.
+    named = {
+        "number": str(number),
+        "scheme": "https" if site.tls else "http",
+        "host": fill(_HEADERS, host=f'"{site.host}"') if site.host else "",
+    }
     return fill(
         _SITE,
         **named,
         origin=str(site.origin),
-        host=f"origin  {host};" if site.host else "",
         listen=f"{listen} default_server" if site.takes_all else listen,
         names=names,
+        headers=fill(_HEADERS, host="$http_host"),
         tls=_TLS.format(name=site.tls) if site.tls else "",
+        open_twice="recursive_error_pages on;    # the gate, and then the site" if fail_open else "",
         open_page="error_page 502 504 = @optout_gate_bypassed;" if fail_open else "",
-        open_location=_bypass(site, host, named) if fail_open else "",
+        open_location=fill(_OPEN_LOCATION, **named) if fail_open else "",
     )
 
 
-def _bypass(site: EdgeSite, host: str, named: dict[str, str]) -> str:
-    # proxy_set_header replaces all that would be inherited, so the list is said again where the Host differs.
-    again = ""
-    if site.host:
-        again = (
-            f"proxy_set_header Host {host};\n"
-            "proxy_set_header Connection $optout_gate_connection;\n"
-            "proxy_set_header Upgrade $http_upgrade;\n"
-            "proxy_set_header X-Forwarded-For $remote_addr;\n"
-            "proxy_set_header X-Forwarded-Proto $scheme;\n"
-            "proxy_set_header X-Forwarded-Host $http_host;\n"
-        )
-    return fill(_OPEN_LOCATION, **named, host_again=again)
+def quickly(path: str) -> str:
+    """Return the expression of a path; that of odd ones as one that never goes back over what it has read."""
+    return _ODD_PATH if path == ODD_PATH else path
+
+
+def cookie_expressions(routing: Routing) -> Iterator[str]:
+    """Yield expressions for a Cookie field with a semicolon before it."""
+    own = routing.own_cookie
+    named = sorted(each for each in routing.consent_cookies if not each.startswith("*"))
+    ends = sorted(each.lstrip("*") for each in routing.consent_cookies if each.startswith("*"))
+    for names in grouped(named, _MAX_NAMES) if named else [[]]:
+        known = f"(?:{_folded(names)}){EQUALS}" if names else ""
+        if own is not None:
+            names, known = [own, *names], f"(?:{says_out(own)}{'|' if known else ''}{known})"
+        if names:
+            yield f"{_BEFORE}{_ahead(names)}{known}"
+        own = None
+    if ends:
+        yield f"(?:{_folded(ends)}){EQUALS}"
+
+
+def _ahead(names: list[str]) -> str:
+    """Return a look at the first letters, which most cookies do not pass."""
+    letters = [[*name.partition("*")[0], *([] if "*" in name else [" \t="])] for name in names]
+    columns = ("".join(sorted({*"".join(column)})) for column in zip(*letters, strict=False))
+    sets = (re.escape(column).replace("\t", "x09") for column in itertools.islice(columns, _LOOKED_AT))
+    return f"(?={''.join(f'[{each}]' for each in sets)})"
+
+
+def _folded(names: list[str]) -> str:
+    """Return alternatives, sorted names that begin alike as one: each that fails costs as much as a whole comparison."""
+    parts = []
+    for _, group in itertools.groupby(names, key=lambda name: name[0]):
+        alike = list(group)
+        stem = os.path.commonprefix(alike)  # noqa: RUF071 - of any texts
+        ends = "|".join(cookie_name(name.removeprefix(stem)) for name in alike)
+        parts.append(cookie_name(stem) + (f"(?:{ends})" if len(alike) > 1 else ""))
+    return "|".join(parts)
 
 
 def _quoted(text: str) -> str:

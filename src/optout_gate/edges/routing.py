@@ -28,7 +28,7 @@ VARIES = (
 )  # fmt: skip
 """Types of which a visitor who opted out may get another body, so that caches must keep the two apart."""
 
-_ODD_PATH = r"[^?]*(?:%|\\|//|/\.)"  # what the gate reads as another path: only it may say whether `always` covers it
+ODD_PATH = r"[^?]*(?:%|\\|//|/\.)"  # what the gate reads as another path: only it may say whether `always` covers it
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,8 @@ class Routing:
         everything: True when a policy honours a signal that an edge cannot see, as a consumer's standing opt-out: every
             request that may bring a page goes to the gate.
         dnt: True when ``DNT: 1`` counts somewhere.
-        cookies: regular expressions that find, in a Cookie field, the opt-out cookie and those of consent platforms.
+        own_cookie: the opt-out cookie's name, where that counts somewhere.
+        consent_cookies: names of the cookies of consent platforms, ``*`` for any characters.
         paths: regular expressions of paths (anchored at the start) that go to the gate whoever asks.
     """
 
@@ -112,8 +113,14 @@ class Routing:
     sites: tuple[EdgeSite, ...]
     everything: bool
     dnt: bool
-    cookies: tuple[str, ...]
+    own_cookie: str | None
+    consent_cookies: tuple[str, ...]
     paths: tuple[str, ...]
+
+    @property
+    def cookies(self) -> tuple[str, ...]:
+        """Regular expressions that find, in a Cookie field, the cookies by which a visitor may be known."""
+        return tuple(_cookies(self.own_cookie, self.consent_cookies))
 
 
 def routing_of(config: Config, *, listen: Address, gates: Iterable[tuple[Address, Address]] = ()) -> Routing:
@@ -134,7 +141,8 @@ def routing_of(config: Config, *, listen: Address, gates: Iterable[tuple[Address
         sites=tuple(_site(site) for site in config.sites),
         everything=not honoured <= seen,
         dnt=kinds.DNT in honoured,
-        cookies=tuple(_cookies(config.cookie.name if kinds.COOKIE in honoured else None, honoured)),
+        own_cookie=config.cookie.name if kinds.COOKIE in honoured else None,
+        consent_cookies=tuple(dict.fromkeys(each.name for each in COOKIES if each.format in honoured)),
         paths=tuple(_paths(config, [pattern for policy in used for pattern in policy.always])),
     )
 
@@ -158,22 +166,38 @@ def _site(site: SiteConfig) -> EdgeSite:
 
 
 _BEFORE = r"(?:^|[;,])[ \x09]*"  # a comma parts lines that an edge has joined
+EQUALS = r"[ \x09]*="
 _MAX_ALTERNATIVES = 800  # characters: HAProxy reads lines of 2,048
 
 
-def _cookies(own: str | None, honoured: set[str]) -> Iterable[str]:
+def _cookies(own: str | None, names: tuple[str, ...]) -> Iterable[str]:
     """Yield expressions that find the opt-out cookie where it says *out*, and consent cookies whatever they say."""
     if own is not None:
-        yield rf'{_BEFORE}{re.escape(own)}[ \x09]*=[ \x09"]*1'
-    names = dict.fromkeys(each.name for each in COOKIES if each.format in honoured)
+        yield f"{_BEFORE}{says_out(own)}"
+    for group in grouped((cookie_name(each) for each in names), _MAX_ALTERNATIVES):
+        yield rf"{_BEFORE}(?:{'|'.join(group)}){EQUALS}"
+
+
+def says_out(own: str) -> str:
+    """Return the expression of the opt-out cookie where it says *out*."""
+    return rf'{re.escape(own)}{EQUALS}[ \x09"]*1'
+
+
+def cookie_name(pattern: str) -> str:
+    """Return the expression of a cookie's name."""
+    return re.escape(pattern).replace(r"\*", "[^=;]*")
+
+
+def grouped(expressions: Iterable[str], max_chars: int) -> Iterable[list[str]]:
+    """Yield the expressions in lists that are hardly longer than ``max_chars`` together."""
     group: list[str] = []
-    for name in names:
-        group.append(re.escape(name).replace(r"\*", "[^=;]*"))
-        if sum(map(len, group)) > _MAX_ALTERNATIVES:
-            yield rf"{_BEFORE}(?:{'|'.join(group)})[ \x09]*="
+    for each in expressions:
+        group.append(each)
+        if sum(map(len, group)) > max_chars:
+            yield group
             group = []
     if group:
-        yield rf"{_BEFORE}(?:{'|'.join(group)})[ \x09]*="
+        yield group
 
 
 def _paths(config: Config, always: list[str]) -> Iterable[str]:
@@ -183,4 +207,4 @@ def _paths(config: Config, always: list[str]) -> Iterable[str]:
         stem = pattern.removesuffix("/*") or "/"
         yield ".*".join(re.escape(part) for part in stem.split("*"))
     if always or config.preferences.paths:
-        yield _ODD_PATH
+        yield ODD_PATH

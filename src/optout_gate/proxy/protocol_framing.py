@@ -118,6 +118,13 @@ class FramedResponse:
             self._chunked = True
             lines.append(b"transfer-encoding: chunked")
 
+    def again(self) -> "FramedResponse":
+        """Return the same for another response of which nothing has been framed yet, as of this one."""
+        other = FramedResponse.__new__(FramedResponse)
+        other.head, other.keep_alive, other._left = self.head, self.keep_alive, self._left
+        other._chunked, other._bodiless = self._chunked, self._bodiless
+        return other
+
     def framed(self, body: bytes, *, more: bool) -> list[bytes]:
         """Return what to send for the next piece of body; raises RuntimeError when it is not of the length announced."""
         if self._bodiless:

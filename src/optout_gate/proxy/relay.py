@@ -9,7 +9,7 @@ What visitors, origins and the metrics see is the same.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 from optout_gate.errors import RewriteError, UpstreamError
@@ -25,6 +25,9 @@ from optout_gate.rewrite.passage import Passage
 if TYPE_CHECKING:
     from optout_gate.proxy.app import ProxyApp
     from optout_gate.proxy.protocol import GateProtocol
+
+MOST_ALIKE = 16
+"""Heads as they went out that are kept beside one head of an origin."""
 
 log = logging.getLogger("optout_gate.proxy")
 
@@ -42,11 +45,29 @@ class Relay:
     more_body = False
 
     def __init__(
-        self, app: "ProxyApp", exchange: Exchange, protocol: "GateProtocol", version: str, *, keep_alive: bool
+        self,
+        app: "ProxyApp",
+        exchange: Exchange,
+        protocol: "GateProtocol",
+        version: str,
+        *,
+        keep_alive: bool,
+        alike: Hashable | None = None,
     ) -> None:
+        """Take an exchange.
+
+        Args:
+            app: the application.
+            exchange: not begun yet.
+            protocol: the visitor's connection.
+            version: of HTTP.
+            keep_alive: the connection may carry another request after this one.
+            alike: is the same for exchanges that pass a response on with the same head; None where none is the same.
+        """
         self.response_started = False
         self.response_complete = False
         self.keep_alive = keep_alive
+        self._alike = alike
         self._app = app
         self._exchange = exchange
         self._protocol = protocol
@@ -55,6 +76,7 @@ class Relay:
         self._connection: Connection | None = None
         self._passage: Passage | None = None
         self._answer: FramedResponse | None = None
+        self._ready: FramedResponse | None = None
         self._reason = b""
         self._status = 0
 
@@ -134,7 +156,16 @@ class Relay:
         app = self._app
         app.turn.answered(app.gate.clock() - self._begun)
         self._reason = head.reason
-        self._passage = self._exchange.respond(Response(head.status, head.end_to_end))
+        if self._alike is not None:
+            known = head.framed.get((self._alike, self._version, self.keep_alive))
+            if known is not None:
+                self._passage, self._ready = known[0], known[1].again()
+                return
+        passage = self._passage = self._exchange.respond(Response(head.status, head.end_to_end))
+        if self._alike is not None and passage.untouched and b"date" in head.end_to_end:
+            self._ready = self._framed(passage.head, head.reason)
+            if len(head.framed) < MOST_ALIKE:
+                head.framed[self._alike, self._version, self.keep_alive] = passage, self._ready.again()
 
     def _hint(self, headers: Headers) -> None:
         if self._version != "1.0" and takes_hints(self._exchange):
@@ -159,7 +190,12 @@ class Relay:
     def _start(self, head: Response, reason: bytes | None) -> FramedResponse:
         self.response_started = True
         self._status = head.status
-        self._answer = FramedResponse(
+        answer = self._answer = self._ready or self._framed(head, reason)
+        self.keep_alive = self.keep_alive and answer.keep_alive  # it may have been told to stop since
+        return answer
+
+    def _framed(self, head: Response, reason: bytes | None) -> FramedResponse:
+        return FramedResponse(
             head.status,
             reason,
             dated(head.headers).pairs,
@@ -168,8 +204,6 @@ class Relay:
             keep_alive=self.keep_alive,
             default_headers=self._protocol.server_state.default_headers,
         )
-        self.keep_alive = self._answer.keep_alive
-        return self._answer
 
     def _end(self, passage: Passage) -> None:
         if passage.untouched:
@@ -193,7 +227,7 @@ class Relay:
         if self.response_started:
             self._cut()
         else:
-            self._reason = b""
+            self._ready = None
             framed = self._start(answer, None)
             self._protocol.transport.writelines([framed.head, *framed.framed(answer.body, more=False)])
             self._complete()

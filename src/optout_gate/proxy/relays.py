@@ -1,7 +1,7 @@
 """Which requests take the short way (:mod:`optout_gate.proxy.relay`), and what is known of them beforehand."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -12,6 +12,7 @@ from optout_gate.proxy import forwarding
 from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.relay import Relay
 from optout_gate.proxy.upstream_request import request_head
+from optout_gate.rewrite.request_head import MARKED_AS_WORKER, is_for_worker, may_be_rewritten
 from optout_gate.signals.reading import Reading
 from optout_gate.site import Site
 
@@ -31,6 +32,7 @@ class _Known(NamedTuple):
     """What follows from a request's fields and from who sent them, whatever its address on the site.
 
     Attributes:
+        alike: what the head of an answer depends on beside the origin's, where the visitor said nothing.
         to_origin: the head for the origin before and behind its target, where nothing is kept from the origin.
     """
 
@@ -39,6 +41,7 @@ class _Known(NamedTuple):
     scheme: str
     authority: str
     reading: Reading
+    alike: Hashable
     to_origin: tuple[bytes, bytes]
 
 
@@ -85,7 +88,9 @@ class Relays:
         connection = app.upstream(known.site).take_idle()
         if connection is None:
             return None
-        relay = Relay(app, exchange, protocol, head.version, keep_alive=keep_alive)
+        is_plain = known.reading.silent and not exchange.decision.opted_out and MARKED_AS_WORKER not in target
+        alike = known.alike if is_plain else None
+        relay = Relay(app, exchange, protocol, head.version, keep_alive=keep_alive, alike=alike)
         relay.begin(connection, sent, again)
         return relay
 
@@ -116,7 +121,8 @@ class Relays:
         sent, _ = request_head(head.method, _ANY_TARGET, headers, has_body=False)
         before = head.method.encode() + b" "
         to_origin = before, sent[len(before) + len(_ANY_TARGET) :]
-        return _Known(gate, site, request.scheme, authority, gate.read(request, site), to_origin)
+        alike = site.config.mode, head.method, may_be_rewritten(request), is_for_worker(request)
+        return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, to_origin)
 
 
 def _path(target: bytes) -> str:

@@ -32,7 +32,7 @@ limit. Chunked bodies go through httptools.
 import re
 from enum import IntEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httptools
 
@@ -76,6 +76,7 @@ class ResponseHead(NamedTuple):
         length: bytes of the body, when framing is LENGTH.
         persistent: the connection may carry another request once the body is read.
         end_to_end: those of the headers that are meant for the visitor.
+        framed: heads as they went to visitors who had said nothing, by what they depend on beside this one.
     """
 
     status: int
@@ -85,6 +86,7 @@ class ResponseHead(NamedTuple):
     framing: Framing
     length: int
     persistent: bool
+    framed: dict[Any, Any]
 
 
 _KNOWN: dict[tuple[bytes, str, int], ResponseHead] = {}
@@ -131,7 +133,7 @@ def _parsed(raw: bytes, method: str, max_fields: int) -> ResponseHead:
         framing, length = Framing.NONE, 0
     if persistent and b"connection" in headers:
         persistent = b"close" not in [token.lower() for token in headers.members(b"connection")]
-    return ResponseHead(status, reason, headers, end_to_end(headers), framing, length, persistent)
+    return ResponseHead(status, reason, headers, end_to_end(headers), framing, length, persistent, {})
 
 
 @lru_cache(maxsize=64)  # an origin uses a handful of them

@@ -38,11 +38,12 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BLOCKED_PAIRS = 15  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_BLOCKED_PAIRS = 12  # of vendor and channel, as browsers report; anybody can send such reports
 MAX_LEAK_PAIRS = 8
 MAX_BEACON_VENDORS = 4  # a site proxies one or two
-MAX_PAIRS = 8  # of signals that contradict each other
-MAX_REMOVAL_SERIES = 45  # of vendor and purpose; the demo's pages have 35
+MAX_PAIRS = 6  # of signals that contradict each other
+MAX_REMOVAL_SERIES = 40  # of vendor and purpose; the demo's pages have 35
+MAX_REWRITE_ERRORS = 12  # of cause and what was done: a policy has one answer to each of seven causes
 MAX_NAMED_SITES = 8  # in the configuration's order; further ones count together
 MAX_REQUEST_SERIES = 45  # of site, signal and outcome: five for every day (EVERYDAY) for each site and the rest
 
@@ -213,6 +214,7 @@ class Metrics:
         self._formats = Names[str](MAX_NAMED_FORMATS)
         self._blocked = Names[tuple[str, str]](MAX_BLOCKED_PAIRS)
         self._leaked = Names[tuple[str, str]](MAX_LEAK_PAIRS)
+        self._errors = Names[tuple[str, str]](MAX_REWRITE_ERRORS)
         self._pairs = Names[tuple[str, str]](MAX_PAIRS)
         self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
         self._sites = Names[str](MAX_NAMED_SITES)
@@ -262,7 +264,8 @@ class Metrics:
         if report.no_transform and report.error is None:
             self.no_transform.inc()
         if report.error is not None:
-            self.rewrite_errors.labels(report.error, report.outcome.value).inc()
+            done = report.outcome.value
+            self.rewrite_errors.labels(*self._errors.label((report.error, done), (OTHER, done))).inc()
         if report.reading.gpc in (Gpc.FOLDED, Gpc.IGNORED):
             self.anomalies.labels(f"sec_gpc_{report.reading.gpc.value}").inc()
         if any(each.format == UNREAD for each in report.reading.cookies):
