@@ -38,8 +38,8 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BLOCKED_PAIRS = 12  # of vendor and channel, as browsers report; anybody can send such reports
-MAX_LEAK_PAIRS = 8
+MAX_BLOCKED_PAIRS = 10  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_LEAK_PAIRS = 6
 MAX_BEACON_VENDORS = 4  # a site proxies one or two
 MAX_PAIRS = 6  # of signals that contradict each other
 MAX_REMOVAL_SERIES = 40  # of vendor and purpose; the demo's pages have 35
