@@ -21,6 +21,7 @@ from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
+from optout_gate.rewrite.instructions import RULES, Rules
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.passage import (
@@ -54,6 +55,8 @@ _XML = frozenset({"application/xhtml+xml"})
 """Pages that a browser reads by the rules of XML."""
 
 
+_BESIDE = frozenset({CSS, RULES})
+"""What a page names, and the browser acts upon, without a script."""
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
@@ -210,14 +213,19 @@ class Exchange:
     def _passage(self, response: Response, *, whole: bool) -> Passage:
         mode = self.site.config.mode
         kind = media_type(response.headers)
-        is_page = kind.essence == HTML or kind.essence in _XML
+        essence = kind.essence
         headers = response.headers
-        sniffed = kind.essence in _SNIFFED and b"nosniff" not in headers.members(b"x-content-type-options")
+        as_it_says = b"nosniff" in headers.members(b"x-content-type-options")
+        if essence != CSS and not as_it_says and request_head.is_for_a_sheet(self.visitor):
+            essence = CSS  # a page in quirks mode takes any type for one (HTML §4.6.7.26)
+        is_page = essence == HTML or essence in _XML
+        is_page = is_page or (_is_xml(essence) and request_head.is_shown(self.visitor))
+        sniffed = essence in _SNIFFED and not as_it_says
         sniffed = sniffed and request_head.may_be_rewritten(self.visitor)  # also a 304, which has no type of its own
-        is_script = kind.essence in JAVASCRIPT
+        is_script = essence in JAVASCRIPT
         is_worker = is_script and request_head.is_for_worker(self.visitor)
         may_be_library = is_script and not is_worker
-        if (is_page or is_script or sniffed or kind.essence == CSS) and mode is Mode.ENFORCE:
+        if (is_page or is_script or sniffed or essence in _BESIDE) and mode is Mode.ENFORCE:
             headers = response_head.varying(headers, fields=_WORKER_VARIES if is_worker else _PAGE_VARIES)
         if not self.decision.opted_out:
             if is_page and self.site.policy.overridden(self.report.reading):
@@ -236,25 +244,25 @@ class Exchange:
         else:
             response = kept_home(Response(response.status, headers), judge, self.visitor)
             headers = response_head.enforced(response.headers, judge, self.visitor, page=is_page and not self._presumed)
-            if self.decision.needs_cookies and (is_page or is_worker or kind.essence == CSS):
+            if self.decision.needs_cookies and (is_page or is_worker or essence in _BESIDE):
                 headers = response_head.private(headers)
             if self.decision.do_not_sell and not self._presumed:
                 headers = self._told_the_browser(headers, response.status, is_page=is_page)
             self.note()
         if may_be_library:
-            return self._script(Response(response.status, headers))
+            return self._script(Response(response.status, headers), judge)
         sealed = (
-            kind.essence in NOT_WHOLE
+            essence in NOT_WHOLE
             and request_head.may_be_rewritten(self.visitor)
             and b"range" not in self.request.headers  # a player's, of what is no page
         )
-        if not (is_page or is_worker or sniffed or sealed or kind.essence == CSS):
+        if not (is_page or is_worker or sniffed or sealed or essence in _BESIDE):
             return Passage(Response(response.status, headers))
         if self.visitor.method == "HEAD" or response.status in (204, 205, 304) or response.status < 200:
             if mode is Mode.ENFORCE:
                 headers = headers.without(response_head.REWRITTEN_BODY).plus(*self.etag(response.headers))
             return Passage(Response(response.status, headers))
-        rewritten = self._rewritten(Response(response.status, headers), kind.essence, kind.charset, judge)
+        rewritten = self._rewritten(Response(response.status, headers), essence, kind.charset, judge)
         if whole or not (
             isinstance(rewritten, RewrittenPassage) and repeats.may_be_stored(self.visitor, response.headers)
         ):
@@ -268,13 +276,14 @@ class Exchange:
             report=self.report,
         )
 
-    def _script(self, response: Response) -> Passage:
+    def _script(self, response: Response, judge: Judge) -> Passage:
         """Return what a script of the site's own host is put through: it may be a vendor's library."""
         coding = coding_of(response.headers.members(b"content-encoding"))
         if response.status != 200 or self.visitor.method != "GET" or coding is None:
             return Passage(response)
         name = self.visitor.path.rpartition("/")[2]
-        return LibraryPassage(response, name, coding, self.decision, self._gate.catalog, self.report.removals)
+        catalog, removals = self._gate.catalog, self.report.removals
+        return LibraryPassage(response, name, coding, self.decision, catalog, removals, judge)
 
     def _told_the_browser(self, headers: Headers, status: int, *, is_page: bool) -> Headers:
         """Return a response's headers with cookies that agree with the opt-out, and on a page those that keep it."""
@@ -306,7 +315,7 @@ class Exchange:
 
         headers = response.headers.without(response_head.REWRITTEN_BODY)
         head = Response(response.status, response_head.sealed(headers) if self.site.config.seal else headers)
-        is_page = essence not in (CSS, *JAVASCRIPT)
+        is_page = essence not in (CSS, RULES, *JAVASCRIPT)
         locked = is_page and self.site.lockdown.holds(self.decision, self.visitor.path)
         status = self._status()
         guard = self.site.guards.of(self.decision)
@@ -316,9 +325,11 @@ class Exchange:
                 return Bytes(), lambda _: GuardedWorker(guard.prologue)
             if essence == CSS:
                 return charset_for(label, first), lambda _: SheetRewriter(judge)
+            if essence == RULES:
+                return Bytes(), lambda _: Rules(judge)
 
             def page(whole: bytes | None) -> Rewriter:
-                xml = essence in _XML
+                xml = _is_xml(essence)
                 page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
                 if xml and not observing:
                     self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
@@ -410,3 +421,11 @@ class Exchange:
 
     def _spend(self, begun: float) -> None:
         self.report.gate_seconds += self._gate.clock() - begun
+
+
+def _is_xml(essence: str) -> bool:
+    """Return True for a type that browsers read by the rules of XML (MIME Sniffing §4.6).
+
+    But for XHTML these are pages only where they are shown: as a picture an SVG fetches nothing, and as data XML is the site's own.
+    """
+    return essence.endswith("+xml") or essence in ("application/xml", "text/xml")

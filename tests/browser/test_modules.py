@@ -38,7 +38,12 @@ new Extended();
 const answer = await track("bought", { value: `${client.total}` }).promise;
 kit.start(answer); later(); JSON.stringify(client);
 document.title = own;
-</script></head><body></body></html>"""
+</script><script type="module" src="/file.js"></script></head><body></body></html>"""
+FILE = """import started, { track as told } from "http://tracker.test/hit/file/x.js";
+export * from 'http://tracker.test/hit/again/x.js';
+told(started);
+document.body.dataset.file = 'ran';
+"""
 
 
 async def page(request: Request) -> Response:
@@ -46,6 +51,8 @@ async def page(request: Request) -> Response:
 
 
 async def own(request: Request) -> Response:
+    if request.url.path == "/file.js":
+        return Response(FILE, media_type="text/javascript")
     return Response("export const own = 'it ran';", media_type="text/javascript")
 
 
@@ -53,7 +60,9 @@ async def own(request: Request) -> Response:
 def site() -> Iterator[str]:
     """Return the address of the site behind the gate."""
     gate = Gate(load_text(CONFIG, file="test.yaml", folder=Path()), clock=lambda: 0.0)
-    app = OptOutGateMiddleware(Starlette(routes=[Route("/", page), Route("/own.js", own)]), gate)
+    app = OptOutGateMiddleware(
+        Starlette(routes=[Route("/", page), Route("/own.js", own), Route("/file.js", own)]), gate
+    )
     with served(app) as port:
         yield f"http://site.localhost:{port}/"
 
@@ -79,7 +88,7 @@ def test_a_module_that_imports_from_a_denied_vendor_runs_to_its_end(
     thrown: list[str] = []
     opened.on("pageerror", lambda error: thrown.append(str(error)))
     opened.goto(site)
-    opened.wait_for_function("document.title === 'it ran'", timeout=30_000)
+    opened.wait_for_function("document.title === 'it ran' && document.body.dataset.file === 'ran'", timeout=30_000)
     assert thrown == [] and tracker.hits == set()
     context.close()
 

@@ -1,5 +1,6 @@
 """What stands where a denied vendor's visible embed was: the same size, a name for screen readers, a link, no script."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -60,6 +61,42 @@ def test_a_pin_that_would_have_been_drawn_in_an_empty_link_can_be_read_and_follo
     view.set_content(page(body, signal=OPTED_OUT).decode())
     link = view.get_by_role("link", name="Pinterest")
     assert link.is_visible() and link.get_attribute("href") == "https://www.pinterest.com/pin/99360735500167749/"
+    view.close()
+
+
+SIZED = {
+    '<div class="fb-page" data-href="https://www.facebook.com/someone" data-width="400" data-height="300"></div>': (
+        400,
+        300,
+    ),
+    '<div class="fb-page" data-href="https://www.facebook.com/someone"></div>': (340, 500),
+    '<span class="snapchat-embed"></span><blockquote class="snapchat-embed"></blockquote>': (416, 692),
+}
+
+
+@pytest.mark.parametrize("policy", ["", STRICT], ids=["no-policy", "a-strict-policy"])
+@pytest.mark.parametrize("markup", SIZED, ids=["said", "usual", "usual-without-a-link"])
+def test_a_box_becomes_as_large_as_the_vendor_would_have_made_it(browser: Browser, policy: str, markup: str) -> None:
+    view = browser.new_page()
+    view.set_content(page(f"<!doctype html>{policy}{markup}".encode(), signal=OPTED_OUT).decode())
+    box = view.locator("iframe").bounding_box()
+    assert box is not None and (box["width"], box["height"]) == SIZED[markup]
+    assert (view.locator("iframe").get_attribute("title") or "").endswith(": not loaded")
+    inside = view.frame_locator("iframe")
+    assert "because you opted out" in inside.locator("p").inner_text()
+    if "data-href" in markup:
+        assert inside.get_by_role("link").get_attribute("href") == "https://www.facebook.com/someone"
+    view.close()
+
+
+def test_a_link_that_would_have_become_a_timeline_keeps_its_place_and_its_words(browser: Browser) -> None:
+    view = browser.new_page()
+    body = b'<!doctype html>%s<a class="twitter-timeline" data-width="300" data-height="400" href="https://x.com/a">Posts</a>'
+    view.set_content(page(body % STRICT.encode(), signal=OPTED_OUT).decode())
+    link = view.get_by_role("link", name=re.compile(r"^X \(Twitter\).*: not loaded Posts$"))
+    assert link.get_attribute("href") == "https://x.com/a"
+    drawn = view.locator("a svg").bounding_box()
+    assert drawn is not None and (drawn["width"], drawn["height"]) == (300, 400)
     view.close()
 
 

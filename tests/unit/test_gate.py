@@ -120,6 +120,17 @@ def test_an_xhtml_page_is_rewritten_and_one_that_declares_entities_is_contained(
     assert out == body and b"content-security-policy" in head.headers
 
 
+@pytest.mark.parametrize(
+    "declared", ['<meta charset="iso-2022-jp">', "<META content='text/html; charset=ISO-2022-JP'>"]
+)
+def test_in_iso_2022_jp_no_letter_of_the_text_is_taken_for_markup(declared: str) -> None:
+    page = f'{declared}<p>\u5b9f a="</p><img src="https://ads.test/p.gif"><p>\u5b9f</p>'.encode("iso2022_jp")
+    assert b"<B" in page  # half of the first letter; what follows it would be that tag's
+    out = drive(opened(), page, HTML)[1]
+    assert b"ads.test" not in out and out.decode("iso2022_jp").count("\u5b9f") == 2
+    assert drive(opened(), page.replace(b"ads.test", b"own.test"), HTML)[1].endswith(b"<p>\x1b$B<B\x1b(B</p>")
+
+
 def test_a_part_of_a_page_is_contained() -> None:
     head, _ = drive(opened(), TRACKER, HTML, status=206)
     assert b"content-security-policy" in head.headers

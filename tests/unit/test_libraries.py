@@ -182,3 +182,48 @@ def test_a_script_for_a_worker_gets_the_guard_instead() -> None:
     _, out = drive(exchange, b"self.x=1", SCRIPT)
     assert out.endswith(b"self.x=1")
     assert out != b"self.x=1"
+
+
+MODULE = b"""/* \xc3\xa9 */ import start, { track } from "https://connect.facebook.net/x.js";
+export { again } from '//connect.facebook.net/y.js';
+import "https://cdn.example/own.js"; import { local } from "./local.js";
+fetch("https://connect.facebook.net/left-to-the-guard");
+"""
+
+
+@pytest.mark.parametrize("coding", ["", "gzip"])
+def test_a_module_in_a_file_gets_the_exports_that_it_asks_a_denied_vendor_for(coding: str) -> None:
+    body = MODULE + FILLER
+    lines = (SCRIPT, (b"ETag", b'"1"'), *([(b"Content-Encoding", coding.encode())] if coding else []))
+    exchange, head, out = through(
+        "/app.js", gzip.compress(body) if coding else body, *lines, cuts=range(100, 3000, 100)
+    )
+    assert out.endswith(FILLER) and b"left-to-the-guard" in out and out.startswith(b"/* \xc3\xa9 */")
+    first, second, *rest = out.splitlines()
+    assert first.endswith(b'/default.track.js#";') and second.endswith(b"/default.again.js#';")
+    assert rest[:2] == MODULE.splitlines()[2:]
+    assert b"content-encoding" not in head.headers and b"etag" not in head.headers
+    assert head.headers.first(b"cache-control") == b"private, no-store"
+    assert exchange.report.outcome is Outcome.ENFORCED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        MODULE.replace(b"connect.facebook.net", b"cdn.example"),
+        b"const text = 'import it from \"https://connect.facebook.net/x.js\"'; // no import\n" + FILLER,
+        b"import './own.js'\n" + FILLER + MODULE,  # imports that begin further on are the guard's
+        MODULE + b" " * MAX_LIBRARY_BYTES,
+    ],
+    ids=["of-nobody-denied", "in-a-string", "further-on", "too-large"],
+)
+def test_any_other_module_leaves_as_it_came(body: bytes) -> None:
+    packed = gzip.compress(body)
+    _, head, out = through("/app.js", packed, SCRIPT, (b"Content-Encoding", b"gzip"))
+    assert out == packed and head.headers.first(b"content-encoding") == b"gzip"
+
+
+def test_in_observe_mode_a_module_leaves_as_it_came_and_its_imports_are_noted() -> None:
+    exchange = opened("/app.js", OPTED_OUT, mode="observe")
+    assert drive(exchange, MODULE, SCRIPT)[1] == MODULE
+    assert {vendor for vendor, _, _ in exchange.report.removals.counts} == {"facebook-sdk"}

@@ -49,6 +49,7 @@ NAMES = [
     "microsoft-uet",
     "mixpanel",
     "mouseflow",
+    "nielsen",
     "optimizely",
     "outbrain",
     "pinterest-tag",

@@ -12,7 +12,13 @@ from optout_gate.proxy import forwarding
 from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.relay import Relay
 from optout_gate.proxy.upstream_request import request_head
-from optout_gate.rewrite.request_head import MARKED_AS_WORKER, is_for_worker, may_be_rewritten
+from optout_gate.rewrite.request_head import (
+    MARKED_AS_WORKER,
+    is_for_a_sheet,
+    is_for_worker,
+    is_shown,
+    may_be_rewritten,
+)
 from optout_gate.signals.reading import Reading
 from optout_gate.site import Site
 
@@ -121,7 +127,8 @@ class Relays:
         sent, _ = request_head(head.method, _ANY_TARGET, headers, has_body=False)
         before = head.method.encode() + b" "
         to_origin = before, sent[len(before) + len(_ANY_TARGET) :]
-        alike = site.config.mode, head.method, may_be_rewritten(request), is_for_worker(request)
+        asked = may_be_rewritten(request), is_for_worker(request), is_for_a_sheet(request), is_shown(request)
+        alike = site.config.mode, head.method, asked
         return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, to_origin)
 
 

@@ -6,10 +6,11 @@ windows-125x, Shift_JIS, Big5, GB18030, for text that breaks its own encoding, a
 ISO-2022-JP are the exceptions; they are decoded and encoded again.
 
 The label: a byte order mark wins over ``Content-Type``, and that over everything else (HTML §13.2.3.1). ``meta`` cannot
-declare UTF-16 (it then means UTF-8), so no prescan is needed here.
+declare UTF-16 (it then means UTF-8), and of the two can declare ISO-2022-JP alone.
 """
 
 import codecs
+import re
 from typing import Protocol
 
 BOMS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -76,5 +77,14 @@ def charset_for(label: str | None, first_bytes: bytes) -> Charset:
     for mark, codec in BOMS:
         if first_bytes.startswith(mark):
             return Transcoded(codec)
-    codec = NOT_ASCII.get(label or "", "")
+    codec = NOT_ASCII.get(label, "") if label else _declared(first_bytes)
     return Transcoded(codec) if codec and not first_bytes.startswith(b"\xef\xbb\xbf") else Bytes()
+
+
+_PRESCANNED_BYTES = 1024  # HTML §13.2.3.2
+_DECLARED = re.compile(rb"<meta[^>]*charset\s*=\s*[\"']?\s*(?:cs)?iso-?2022-?jp\b", re.IGNORECASE)
+
+
+def _declared(first_bytes: bytes) -> str:
+    beginning = first_bytes[:_PRESCANNED_BYTES]
+    return "iso2022_jp" if b"2022" in beginning and _DECLARED.search(beginning) is not None else ""

@@ -11,35 +11,59 @@ hold a reference is ever split.
 import re
 
 from optout_gate.errors import Failure, RewriteError
+from optout_gate.rewrite import data_urls
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import CSS_URL
-from optout_gate.trackers.urls import Base
+from optout_gate.trackers.urls import NOWHERE, Base
 
+_MAX_DEPTH = 4  # of sheets in the addresses of sheets
 MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one statement; inlined fonts and images are long
 
 _STRING = r"\"(?:[^\"\\\n\r\f]|\\(?s:.))*\"|'(?:[^'\\\n\r\f]|\\(?s:.))*'"
-_TOKEN = re.compile(
-    rf"""
-    (?P<comment>/\*.*?\*/)
-  | (?P<url>(?:u|\\0{{0,4}}[57]5\s?)(?:r|\\0{{0,4}}[57]2\s?)(?:l|\\0{{0,4}}[46]c\s?)\(\s*)
-    (?: (?P<quoted>{_STRING}) | (?P<bare>(?:[^"'()\\\s]|\\[0-9a-f]{{1,6}}\s?|\\(?s:.))+) )
-  | (?P<string>{_STRING})
-  | (?P<end>[;{{}}])
-  | (?P<bad>["'][^"'\n\r\f]*[\n\r\f])   # a newline ends a string that was never closed (§4.3.5)
-  | (?P<open>/\*|["'])
-    """,
-    re.IGNORECASE | re.DOTALL | re.VERBOSE,
-)
+
+
+def _letters(name: str) -> str:
+    """Return a pattern for a name as an identifier may spell it, escapes included (CSS Syntax 3 §4.3.7)."""
+    found = []
+    for letter in name:
+        codes = "|".join(f"{ord(each):x}" for each in {letter: None, letter.upper(): None})
+        plain = re.escape(letter) if letter in "abcdef" else rf"\\?{re.escape(letter)}"  # "\a" is a character's number
+        found.append(rf"(?:{plain}|\\0{{0,4}}(?:{codes})\s?)")
+    return "".join(found)
+
+
+def _tokens(url: str, statement: str, function: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"""
+        (?P<comment>/\*.*?\*/)
+      | (?P<url>{url}\(\s*)
+        (?: (?P<quoted>{_STRING}) | (?P<bare>(?:[^"'()\\\s]|\\[0-9a-f]{{1,6}}\s?|\\(?s:.))+) )
+      | (?P<statement>{statement})
+      | (?P<function>{function}\()
+      | (?P<string>{_STRING})
+      | (?P<end>[;{{}}])
+      | (?P<bad>["'][^"'\n\r\f]*[\n\r\f])   # a newline ends a string that was never closed (§4.3.5)
+      | (?P<open>/\*|["'])
+        """,
+        re.IGNORECASE | re.DOTALL | re.VERBOSE,
+    )
+
+
+_TOKEN = _tokens("url", "@import", "image-set")
+_ESCAPED_TOKEN = _tokens(_letters("url"), f"@{_letters('import')}", _letters("image-set"))
+"""For a sheet with a backslash in it: any name may be written with escapes there."""
 _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|(.))", re.DOTALL)
-_ADDRESS_BEFORE = re.compile(r"(?:@import\s*(?:/\*.*?\*/\s*)*|image-set\([^;{}]*)\Z", re.IGNORECASE | re.DOTALL)
+_ADDRESS = re.compile(r"\s*(?:https?:|[\\/]{2})", re.IGNORECASE)
+_PROPERTY = re.compile(r"--[^;{}:]*:[^;{}]*\Z")
 
 
 class CssRewriter:
     """Rewrites one style sheet, in pieces of any size."""
 
-    def __init__(self, judge: Judge, base: Base) -> None:
+    def __init__(self, judge: Judge, base: Base, *, depth: int = 0) -> None:
         self._judge = judge
         self._base = base
+        self._depth = depth
         self._held = ""
 
     def feed(self, text: str) -> str:
@@ -68,14 +92,23 @@ class CssRewriter:
         """Return ``text`` rewritten up to its last whole statement (or its end), and how much of it that was."""
         found: list[re.Match[str]] = []
         end = 0
-        for match in _TOKEN.finditer(text):
+        takes_addresses = False  # within `@import` and `image-set()`, where a string is an address
+        for match in (_TOKEN if "\\" not in text else _ESCAPED_TOKEN).finditer(text):
             kind = match.lastgroup
             if kind == "end":
                 end = match.end()
+                takes_addresses = False
             elif kind == "open":
                 if not whole:
                     break
-            elif kind in ("quoted", "bare", "string"):
+                if takes_addresses and match[0] != "/*":  # the end of a sheet closes a string
+                    found.append(match)
+                    break
+            elif kind in ("statement", "function"):
+                takes_addresses = True
+            elif kind in ("quoted", "bare") or (
+                kind == "string" and (takes_addresses or self._is_kept_for_later(match, text, end))
+            ):
                 found.append(match)
         out: list[str] = []
         if whole:
@@ -90,21 +123,41 @@ class CssRewriter:
         out.append(text[done:end])
         return "".join(out), end
 
+    @staticmethod
+    def _is_kept_for_later(match: re.Match[str], text: str, statement: int) -> bool:
+        """Return True for an address in a custom property, which ``image-set(var(--name))`` may fetch elsewhere."""
+        return (
+            _ADDRESS.match(text, match.start() + 1) is not None
+            and _PROPERTY.search(text, statement, match.start()) is not None
+        )
+
     def _edit(self, match: re.Match[str], text: str) -> list[tuple[int, int, str]]:
         kind = match.lastgroup or ""
-        address = match[kind]
-        if kind == "string" and not _ADDRESS_BEFORE.search(text, max(0, match.start() - 512), match.start()):
-            return []
-        quote = "" if kind == "bare" else address[0]
+        start, stop = match.span(kind)
+        if kind == "open":
+            stop = len(text)
+        quote = "" if kind == "bare" else text[start]
+        address = text[start:stop]
         if quote:
-            address = address[1:-1]
+            address = address[1:].removesuffix(quote) if kind != "open" else address[1:]
         if "\\" in address:
             address = _ESCAPE.sub(_unescaped, address)
         verdict = self._judge.reference(address, self._base, "image")
         if verdict is None:
-            return []
+            return self._sheet(start, stop, address) if data_urls.is_data(address) else []
         self._judge.removals.add("style", verdict, address)
-        return [(*match.span(kind), f"{quote}{CSS_URL}{quote}")]
+        return [(start, stop, f"{quote}{CSS_URL}{quote}")]
+
+    def _sheet(self, start: int, stop: int, address: str) -> list[tuple[int, int, str]]:
+        """Rewrite a style sheet that stands in the address of an ``@import``."""
+        held = data_urls.opened(address)
+        if held is None or held.kind != data_urls.SHEET or self._depth >= _MAX_DEPTH:
+            return []
+        inner = CssRewriter(self._judge, NOWHERE, depth=self._depth + 1)
+        rewritten = inner.feed(held.text) + inner.close()
+        if rewritten == held.text:
+            return []
+        return [(start, stop, f'"{held.holding(rewritten)}"')]
 
 
 class SheetRewriter:

@@ -9,9 +9,17 @@ own words, often), or some words where no paragraph can stand.
 import re
 from collections.abc import Iterable, Mapping
 from html import escape
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from optout_gate.trackers.vendor import BOX, Vendor
+from optout_gate.trackers.unknown import HasAttributes
+from optout_gate.trackers.vendor import BOX, Box, Vendor
+
+NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}\Z")
+"""What names a content where an attribute holds no address: a number, a short code."""
+
+_WIDTH = re.compile(r"\s*(\d{1,4}|\d{1,3}%)(?:px)?\s*\Z")
+_HEIGHT = re.compile(r"\s*(\d{1,4})(?:px)?\s*\Z")
 
 _SITE = r"\A(?:https?:)?//(?:www\.)?"
 _CONTENT_PAGES = tuple(
@@ -46,13 +54,43 @@ def frame(vendor: Vendor, address: str) -> str:
     )
 
 
-def box(vendor: Vendor, tag: str, address: str) -> str:
+class Size(NamedTuple):
+    """How large a box becomes, as in a frame's ``width`` and ``height``."""
+
+    width: str
+    height: str
+
+
+def size(box: Box, element: HasAttributes) -> Size | None:
+    """Return how large an element becomes that a vendor's script fills, or None where nobody can say it beforehand."""
+    width = _WIDTH.match(element.get_attribute(box.width) or "") if box.width else None
+    height = _HEIGHT.match(element.get_attribute(box.height) or "") if box.height else None
+    usual = box.size
+    if (width is None or height is None) and usual is None:
+        return None
+    return Size(
+        width[1] if width is not None else str(usual[0] or "100%") if usual is not None else "100%",
+        height[1] if height is not None else str(usual[1]) if usual is not None else "",
+    )
+
+
+def box(vendor: Vendor, tag: str, address: str, size: Size | None = None) -> str:
     """Return what to show in an element that a denied vendor's script would have filled; nothing where no words can be.
 
-    In a link there is no place for another, and it leads to the content by itself.
+    Where the size is known, it is a frame or a drawing of that size: their attributes need no style, which the page's policy
+    may forbid. In a link there is no place for another, nor for a frame, and it leads to the content by itself.
     """
-    if tag in _LINKS:
+    if tag in _LINKS and size is not None:
+        words = escape(title(vendor))
+        place = f'width="{size.width}" height="{size.height}" role="img" aria-label="{words}"'
+        markup = f'<svg {place}><text x="8" y="24" fill="currentColor">{words}</text></svg> '
+    elif tag in _LINKS:
         markup = f"<span>{escape(title(vendor))}</span> "
+    elif tag.startswith("amp-"):  # which has a size, and shows nothing but this until it is loaded
+        markup = f"<div placeholder>{_paragraph(vendor, address)}</div>"
+    elif size is not None and (tag in _PHRASES or tag in _BOXES):
+        place = f'width="{size.width}" height="{size.height}" frameborder="0"'
+        markup = f'<iframe title="{escape(title(vendor))}" {place} srcdoc="{escape(frame(vendor, address))}"></iframe>'
     elif tag in _PHRASES:
         markup = f"<span>{_words(vendor, address)}</span>"
     else:
@@ -92,6 +130,9 @@ def boxes_selectors(boxes: Iterable[str]) -> Mapping[str, str]:
     for box in boxes:
         parts = BOX.match(box)
         if parts is None:
+            continue
+        if parts["element"]:
+            found.setdefault(parts["element"], []).append(parts["element"])
             continue
         tag, name = parts["tag"] or "", parts["name"]
         if name.startswith("["):

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 
+from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.references import NOT_FETCHED
 from optout_gate.trackers.purposes import Purpose
@@ -17,6 +18,7 @@ FieldRewrite = Callable[[bytes, Judge], bytes | None]
 # A quote without its end goes to the end, and nothing is tried twice: 16 KB behind such a quote took a minute.
 _LINK = re.compile(rb'\s*+<([^>]*+)>((?:[^,"]|"(?:\\.|[^"\\])*+"?)*+)(?:,|\Z)', re.DOTALL)
 _REL = re.compile(rb';\s*rel\s*=\s*(?:"([^"]*)"|([^;,\s]+))', re.IGNORECASE)
+_SRCSET = re.compile(rb';\s*imagesrcset\s*=\s*(?:"([^"]*)"|([^;,\s]+))', re.IGNORECASE)
 _URL = re.compile(rb"(?:https?:)?//[^\s\"'<>,;()]+", re.IGNORECASE)
 _MEMBER = re.compile(rb'\s*+((?:[^,"]|"(?:\\.|[^"\\])*+"?)++)(?:,|\Z)', re.DOTALL)
 _ORIGIN = re.compile(rb'\s*"(https?://[^"]*)"')
@@ -54,7 +56,7 @@ def link(value: bytes, judge: Judge) -> bytes | None:
         elif "preconnect" in rels or "dns-prefetch" in rels:
             verdict = judge.connection(url, judge.page)
         else:
-            verdict = judge.reference(url, judge.page, "other")
+            verdict = judge.reference(url, judge.page, "other") or _candidate(match[2], judge)
         if verdict is None:
             kept.append(match.group().strip().rstrip(b",").rstrip())
         else:
@@ -63,6 +65,13 @@ def link(value: bytes, judge: Judge) -> bytes | None:
     if not changed:
         return value
     return b", ".join(kept) or None
+
+
+def _candidate(parameters: bytes, judge: Judge) -> Verdict | None:
+    """Return the verdict that denies one of the pictures that a preload chooses from."""
+    sizes = _SRCSET.search(parameters)
+    words = (sizes[1] or sizes[2]).decode("latin-1").replace(",", " ").split() if sizes is not None else []
+    return next((found for word in words if (found := judge.reference(word, judge.page, "image")) is not None), None)
 
 
 def no_denied_url(value: bytes, judge: Judge) -> bytes | None:

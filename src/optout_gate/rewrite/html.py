@@ -69,8 +69,11 @@ class HtmlRewriter:
         def noscript(text: str, url: str) -> str:
             return _inner_page(judge, text, url, depth + 1, in_noscript=True)
 
+        def inner_xml(text: str, url: str) -> str:
+            return _inner_page(judge, text, url, depth + 1, xml=True)
+
         self._judge = judge
-        self._page = Page(judge, page_url, inner, noscript, in_noscript=in_noscript)
+        self._page = Page(judge, page_url, inner, noscript, inner_xml, in_noscript=in_noscript)
         self._scanner: TagScanner | None = TagScanner(self._page, xml=True) if xml else None
         self._whole = whole
         self._waiting: list[bytes] = []  # of a page that is there whole
@@ -303,9 +306,11 @@ def _words(error: RuntimeError) -> str:
     return _IN_HANDLER.sub(r"\1", str(error))
 
 
-def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool) -> str:
+def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool = False, xml: bool = False) -> str:
     if depth >= MAX_DEPTH:
         raise RewriteError(Failure.OVERSIZE, f"pages nested more than {MAX_DEPTH} deep")
     data = text.encode("utf-8", "surrogatepass")
-    inner = HtmlRewriter(judge, page_url=url, depth=depth, whole=data, in_noscript=in_noscript)
+    inner = HtmlRewriter(
+        judge, page_url=url, depth=depth, whole=None if xml else data, in_noscript=in_noscript, xml=xml
+    )
     return (inner.feed(data) + inner.close()).decode("utf-8", "surrogatepass")

@@ -19,10 +19,12 @@ counted.
 
 import json
 import re
+from collections.abc import Set
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
+from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import modules
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import HOST, PREFIX, stand_in
@@ -49,6 +51,8 @@ _ADDRESS = re.compile(
     """,
     re.VERBOSE,
 )
+_SPECIFIER = re.compile(r"([\"'])([^\s\"'`<>\\]{1,512})\1")
+_HAS_PLACE = re.compile(r"[./]|https?:", re.IGNORECASE)  # any other is a name
 _SCHEME = re.compile(r"(?:https?|wss?):\Z", re.IGNORECASE)
 _LONGEST_SCHEME = len("https:")
 _STATE = re.compile(
@@ -77,9 +81,11 @@ def is_script(type_attribute: str | None) -> bool:
 class InlineScript:
     """Rewrites the text of one inline script, in pieces of any size."""
 
-    def __init__(self, judge: Judge, base: Base) -> None:
+    def __init__(self, judge: Judge, base: Base, stood_in: Set[str] = frozenset()) -> None:
+        """Take who decides, where imports start from, and the names of modules that an import map leads to a stand-in."""
         self._judge = judge
         self._base = base
+        self._stood_in = stood_in
         self._held: list[str] = []
         self._size = 0
         self._cut = False  # True once a part has been passed on
@@ -122,6 +128,8 @@ class InlineScript:
         return f"/* optout-gate: {verdict.vendor.vendor} */"
 
     def _neutralised(self, text: str) -> str:
+        if self._stood_in or not self._judge.own(self._base.host):
+            text = without_denied_imports(text, self._judge, self._base, self._stood_in)
         out: list[str] = []
         done = 0
         for address in _remembered(text) if len(text) <= MAX_REMEMBERED_CHARACTERS else _addresses(text):
@@ -147,6 +155,37 @@ class InlineScript:
             return text
         out.append(text[done:])
         return "".join(out)
+
+
+def without_denied_imports(
+    text: str, judge: Judge, base: Base, stood_in: Set[str] = frozenset(), end: int | None = None
+) -> str:
+    """Return a script whose imports of denied modules lead to one with the exports they ask for.
+
+    ``stood_in`` are the names that the page's import map leads to a stand-in. Relative ones lead where ``base`` does.
+    From ``end`` on, nothing is changed.
+    """
+
+    def instead(match: re.Match[str]) -> str:
+        name = match[2]
+        verdict: Verdict | None = None
+        if not _is_among(stood_in, name):
+            target = resolve(name, base) if _HAS_PLACE.match(name) is not None else None
+            verdict = judge.mention(target, "script") if target is not None else None
+            if verdict is None:
+                return match.group()
+        names = modules.imported(text, match.start(), match.end())
+        if names is None:
+            return match.group()
+        if verdict is not None:
+            judge.removals.add("inline_script", verdict, name)
+        return f"{match[1]}{judge.origin_for(base)}{modules.address(names)}#{match[1]}"
+
+    return _SPECIFIER.sub(instead, text[:end]) + ("" if end is None else text[end:])
+
+
+def _is_among(names: Set[str], name: str) -> bool:
+    return name in names or any(each.endswith("/") and name.startswith(each) for each in names)
 
 
 class _Form(Enum):

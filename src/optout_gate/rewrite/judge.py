@@ -16,7 +16,7 @@ from optout_gate.trackers import unknown
 from optout_gate.trackers.catalog import Catalog, Container, Rule
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
-from optout_gate.trackers.vendor import Vendor
+from optout_gate.trackers.vendor import Box, Vendor
 
 _BY_ITSELF = ("//", "https://", "http://")
 
@@ -268,16 +268,22 @@ class Judge:
     def _denies_box(self, box: Container) -> bool:
         return self._denied(self.decision.verdict(box.rule))
 
-    def container(self, tag: str, words: Iterable[str]) -> tuple[Verdict, str] | None:
-        """Return who is denied that would fill an element of this name, and the attribute that names the content.
+    def container(self, tag: str, words: Iterable[str]) -> tuple[Verdict, Box] | None:
+        """Return who is denied that would fill an element of this name, and what is known of the box.
 
         ``words`` are its classes, its ``#id`` and its ``[attributes]``.
         """
         for box in self.catalog.by_container(tag, words):
             verdict = self.decision.verdict(box.rule)
             if self._denied(verdict):
-                return verdict, box.link
+                return verdict, box.box
         return None
+
+    def script_box(self, kind: str) -> tuple[Verdict, Box] | None:
+        """Return who is denied that would draw something in place of a script of this type, and what is known of it."""
+        found = self.catalog.script_boxes.get(kind.partition("/")[0].strip().lower())
+        verdict = self.decision.verdict(found.rule) if found is not None else None
+        return (verdict, found.box) if found is not None and verdict is not None and self._denied(verdict) else None
 
     def script(self, text: str) -> Verdict | None:
         """Return the verdict that denies an inline script by its fingerprint, or None."""

@@ -20,7 +20,10 @@ _MAX_STATEMENT = 2000  # characters between the keyword and the address
 _MAX_REQUEST = 4096
 
 _NAME = r"[A-Za-z_$][A-Za-z0-9_$]{0,63}"
-_STATIC = re.compile(r".*(?<![\w$.])(?:import|export)(?![\w$])(?P<clause>[\w$\s,{}*/]*)(?<![\w$])from\s*\Z", re.DOTALL)
+_COMMENT = r"/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*\n"
+_STATIC = re.compile(
+    rf".*(?<![\w$.])(?:import|export)(?![\w$])(?P<clause>[^\"'`;()]*)(?<![\w$])from(?:\s|{_COMMENT})*\Z", re.DOTALL
+)
 _BARE = re.compile(r"(?<![\w$.])import\s*\Z")
 _DYNAMIC = re.compile(r"(?<![\w$.])import\s*\(\s*(?:/\*[^*]*(?:\*(?!/)[^*]*)*\*/\s*)*\Z")
 _CLAUSE = re.compile(

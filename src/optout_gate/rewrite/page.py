@@ -14,10 +14,10 @@ import lolhtml
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.policy.decision import Verdict
-from optout_gate.rewrite import drawings, embeds
+from optout_gate.rewrite import data_urls, drawings, embeds
 from optout_gate.rewrite.attributes import editable, url_text, written
 from optout_gate.rewrite.candidates import candidates
-from optout_gate.rewrite.css import CssRewriter, may_leave, rewrite_css
+from optout_gate.rewrite.css import MAX_HELD_CHARACTERS, CssRewriter, may_leave, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.instructions import INSTRUCTIONS, Instructions
 from optout_gate.rewrite.judge import Judge
@@ -31,8 +31,9 @@ from optout_gate.rewrite.references import (
     Reference,
     link_request,
 )
-from optout_gate.rewrite.whole import Known, TextRewriter, WholeText
-from optout_gate.trackers.urls import base_of, resolve
+from optout_gate.rewrite.whole import Known, TextRewriter, WholeText, referenced
+from optout_gate.trackers.urls import NOWHERE, base_of, resolve
+from optout_gate.trackers.vendor import Box
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
 MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an account number is some dozen
@@ -48,12 +49,24 @@ _DELEGATED = re.compile(r"(?:https?:)?//[^\s;,()\"']+", re.IGNORECASE)
 InnerPage = Callable[[str, str], str]
 """Takes the text of a page inside a page, and the URL that its references start from; returns it rewritten."""
 
+_HTML_NAMESPACE = "http://www.w3.org/1999/xhtml"
+
+_HOLDS_DATA = frozenset({"iframe", "object", "link", "script"})
+"""Kinds of references from which a ``data:`` address acts as what it holds."""
+
 
 class Page:
     """What a reader calls for elements and texts, and what is known of the page so far."""
 
     def __init__(
-        self, judge: Judge, page_url: str, inner: InnerPage, noscript: InnerPage, *, in_noscript: bool = False
+        self,
+        judge: Judge,
+        page_url: str,
+        inner: InnerPage,
+        noscript: InnerPage,
+        xml: InnerPage,
+        *,
+        in_noscript: bool = False,
     ) -> None:
         """Take who decides, where references start from, and what rewrites a page inside this one."""
         self._judge = judge
@@ -61,9 +74,11 @@ class Page:
         self._page_url = page_url
         self._inner = inner
         self._noscript = noscript
+        self._xml = xml
         self._in_noscript = in_noscript
         self._base_is_set = False
         self._base_is_own = judge.own(self._base.host)
+        self._stood_in: set[str] = set()  # names of modules that an import map leads to a stand-in
         self._text: TextRewriter | None = None  # the rewriter of the script or style we are in
         self._modes_due = bool(judge.decision.policy.restricts) and not in_noscript
         self.expects_base = True  # False when whoever reads the page leaves out addresses that begin with one slash
@@ -156,8 +171,27 @@ class Page:
         if verdict is not None:
             self._judge.removals.add(reference.kind, verdict, text)
             self._replace(element, tag, reference, text, verdict)
+        elif reference.kind in _HOLDS_DATA and data_urls.is_data(text):
+            self._data(element, reference, text)
         elif self._judge.decision.policy.restricts:
             self._restrict(element, tag, reference, text)
+
+    def _data(self, element: Any, reference: Reference, text: str) -> None:
+        """Rewrite a document, style sheet or script that stands in its own address."""
+        held = data_urls.opened(text)
+        if held is None or (held.kind == data_urls.SHEET) != (reference.kind == "link"):
+            return
+        if held.kind == data_urls.SHEET:
+            rewritten = rewrite_css(held.text, self._judge, NOWHERE)
+        elif held.kind != data_urls.SCRIPT:
+            rewritten = (self._xml if held.kind == data_urls.XML else self._inner)(held.text, NOWHERE.url)
+        elif reference.kind == "script":
+            script = InlineScript(self._judge, NOWHERE)
+            rewritten = script.feed(held.text) + script.close()
+        else:
+            return
+        if rewritten != held.text:
+            element.set_attribute(reference.attribute, written(held.holding(rewritten)))
 
     def _replace(self, element: Any, tag: str, reference: Reference, text: str, verdict: Verdict) -> None:
         replacement: str | None
@@ -270,18 +304,35 @@ class Page:
         words = (element.get_attribute("class") or "").split()
         words.append(f"#{element.get_attribute('id')}")
         words += [f"[{name}]" for name in self._judge.catalog.container_attributes if element.has_attribute(name)]
-        found = self._judge.container(element.tag_name, words)
+        found = self._judge.container(element.tag_name, [*words, f"<{element.tag_name}>"])
         if found is None:
             return
-        verdict, link = found
-        address = url_text(element.get_attribute(link) or "") if link else ""
-        target = resolve(address, self._base) if address else None
-        elsewhere = target is not None and not self._judge.own(target.host)  # comments name the page they stand on
-        markup = embeds.box(verdict.vendor, element.tag_name, target.url if target is not None and elsewhere else "")
+        verdict, box = found
+        markup = embeds.box(verdict.vendor, element.tag_name, self._content(element, box), embeds.size(box, element))
         if not markup:
             return
         element.set_attribute(MARK, verdict.vendor.vendor)
         element.prepend(markup, lolhtml.ContentType.HTML)
+        self._judge.removals.add("embed", verdict, verdict.rule.text)
+
+    def _content(self, element: Any, box: Box) -> str:
+        """Return the address of what a box would have shown, or nothing."""
+        named = url_text(element.get_attribute(box.link) or "").strip() if box.link else ""
+        if box.page and embeds.NAME.match(named):
+            return box.page.format(named)
+        target = resolve(named, self._base) if named else None
+        # Comments and share buttons name the page they stand on.
+        return target.url if target is not None and not self._judge.own(target.host) else ""
+
+    def _script_box(self, element: Any, kind: str) -> None:
+        """Leave a placeholder before a script in whose place a denied vendor's would have drawn something."""
+        found = self._judge.script_box(kind)
+        if found is None or element.has_attribute(MARK):
+            return
+        verdict, box = found
+        markup = embeds.box(verdict.vendor, "span", self._content(element, box))
+        element.set_attribute(MARK, verdict.vendor.vendor)
+        element.before(markup, lolhtml.ContentType.HTML)
         self._judge.removals.add("embed", verdict, verdict.rule.text)
 
     def _restrict(self, element: Any, tag: str, reference: Reference, text: str) -> None:
@@ -327,9 +378,11 @@ class Page:
             return
         kind = element.get_attribute("type")
         if is_script(kind):
-            self._text = Known(self._judge, "script", self._base, InlineScript)
+            self._text = self._text_rewriter(element, self._script)
         elif kind is not None and kind.strip().lower() in INSTRUCTIONS:
-            self._text = Instructions(self._judge, self._base)
+            self._text = Instructions(self._judge, self._base, self._stood_in)
+        elif kind is not None:
+            self._script_box(element, kind)
 
     def _set_restricted_modes(self, element: Any) -> None:
         """Set every restricted vendor's mode before the page's first script, so before the vendor's first call."""
@@ -346,7 +399,17 @@ class Page:
             element.before(script, lolhtml.ContentType.HTML)
 
     def _start_style(self, element: Any) -> None:
-        self._text = Known(self._judge, "style", self._base, CssRewriter)
+        self._text = self._text_rewriter(element, lambda: Known(self._judge, "style", self._base, CssRewriter))
+
+    def _script(self) -> TextRewriter:
+        if self._stood_in or not self._base_is_own:  # what an import leads to stands elsewhere in the page
+            return InlineScript(self._judge, self._base, self._stood_in)
+        return Known(self._judge, "script", self._base, InlineScript)
+
+    def _text_rewriter(self, element: Any, make: Callable[[], TextRewriter]) -> TextRewriter:
+        if element.namespace_uri == _HTML_NAMESPACE:
+            return make()
+        return referenced(make, MAX_HELD_CHARACTERS, element.tag_name)
 
     def _start_noscript(self, element: Any) -> None:
         self._text = WholeText(self._noscript_text, MAX_NOSCRIPT_CHARACTERS, "noscript")

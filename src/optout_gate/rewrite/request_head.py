@@ -62,6 +62,22 @@ def is_for_worker(request: Request) -> bool:
     return destination is None and MARKED_AS_WORKER in request.target
 
 
+def is_for_a_sheet(request: Request) -> bool:
+    """Return True when the browser said that it takes the answer for a style sheet."""
+    return request.headers.first(b"sec-fetch-dest") == b"style"
+
+
+def is_shown(request: Request) -> bool:
+    """Return True when the answer becomes a page or a frame, as far as the browser says, whatever its type."""
+    destination = request.headers.first(b"sec-fetch-dest")
+    if destination is not None:
+        return destination.lower() in _SHOWN
+    return any(member.lower().startswith(b"text/html") for member in request.headers.members(b"accept"))
+
+
+_SHOWN = frozenset({b"document", b"iframe", b"frame", b"object", b"embed"})
+
+
 def is_for_a_document(request: Request) -> bool:
     """Return True when the answer may become the page in the visitor's window, as far as the browser says."""
     destination = request.headers.first(b"sec-fetch-dest")

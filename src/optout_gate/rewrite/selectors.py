@@ -32,6 +32,8 @@ _SMALL_BYTES = 4096  # of a body in which looking for a word costs less than a s
 
 _BEGINNING_BYTES = 32 * 1024  # in which a page has its head, and with it a ``<base>``
 
+_FIRST_BYTES = 2048  # in which the page's first tag stands
+_AMP = re.compile(rb"<html\s[^>]*(?:amp|\xc3\xa2\xc2\x9a\xc2\xa1)", re.IGNORECASE)  # or a lightning, a byte a character
 _NAME = re.compile(rb"<([a-zA-Z][a-zA-Z0-9-]*)")
 # It begins with a character of its own, so that all others cost next to nothing.
 _DELICATE_OR_BASE = re.compile(
@@ -62,13 +64,15 @@ class Contents:
         elements: names of all elements that a whole body can hold; None of one that goes on.
         has_base: it can hold a ``<base>``.
         has_delicate: it can hold an element in which lol-html gives up.
+        may_be_amp: it can be a page of AMP's, which says so in its first tag.
     """
 
-    __slots__ = ("_text", "elements", "has_base", "has_delicate")
+    __slots__ = ("_text", "elements", "has_base", "has_delicate", "may_be_amp")
 
     def __init__(self, beginning: bytes, *, whole: bool) -> None:
         self.elements: frozenset[str] | None = None
         self._text = ""
+        self.may_be_amp = len(beginning) < _FIRST_BYTES or _AMP.search(beginning, 0, _FIRST_BYTES) is not None
         if whole:
             self.elements = frozenset([name.decode().lower() for name in set(_NAME.findall(beginning))])
             self.has_base = "base" in self.elements
@@ -127,7 +131,12 @@ def _optional(page: Page, judge: Judge, contents: Contents) -> tuple[tuple[str, 
     """Return selectors with a word that stands in every body they match, and their handlers."""
     lazy, boxes = judge.attribute_selectors
     elements = contents.elements
-    boxes_here = [each for tag, each in boxes.items() if not tag or elements is None or tag in elements]
+    amp = contents.may_be_amp
+    boxes_here = [
+        each
+        for tag, each in boxes.items()
+        if not tag or (tag in elements if elements is not None else amp or not tag.startswith("amp-"))
+    ]
     return (
         ("style", _STYLED, page.style_attribute),
         ("background", "[background]", page.anywhere),

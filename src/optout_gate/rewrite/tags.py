@@ -212,6 +212,8 @@ class TagScanner:
         if foreign and tag.tag_name in _BREAKOUT:
             self._foreign.clear()
             foreign = False
+        if foreign or self._xml:
+            tag.namespace_uri = ""  # another's, or one whose texts are read as those of any element
         if tag.has_attributes or tag.tag_name in NEEDS_NO_ATTRIBUTE:
             self._page.everything(tag)
         out.append(tag.rendered())
@@ -315,6 +317,7 @@ class _StartTag:
         self.tag_name = name
         self.is_end = source[1] == "/"
         self.is_closed = source.endswith("/>")
+        self.namespace_uri = "http://www.w3.org/1999/xhtml"
         self._attributes = attributes
         self.has_attributes = bool(attributes)
         self._end = end

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from optout_gate.errors import Failure, RewriteError
+from optout_gate.rewrite.attributes import editable, written
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS
 from optout_gate.trackers.urls import Base
@@ -49,6 +50,27 @@ class WholeText:
         text = "".join(self._held)
         self._held, self._size = [], 0
         return self._rewrite(text) if text else ""
+
+
+def referenced(inner: Callable[[], TextRewriter], limit_characters: int, what: str) -> WholeText:
+    """Return the rewriter of a script's or style's text where it is markup like any other: in SVG, MathML and XML.
+
+    A character reference in it means the character, and hides an address from who reads the text as it stands.
+    """
+
+    def once(text: str) -> str:
+        rewriter = inner()
+        return rewriter.feed(text) + rewriter.close()
+
+    def rewritten(text: str) -> str:
+        text = once(text)
+        if "&" not in text:
+            return text
+        meant = editable(text)
+        out = once(meant)
+        return text if out == meant else written(out).replace("<", "&lt;")
+
+    return WholeText(rewritten, limit_characters, what)
 
 
 class Known:

@@ -17,7 +17,7 @@ from optout_gate.documents import Document, parse, validate
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.trackers.endpoints import Endpoint, Endpoints
 from optout_gate.trackers.libraries import Libraries, Library
-from optout_gate.trackers.vendor import BOX, CatalogueFile, Vendor
+from optout_gate.trackers.vendor import BOX, Box, CatalogueFile, Vendor
 
 REVISED = date(2026, 11, 23)
 """When somebody last went through the built-in catalogue; set with every change to it. Metrics tell its age."""
@@ -64,12 +64,12 @@ class Container(NamedTuple):
 
     Attributes:
         rule: whose it is.
-        link: the attribute that names the content; empty where none does.
+        box: what it shows, and how large it becomes.
         tag: the element's name; empty for any.
     """
 
     rule: Rule
-    link: str
+    box: Box
     tag: str
 
 
@@ -89,6 +89,7 @@ class Catalog:
         self._click_ids: dict[str, Rule] = {}
         self._amp: dict[str, Rule] = {}
         self.containers: dict[str, Container] = {}
+        self.script_boxes: dict[str, Container] = {}  # by what stands before the "/" of a script's type
         self._endpoints: list[tuple[Endpoint, Rule]] = []
         self._libraries: list[tuple[Library, Rule]] = []
         self.lazy_attributes: tuple[str, ...] = ()
@@ -231,11 +232,18 @@ class Catalog:
             self._click_ids.setdefault(name, rule("click_id", "click_ids", index, name))
         for index, name in enumerate(vendor.amp):
             self._amp.setdefault(name, rule("amp", "amp", index, name))
-        for text, link in vendor.containers.items():
+        for text, known in vendor.containers.items():
             made = Rule(vendor, "container", text, document.file, document.line(*where, "containers", text))
-            if (box := BOX.match(text)) is not None:
-                word = (box["id"] or "") + box["name"]
-                self.containers.setdefault(word, Container(made, link, box["tag"] or ""))
+            box = Box(link=known) if isinstance(known, str) else known
+            if (parts := BOX.match(text)) is None:
+                continue
+            if parts["script"]:
+                self.script_boxes.setdefault(parts["script"].lower(), Container(made, box, "script"))
+            elif parts["element"]:
+                self.containers.setdefault(text, Container(made, box, parts["element"]))
+            else:
+                word = (parts["id"] or "") + parts["name"]
+                self.containers.setdefault(word, Container(made, box, parts["tag"] or ""))
         self.lazy_attributes = tuple(dict.fromkeys([*self.lazy_attributes, *vendor.lazy]))
         for index, fingerprint in enumerate(vendor.inline):
             text = " + ".join(fingerprint.all)

@@ -50,11 +50,15 @@ class Base(NamedTuple):
     host: str
 
 
+NOWHERE = Base("", "https", "")
+"""A base without a host, as that of a document in a ``data:`` address: nothing is relative to it."""
+
+
 def base_of(url: str) -> Base:
     """Return ``url`` as a base; an unreadable one serves as an empty host, which nothing is relative to."""
     origin = _ORIGIN.match(url)  # where the path says nothing, few different ones are asked for
     target = _absolute(origin.group()) if origin is not None else _parsed(url)
-    return Base(url, target.scheme, target.host) if target else Base("", "https", "")
+    return Base(url, target.scheme, target.host) if target else NOWHERE
 
 
 def attribute_text(raw: str) -> str:

@@ -57,18 +57,23 @@ def _lazy(value: str) -> str:
 
 BOX = re.compile(
     r"(?:(?P<tag>[a-z][a-z0-9-]*)(?=[.#\[]))?(?:(?P<id>#)|\.)?(?P<name>[A-Za-z][A-Za-z0-9_-]*\*?|\[data-[a-z0-9-]+\])\Z"
+    r"|<(?P<element>[a-z][a-z0-9-]*)>\Z"
+    r"|script\[type=(?P<script>[A-Za-z]+)/\*\]\Z"
 )
 
 
 def _container(value: str) -> str:
     if BOX.match(value) is None:
-        raise ValueError(f"{value!r} is not a box: expected a class, '#id' or '[data-...]', as in 'div.fb-post'")
+        raise ValueError(
+            f"{value!r} is not a box: expected a class, '#id' or '[data-...]', as in 'div.fb-post', or '<amp-facebook>'"
+        )
     return value
 
 
 Container = Annotated[str, AfterValidator(_container)]
 """A class, ``#id`` or ``[attribute]`` of the boxes that a vendor's script fills; a final ``*`` is any ending. An element's name
-before it (``div.fb-post``) saves looking at all others."""
+before it (``div.fb-post``) saves looking at all others; ``<amp-facebook>`` is every element of that name, and
+``script[type=IN/*]`` a script that is none, in whose place the vendor's draws something."""
 
 LazyAttribute = Annotated[str, AfterValidator(_lazy)]
 VendorId = Annotated[str, AfterValidator(_word)]
@@ -87,6 +92,24 @@ class Fingerprint(_Entry):
 
     all: tuple[Annotated[str, Field(min_length=4)], ...] = Field(
         min_length=1, description="strings that must all occur in the script"
+    )
+
+
+class Box(_Entry):
+    """What is known of a box that a vendor's script fills: what it shows, and how large it becomes.
+
+    ``size`` is what the vendor documents for a box that says nothing, as width and height in pixels; 0 is as wide as its
+    place. Without it, what the vendor would have shown has no size that could be known beforehand.
+    """
+
+    link: str = Field("", description="the attribute that names the content")
+    page: str = Field(
+        "", description="the content's page, with '{}' for what that attribute holds where it is no address"
+    )
+    width: str = Field("", description="the attribute that says how wide it becomes, in pixels or '100%'")
+    height: str = Field("", description="the attribute that says how high it becomes, in pixels")
+    size: tuple[int, int] | None = Field(
+        None, description="width and height where no attribute says it; 0: all there is"
     )
 
 
@@ -117,10 +140,10 @@ class Vendor(_Entry):
     globals: tuple[str, ...] = Field((), description="names its code defines on window, which pages call")
     surrogate: VendorId | None = Field(None, description="stand-in script, browser/surrogates/NAME.js")
     embed: bool = Field(False, description="a visible embed that leaves a placeholder when it is denied")
-    containers: dict[Container, str] = Field(
+    containers: dict[Container, str | Box] = Field(
         default_factory=dict,
         description="the boxes its script fills ('class', '#id', '[attribute]'; a final '*' is any ending), and the "
-        "attribute that names the content ('' for none)",
+        "attribute that names the content ('' for none), or all that is known of the box",
     )
     amp: tuple[str, ...] = Field((), description="its names in the `type` of AMP components")
     lazy: tuple[LazyAttribute, ...] = Field(

@@ -1,0 +1,69 @@
+"""What a browser makes of a response decides with its type: XML as a page, any type as a sheet, rules in a file."""
+
+import pytest
+
+from optout_gate.http import Headers, Pair, Response
+from optout_gate.report import Outcome
+from support.gates import OPTED_OUT, drive, gate_of_tests, request
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="https://ads.test/i.png"/><circle r="1"/></svg>'
+DRAWING = (b"Content-Type", b"image/svg+xml")
+SHEET = b"p{background:url(https://ads.test/p.gif)}"
+
+
+def answered(body: bytes, *headers: Pair, asks: tuple[Pair, ...] = ()) -> tuple[Response, bytes, Outcome]:
+    exchange = gate_of_tests().open(request("/file", OPTED_OUT, *asks))
+    assert exchange is not None
+    head, out = drive(exchange, body, *headers)
+    return head, out, exchange.report.outcome
+
+
+@pytest.mark.parametrize("destination", [b"document", b"iframe", b"frame", b"object", b"embed"])
+@pytest.mark.parametrize("kind", [b"image/svg+xml", b"application/xml", b"text/xml", b"application/rss+xml"])
+def test_xml_that_is_shown_is_rewritten(kind: bytes, destination: bytes) -> None:
+    head, out, outcome = answered(SVG, (b"Content-Type", kind), asks=((b"Sec-Fetch-Dest", destination),))
+    assert b"ads.test" not in out and out.endswith(b'<circle r="1"/></svg>')
+    assert outcome is Outcome.ENFORCED and b"Sec-GPC" in head.headers.members(b"vary")
+
+
+@pytest.mark.parametrize("destination", [b"image", b"empty"])
+def test_a_picture_and_data_are_left_as_they_came(destination: bytes) -> None:
+    assert answered(SVG, DRAWING, asks=((b"Sec-Fetch-Dest", destination),))[1] == SVG
+    assert answered(SVG, DRAWING)[1] == SVG  # over plain http, and from no browser
+
+
+def test_an_older_browser_says_that_it_shows_a_page_by_what_it_accepts() -> None:
+    assert b"ads.test" not in answered(SVG, DRAWING, asks=((b"Accept", b"text/html,*/*;q=0.8"),))[1]
+
+
+def test_an_svg_with_entities_of_its_own_is_contained() -> None:
+    body = b'<!DOCTYPE svg [<!ENTITY a "https://ads.test/">]>' + SVG
+    head, out, outcome = answered(body, DRAWING, asks=((b"Sec-Fetch-Dest", b"iframe"),))
+    assert outcome is Outcome.CONTAINED and out == body and b"content-security-policy" in head.headers
+
+
+@pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream", b"text/html"])
+def test_what_a_page_in_quirks_mode_takes_for_a_sheet_is_rewritten_as_one(kind: bytes) -> None:
+    style = ((b"Sec-Fetch-Dest", b"style"),)
+    assert answered(SHEET, (b"Content-Type", kind), asks=style)[1] == b"p{background:url(about:invalid)}"
+    refused = answered(SHEET, (b"Content-Type", b"text/plain"), (b"X-Content-Type-Options", b"nosniff"), asks=style)
+    assert refused[1] == SHEET  # no browser takes it
+
+
+def test_speculation_rules_in_a_file_lose_what_is_denied() -> None:
+    body = '{"prefetch":[{"urls":["/next","https://ads.test/x"]},{"where":{"selector_matches":".é"}}]}'.encode()
+    kind = (b"Content-Type", b"application/speculationrules+json")
+    head, out, outcome = answered(body, kind, (b"ETag", b'"1"'), asks=((b"Sec-Fetch-Dest", b"speculationrules"),))
+    assert outcome is Outcome.ENFORCED and b"ads.test" not in out and b'"/next"' in out
+    assert b'{"and":[{"selector_matches":".\\u00e9"},{"href_matches":"https://www.shop.test/*"}]}' in out
+    own = b'{"prefetch": [{"urls": ["/next"]}]}'
+    assert answered(own, kind)[1] == own
+    assert head.headers.values(b"etag") != [b'"1"']
+
+
+def test_nothing_of_this_is_done_for_who_said_nothing() -> None:
+    for kind, destination in ((b"image/svg+xml", b"iframe"), (b"text/plain", b"style")):
+        exchange = gate_of_tests().open(request("/file", (b"Sec-Fetch-Dest", destination)))
+        assert exchange is not None
+        passage = exchange.respond(Response(200, Headers([(b"Content-Type", kind)])))
+        assert passage.untouched
