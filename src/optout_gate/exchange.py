@@ -20,7 +20,7 @@ from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.css import SheetRewriter
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.html import HtmlRewriter
-from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded
+from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded, modules_in
 from optout_gate.rewrite.instructions import RULES, Rules
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
@@ -331,16 +331,24 @@ class Exchange:
             def page(whole: bytes | None) -> Rewriter:
                 xml = _is_xml(essence)
                 page: Rewriter = HtmlRewriter(judge, page_url=self.visitor.url, whole=whole, status=status, xml=xml)
-                if xml and not observing:
-                    self.report.unguarded = "xhtml"  # its head is found by other rules, and few pages are left of it
-                elif not observing and may_be_guarded(head.headers):
-                    page = Injected(page, self.visitor, head.headers, guard, encoding_is_known(label, first), missed)
+                if not observing and may_be_guarded(head.headers):
+                    declared = xml or encoding_is_known(label, first)
+                    page = Injected(
+                        page,
+                        self.visitor,
+                        head.headers,
+                        guard,
+                        declared,
+                        missed,
+                        xml=xml,
+                        modules=modules_in(whole),
+                    )
                 return page
 
             return charset_for(label, first), page
 
-        def missed() -> None:
-            self.report.unguarded = "csp"
+        def missed(reason: str) -> None:
+            self.report.unguarded = reason
 
         def finish(head: Response) -> Response:
             headers = head.headers

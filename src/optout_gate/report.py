@@ -46,7 +46,7 @@ class Report:
         outgoing: what was kept from the origin: cookies, ids of clicks, or the whole request (likewise).
         outcome: what became of it.
         no_transform: a page or sheet that may be rewritten says ``Cache-Control: no-transform``.
-        unguarded: why a document went out without the guard, if so: ``csp``, ``xhtml``.
+        unguarded: why a document went out without the guard, if so: ``csp``, or ``xhtml`` for one in XML with no place for it.
         error: why the response could not be enforced, if so.
         problem: the same in words, for the log; never what a visitor sent.
         bytes_in: length of the origin's body.

@@ -5,8 +5,10 @@ Every check runs in two loads of the same page, plain and guarded, and compares 
 
 # The JavaScript keeps its lines: cut up, it could not be read or tried in a console.
 
+import json
 from collections.abc import Iterator
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ LIBRARIES = {
     "/htmx.js": ("htmx.org", "1.9.12", "dist/htmx.js"),
     "/video.js": ("video.js", "8.24.1", "dist/video.js"),
     "/leaflet.js": ("leaflet", "1.9.4", "dist/leaflet.js"),
+    "/altcha.js": ("altcha", "3.2.2", "dist/main/altcha.min.js"),
 }
 
 USES = {
@@ -76,10 +79,10 @@ const m = L.map('map', {zoomAnimation: false, fadeAnimation: false}).setView([0,
 L.marker([0, 0], {icon: L.icon({iconUrl: '/e.gif'})}).addTo(m).bindPopup('<b>here</b>').openPopup();
 t.on('load', () => done({tiles: document.querySelectorAll('.leaflet-tile-loaded').length, popup: document.querySelector('.leaflet-popup-content').innerHTML}));
 </script>""",
-    "captcha": """<div id=c></div><script>
+    # It solves its puzzle in workers from blobs, in a frame.
+    "captcha": """<link rel=modulepreload href=/altcha.js><div id=c></div><script>
 const f = document.createElement('iframe'); f.src = '/captcha.html'; f.setAttribute('sandbox', 'allow-scripts allow-same-origin');
-addEventListener('message', e => done({from: e.data, same: e.source === f.contentWindow, html: f.outerHTML}));
-f.onload = () => f.contentWindow.postMessage('challenge', '*');
+addEventListener('message', e => done({solved: e.data, same: e.source === f.contentWindow, html: f.outerHTML}));
 document.getElementById('c').append(f);
 </script>""",
     "player-library": """<video id=p class=video-js controls width=320 height=180 poster="/e.gif"></video>
@@ -100,6 +103,18 @@ ms.addEventListener('sourceopen', () => { log.push(ms.readyState);
 v.src = URL.createObjectURL(ms);
 </script>""",
 }
+
+PUZZLE = {
+    "algorithm": "SHA-256",
+    "challenge": sha256(b"salt" + b"421").hexdigest(),
+    "salt": "salt",
+    "maxnumber": 1000,
+    "signature": "signed",
+}
+CAPTCHA = f"""<script type=module src=/altcha.js></script><script>
+addEventListener('verified', e => {{ const {{ took, ...solved }} = JSON.parse(atob(e.detail.payload));
+  parent.postMessage({{...solved, form: new FormData(document.forms[0]).has('altcha')}}, '*') }}, true);
+</script><form><altcha-widget auto=onload challenge='{json.dumps(PUZZLE)}'></altcha-widget></form>"""
 
 # Each is evaluated in both pages; the answers must be equal. Nothing here names the guard.
 LOOKS = [
@@ -193,10 +208,7 @@ def sites() -> Iterator[tuple[Site, Site]]:
             "text/html",
             b"<p class=new onclick='1'>swapped</p><script>self.ran = 1</script><img src=/e.gif alt=''>",
         )
-        site.pages["/captcha.html"] = (
-            "text/html",
-            b"<script>onmessage = e => e.source.postMessage('solved ' + e.data, '*')</script>",
-        )
+        site.pages["/captcha.html"] = ("text/html", site.document(CAPTCHA.encode()))
     yield pair
     for site in pair:
         site.close()

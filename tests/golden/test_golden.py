@@ -27,7 +27,7 @@ def opened(*headers: tuple[bytes, bytes]) -> Exchange:
 def unversioned(page: bytes) -> bytes:
     """Return a page without the versions in the gate's own addresses, which change with the guard and the catalogue."""
     page = re.sub(rb"(?<=/_optout/m/)[0-9a-f]+(?=/)", b"VERSION", page)
-    return re.sub(rb"(?<=/_optout/)(guard\.js|s/[a-z0-9-]+\.js)\?v=[0-9a-f-]+", rb"\1?v=VERSION", page)
+    return re.sub(rb"(?<=/_optout/)((?:guard|modules)\.js|s/[a-z0-9-]+\.js)\?v=[0-9a-f-]+", rb"\1?v=VERSION", page)
 
 
 def report_of(exchange: Exchange) -> dict[str, object]:

