@@ -36,7 +36,7 @@ from optout_gate.rewrite.passage import (
     mistake,
 )
 from optout_gate.rewrite.redirects import kept_home
-from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, instead_of, refusal
+from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
@@ -126,10 +126,10 @@ class Exchange:
         self.beacon = beacon(self.visitor, self.decision, catalog, removals)
         self.note()
 
-    def read(self, body: bytes) -> None:
-        """Take the whole body of a request whose :attr:`beacon` wants it."""
+    def read(self, body: bytes, *, is_whole: bool = True) -> None:
+        """Take the body of a request whose :attr:`beacon` wants it, or the beginning of a long one."""
         assert self.beacon is not None
-        self.beacon.read(body)
+        self.beacon.read(body, is_whole=is_whole)
         self.note()
 
     def _toward_origin(self, reading: Reading) -> Headers:
@@ -203,6 +203,7 @@ class Exchange:
             return None
         if not answers.may_come_again(self.visitor, response):
             return None
+        self.report.no_transform = forbids_transforming(response.headers)
         key = answers.key_of(self.decision, self.visitor, response)
         return answers.RepeatedAnswer(response, self._made_whole, self._gate.repeats, key=key, report=self.report)
 
@@ -304,6 +305,7 @@ class Exchange:
         observing = self.site.config.mode is Mode.OBSERVE
         self._before_body = self.report.removals.mark() if self.report.removals else None
         coding = coding_of(response.headers.members(b"content-encoding"))
+        self.report.no_transform = forbids_transforming(response.headers)
         refused = refusal(response, essence, coding, self.site.config)
         if self._presumed:
             refused = RewriteError(Failure.CHOICE_STORE, "whether this consumer has opted out cannot be told")

@@ -27,7 +27,7 @@ from optout_gate.pages.app import OwnPages
 from optout_gate.pages.reports import Told
 from optout_gate.policy.choice import SCOPE_KEY, VisitorChoice
 from optout_gate.policy.load import Loaded, everywhere, load_file
-from optout_gate.receiving import refusal
+from optout_gate.receiving import refusal, told_with
 from optout_gate.report import Report
 from optout_gate.rewrite.passage import Passage
 from optout_gate.telemetry.outcomes import OutcomeLog
@@ -82,7 +82,7 @@ class OptOutGateMiddleware:
             return
         inner = _inner_scope(scope, exchange, self.gate)
         if scope["type"] == "websocket":
-            await self.app(inner, receive, send)
+            await self.app(inner, receive, told_with(exchange, send, self._over))
             return
         answer = _Answer(exchange, send)
         try:
@@ -96,13 +96,16 @@ class OptOutGateMiddleware:
             if answer.error is None:
                 raise
         finally:
-            if self._on_report is not None:
-                self._on_report(exchange.report)
-            self._outcomes.tell(exchange.report)
+            self._over(exchange.report)
             if self.gate.cloaks is not None:
                 self._uncloaking.look_up(self.gate)
         if answer.error is not None and answer.started:
             raise answer.error  # the server closes the connection: the visitor's browser sees that a part is missing
+
+    def _over(self, report: Report) -> None:
+        if self._on_report is not None:
+            self._on_report(report)
+        self._outcomes.tell(report)
 
 
 def gate_of(config: Gate | Loaded | str | os.PathLike[str] | None) -> Gate:

@@ -1,6 +1,6 @@
-"""A request's body read ahead, and given once more: the doors' part in knowing whom a request is for.
+"""What the doors that speak ASGI share: a request's body read ahead, and the answer to a WebSocket's handshake.
 
-The messages are kept as they came, so whoever receives afterwards gets the same bytes in the same pieces.
+The messages of a body are kept as they came, so whoever receives afterwards gets the same bytes in the same pieces.
 """
 
 from collections import deque
@@ -8,11 +8,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from optout_gate.exchange import Exchange
-from optout_gate.http import Response
-from optout_gate.trackers.endpoints import MAX_BODY_BYTES
+from optout_gate.http import Headers, Response
+from optout_gate.report import Report
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_REFUSED = "websocket.close"
+_ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start", _REFUSED})
+"""What an application answers a WebSocket's handshake with."""
 
 
 class Replayed:
@@ -26,8 +30,11 @@ class Replayed:
         """Return the next message, what was read ahead first."""
         return self._ahead.popleft() if self._ahead else await self._receive()
 
-    async def whole_body(self) -> bytes | None:
-        """Return the whole body; None where it is longer than a beacon's, or the visitor has gone."""
+    async def beginning(self, least_bytes: int) -> tuple[bytes, bool] | None:
+        """Return the body, and whether that is all of it: of one longer than ``least_bytes``, the pieces up to there.
+
+        None where the visitor has gone.
+        """
         pieces: list[bytes] = []
         size = 0
         while True:
@@ -37,10 +44,9 @@ class Replayed:
                 return None
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > MAX_BODY_BYTES:
-                return None
-            if not message.get("more_body", False):
-                return b"".join(pieces)
+            is_whole = not message.get("more_body", False)
+            if is_whole or size > least_bytes:
+                return b"".join(pieces), is_whole
 
 
 async def refusal(exchange: Exchange, receive: Receive) -> tuple[Response | None, Receive]:
@@ -50,7 +56,26 @@ async def refusal(exchange: Exchange, receive: Receive) -> tuple[Response | None
         return None, receive
     if beacon.wants_body:
         receive = replayed = Replayed(receive)
-        body = await replayed.whole_body()
-        if body is not None:
-            exchange.read(body)
+        read = await replayed.beginning(beacon.most_bytes)
+        if read is not None:
+            body, is_whole = read
+            exchange.read(body, is_whole=is_whole)
     return (exchange.marked(beacon.reply) if beacon.reply is not None else None), receive
+
+
+def told_with(exchange: Exchange, send: Send, over: Callable[[Report], object]) -> Send:
+    """Return ``send`` for a WebSocket, with ``Optout-Gate`` on the answer to its handshake; ``over`` is told then."""
+    answered = False
+
+    async def telling(message: Message) -> None:
+        nonlocal answered
+        if not answered and message["type"] in _ANSWERS:
+            answered = True
+            marked = exchange.marked(Response(message.get("status", 101), Headers()))
+            lines = [(name.lower(), value) for name, value in marked.headers]
+            if lines and message["type"] != _REFUSED:  # which has no place for them
+                message = {**message, "headers": [*message.get("headers", ()), *lines]}
+            over(exchange.report)
+        await send(message)
+
+    return telling

@@ -24,6 +24,8 @@ class Outcome(StrEnum):
 
 
 OUTCOME_FIELD = b"Optout-Gate"
+NO_SITE = (OUTCOME_FIELD, Outcome.NOTHING_TO_DO.value.encode())
+"""The field on answers of the gate's own that no site's configuration speaks of; the same for everyone."""
 FINAL = frozenset({Outcome.CONTAINED, Outcome.BLOCKED, Outcome.PASSED_UNENFORCED})
 """Outcomes that no later part of the body changes."""
 NOTHING = Removals()
@@ -43,6 +45,7 @@ class Report:
         removals: everything taken out of the response (in observe mode: that would have been).
         outgoing: what was kept from the origin: cookies, ids of clicks, or the whole request (likewise).
         outcome: what became of it.
+        no_transform: a page or sheet that may be rewritten says ``Cache-Control: no-transform``.
         unguarded: why a document went out without the guard, if so: ``csp``, or ``xhtml`` for one in XML with no place for it.
         error: why the response could not be enforced, if so.
         problem: the same in words, for the log; never what a visitor sent.
@@ -59,6 +62,7 @@ class Report:
     removals: Removals = field(default_factory=Removals)
     outgoing: Removals = field(default_factory=lambda: NOTHING)
     outcome: Outcome = Outcome.UNTOUCHED
+    no_transform: bool = False
     unguarded: str | None = None
     error: Failure | None = None
     problem: str | None = None

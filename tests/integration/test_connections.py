@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import re
 import signal
 import socket
 import ssl
@@ -128,7 +129,8 @@ sites:
   - {{hosts: [socket.test], upstream: "unix:{origins.socket}"}}
   - {{hosts: [own-host.test], upstream: "unix:{origins.socket}", preserve_host: false}}
 limits:
-  client: {{header_bytes: 2048, header_fields: 12, target_bytes: 100, body_bytes: 1000, header_s: 3, keepalive_s: 3}}
+  client: {{header_bytes: 2048, header_fields: 12, target_bytes: 100, body_bytes: 1000, header_s: 3, keepalive_s: 3,
+           tls_handshake_s: 2}}
   upstream: {{first_byte_s: 2, message_bytes: 100}}
 """
 
@@ -184,6 +186,19 @@ def test_tls_1_2_is_the_oldest(gate: Gate, folder: Path) -> None:
 
 def test_who_speaks_no_tls_is_not_answered_in_the_clear(gate: Gate) -> None:
     assert not exchange(gate.address, b"GET / HTTP/1.1\r\nHost: socket.test\r\n\r\n").startswith(b"HTTP/")
+
+
+def test_a_tls_handshake_that_stalls_is_cut_and_keeps_nobody_out(gate: Gate, folder: Path) -> None:
+    with (
+        socket.create_connection(gate.address, DEADLINE_S) as silent,
+        socket.create_connection(gate.address, DEADLINE_S) as halfway,
+    ):
+        halfway.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")  # a ClientHello of 512 bytes begins
+        assert PAGE in ask(gate, folder, "socket.test")
+        for stalled in (silent, halfway):
+            with contextlib.suppress(ConnectionResetError):
+                assert stalled.recv(1) == b""  # returns when the gate closes, and the socket's time-out fails the test
+    assert PAGE in ask(gate, folder, "socket.test")
 
 
 def serial(gate: Gate, folder: Path) -> str:
@@ -352,10 +367,16 @@ def test_one_request_more_than_configured_is_a_503_until_another_ends(origins: O
             time.sleep(0.01)
         head, _ = get(gate.address, "/")
         assert head.startswith(b"HTTP/1.1 503") and b"retry-after:" in head.lower()
+        assert b"\r\nOptout-Gate: nothing_to_do\r\n" in head
         assert client.recv(65536).startswith(b"HTTP/1.1 504")
         while not get(gate.address, "/")[0].startswith(b"HTTP/1.1 200") and time.monotonic() < until:
             time.sleep(0.01)
         assert get(gate.address, "/")[0].startswith(b"HTTP/1.1 200")
+        assert exchange(gate.address, b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").split()[1] == b"400"
+        assert exchange(gate.address, b"GET /" + b"a" * 70_000).split()[1] in (b"414", b"431")
+        counted = get(gate.admin, "/metrics")[1].decode()
+    refused = dict(re.findall(r'^optout_gate_refused_requests_total\{reason="(\w+)"\} (\d+)', counted, re.MULTILINE))
+    assert int(refused.pop("busy")) >= 1 and refused == {"malformed": "1", "too_large": "1"}
 
 
 def test_what_is_under_way_is_given_the_drain_timeout_and_no_longer(origins: Origins) -> None:

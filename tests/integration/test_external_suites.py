@@ -130,16 +130,22 @@ def differences(package: Path, behind: int, before: int) -> dict[str, tuple[obje
 # slowhttptest
 
 
+DOWNLOAD = bytes(16 * 1024 * 1024)  # more than the gate, the kernel and a client that does not read hold together
+
+
 @contextlib.contextmanager
 def waiting_for_bodies(port: int) -> Iterator[None]:
-    """Run an origin that answers a GET at once, and a POST when all of its body is there."""
+    """Run an origin that answers a GET at once, one for ``/large`` at length, and a POST when all of its body is there."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"] or 0))
+            body = DOWNLOAD if self.path == "/large" else b""
             self.send_response(200)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            with contextlib.suppress(ConnectionError):  # the gate gives up on who does not read, and so on us
+                self.wfile.write(body)
 
         do_POST = do_GET
 
@@ -156,16 +162,23 @@ def waiting_for_bodies(port: int) -> Iterator[None]:
 
 
 @present("slowhttptest", "slowhttptest")
-@pytest.mark.parametrize("attack", ["-H", "-B"], ids=["slow-headers", "slow-body"])
+@pytest.mark.parametrize(
+    ("attack", "path"),
+    [
+        pytest.param(["-H", "-i", "10"], "/", id="slow-headers"),  # -i: longer than the gate waits
+        pytest.param(["-B", "-i", "10"], "/", id="slow-body"),
+        pytest.param(["-X", "-w", "512", "-y", "1024", "-n", "1", "-z", "512"], "/large", id="slow-reading"),
+    ],
+)
 def test_slow_attackers_are_all_gone_in_time_and_nobody_else_is_kept_out(
-    attack: str, gate: Gate, behind: int, tmp_path: Path
+    attack: list[str], path: str, gate: Gate, behind: int, tmp_path: Path
 ) -> None:
     out = tmp_path / "slow"
-    url = f"http://127.0.0.1:{gate.address[1]}/"
-    shape = ["-c", "60", "-r", "60", "-i", "10", "-l", "30", "-p", "5", "-u", url]  # -i: longer than the gate waits
+    url = f"http://127.0.0.1:{gate.address[1]}{path}"
+    shape = ["-c", "60", "-r", "60", "-l", "30", "-p", "5", "-u", url]
     with waiting_for_bodies(behind):
         told = subprocess.run(
-            ["slowhttptest", attack, *shape, "-g", "-o", str(out)], capture_output=True, text=True, timeout=SUITE_S
+            ["slowhttptest", *attack, *shape, "-g", "-o", str(out)], capture_output=True, text=True, timeout=SUITE_S
         )
     assert "No open connections left" in told.stdout, told.stdout[-1000:]
     with out.with_suffix(".csv").open() as table:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from optout_gate.proxy import forwarding
 from support.edge import read_body
 from support.ports import free_port
 from support.processes import DEADLINE_S, Gate, exchange, get, running_gate
@@ -183,10 +184,12 @@ def test_a_gate_before_itself_ends_the_loop() -> None:
     port = free_port()
     addresses = ["--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
     with running_gate("--upstream", f"http://127.0.0.1:{port}", *addresses) as gate:
-        head, _ = get(gate.address, "/")
-        assert head.startswith(b"HTTP/1.1 508")
+        head, _ = get(gate.address, "/", "Sec-GPC: 1")
+        assert head.startswith(b"HTTP/1.1 508") and b"\r\nOptout-Gate: nothing_to_do;" in head
         metrics = get(gate.admin, "/metrics")[1].decode()
         assert 'optout_gate_refused_requests_total{reason="loop"} 1.0' in metrics
+        passes = forwarding.MAX_HOPS + 1  # each of them has one outcome, the refused one too
+        assert f'{{decision="nothing_to_do",signal="gpc",site="*"}} {float(passes)}\n' in metrics
 
 
 def resident_bytes(pid: int) -> int:

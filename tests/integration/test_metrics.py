@@ -50,7 +50,12 @@ PAGE = b'<script src="https://www.googletagmanager.com/gtm.js"></script>'
 def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the metrics of a gate that has met every kind of request."""
     html = [("Content-Type", "text/html")]
-    pages = {"/": (200, html, PAGE), "/odd": (200, [*html, ("Content-Encoding", "foo")], PAGE)}
+    unchangeable = [*html, ("Cache-Control", "no-transform")]
+    pages = {
+        "/": (200, html, PAGE),
+        "/fixed": (200, unchangeable, PAGE),
+        "/odd": (200, [*html, ("Content-Encoding", "foo")], PAGE),
+    }
     folder = tmp_path_factory.mktemp("site")
     (folder / "own.txt").write_text("||ads.example^\n")
     with Origin(pages) as origin:
@@ -71,6 +76,7 @@ def met(gate: Gate) -> str:
     ):
         get(gate.address, "/", *lines)
     get(gate.address, "/odd", "Sec-GPC: 1")
+    get(gate.address, "/fixed", "Sec-GPC: 1")
     get(gate.address, "/g/collect?v=2&tid=G-1&gclid=x", "Sec-GPC: 1", "Cookie: _ga=1; _gid=2; a=3")
     get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
     get(gate.address, "/_optout/preferences")
@@ -99,8 +105,8 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
 @pytest.mark.parametrize(
     ("series", "value"),
     [
-        ('optout_gate_requests_total{decision="untouched",signal="none",site="*"}', 3),
-        ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 3),
+        ('optout_gate_requests_total{decision="untouched",signal="none",site="*"}', 4),
+        ('optout_gate_requests_total{decision="enforced",signal="gpc",site="*"}', 4),
         ('optout_gate_requests_total{decision="enforced",signal="cookie",site="*"}', 1),
         ('optout_gate_requests_total{decision="contained",signal="gpc",site="*"}', 1),
         ('optout_gate_rewrite_errors_total{action="contained",reason="decoding"}', 1),
@@ -111,8 +117,9 @@ def test_every_metric_says_what_it_is(scrape: str) -> None:
         ('optout_gate_own_page_responses_total{page="opt_out",result="error"}', 1),
         ("optout_gate_config_last_reload_successful", 1),
         ('optout_gate_refused_requests_total{reason="loop"}', 1),
-        ('optout_gate_removals_total{purpose="tag_management",vendor="google-tag-manager"}', 3),
-        ('optout_gate_removals_by_kind_total{kind="script"}', 3),
+        ("optout_gate_no_transform_total", 1),
+        ('optout_gate_removals_total{purpose="tag_management",vendor="google-tag-manager"}', 4),
+        ('optout_gate_removals_by_kind_total{kind="script"}', 4),
         ('optout_gate_beacons_refused_total{vendor="google-analytics"}', 1),
         ("optout_gate_request_cookies_cut_total", 2),
         ("optout_gate_request_click_ids_cut_total", 1),
@@ -178,8 +185,8 @@ def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
         metrics.choices.refused(reason)
     metrics.choices.waited("redis", 0.1)
     metrics.anomalies.labels("cookie_unread")
-    metrics.refused("unknown_host")
-    metrics.refused("loop")
+    for reason in ("unknown_host", "loop", "busy", "malformed", "slow", "too_large"):
+        metrics.refused(reason)
     for page, result in itertools.product(("preferences", "opt_out", "opt_in", "asset"), ("ok", "error")):
         metrics.own_pages.labels(page, result)
     return requests, removed

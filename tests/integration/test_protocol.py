@@ -176,6 +176,13 @@ def test_a_final_answer_instead_of_100_closes_because_the_body_may_or_may_not_fo
     assert b"connection: close" in answered
 
 
+def test_nothing_follows_the_refusal_of_a_body_that_came_unasked() -> None:
+    chunked = EXPECT.replace(b"Content-Length: 3", b"Transfer-Encoding: chunked")
+    with edge(echo) as door:
+        answered = door.talk(chunked + b"?\r\nx")
+    assert answered.startswith(b"HTTP/1.1 400 ") and answered.count(b"HTTP/1.1 ") == 1
+
+
 # Responses
 
 

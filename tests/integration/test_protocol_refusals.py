@@ -42,6 +42,7 @@ REFUSED = [
     pytest.param(post(b"Content-Length: 3", b"Content-Length: 4", body=b"abcd"), id="content-length-twice-different"),
     pytest.param(post(b"Content-Length: 3, 3", body=b"abc"), id="content-length-list"),
     pytest.param(post(b"Content-Length: +3", body=b"abc"), id="content-length-plus"),
+    pytest.param(post(b"Content-Length: 03", body=b"abc"), id="content-length-octal"),
     pytest.param(post(b"Content-Length: -3", body=b"abc"), id="content-length-negative"),
     pytest.param(post(b"Content-Length: 0x3", body=b"abc"), id="content-length-hex"),
     pytest.param(post(b"Content-Length: 1_0", body=b"0123456789"), id="content-length-underscore"),

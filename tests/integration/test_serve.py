@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from optout_gate.demo.manifest import PLANTED
-from support.processes import COMMAND, Gate, Origin, get, running_gate
+from support.processes import COMMAND, Gate, Origin, exchange, get, running_gate
 
 PAGE = (
     b'<!doctype html><p>Caf\xc3\xa9 \xff<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>'
@@ -121,6 +121,19 @@ def test_the_trailer_of_a_request_is_never_a_signal(gate: Gate) -> None:
     assert PAGE in exchange(gate.address, request)
 
 
+def test_a_long_beacon_is_refused_and_a_long_body_of_the_site_goes_on_bit_for_bit(gate: Gate, origin: Origin) -> None:
+    beacon = b'{"api_key": "phc_abc", "x": "' + b"a" * 1_000_000 + b'"}'
+    own = beacon.replace(b"phc_", b"mine")
+    head = "POST /e/ HTTP/1.1\r\nHost: shop.test\r\nSec-GPC: 1\r\nContent-Type: application/json\r\n"
+    said = {body: f"{head}Content-Length: {len(body)}\r\n".encode() for body in (beacon, own)}
+    last = b"Connection: close\r\n\r\n"
+    answers = exchange(gate.address, said[beacon] + b"\r\n" + beacon + said[own] + last + own)
+    first, second = answers.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"204 ") and b"Optout-Gate: enforced;removed=1;" in first
+    assert second.startswith(b"404 ")
+    assert [seen.body for seen in origin.seen] == [own]
+
+
 def test_metrics_and_health_are_on_the_admin_address_alone(gate: Gate) -> None:
     get(gate.address, "/", "Sec-GPC: 1")
     _, metrics = get(gate.admin, "/metrics")
@@ -158,7 +171,8 @@ def test_an_origin_that_is_down_is_told_as_502() -> None:
 def test_an_unknown_host_is_misdirected(origin: Origin, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(f"version: 1\nsites: [{{hosts: [shop.test], upstream: '{origin.url}'}}]\n")
     with running_gate("--config", str(tmp_path / "site.yaml")) as gate:
-        assert get(gate.address, "/", host="evil.test")[0].startswith(b"HTTP/1.1 421")
+        refused, _ = get(gate.address, "/", "Sec-GPC: 1", host="evil.test")
+        assert refused.startswith(b"HTTP/1.1 421") and b"\r\nOptout-Gate: nothing_to_do\r\n" in refused
         assert get(gate.address, "/", host="shop.test:80")[0].startswith(b"HTTP/1.1 200")
         assert all(("Host", "shop.test:80") in seen.headers for seen in origin.seen)
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from support.processes import Gate, running_gate
+from support.processes import Gate, get, running_gate
 
 EVENTS = 5
 STEP_S = 0.2
@@ -139,8 +139,24 @@ async def test_a_websocket_passes_with_its_subprotocol_url_and_close_code(site: 
         assert (closed.type, closed.data, closed.extra) == (aiohttp.WSMsgType.CLOSE, 4001, "done")
 
 
-async def test_a_websocket_that_the_origin_refuses_is_refused_with_its_status(site: tuple[Site, str]) -> None:
-    async with gate_before(site[1]) as (_, url), aiohttp.ClientSession() as client:
-        with pytest.raises(aiohttp.WSServerHandshakeError) as told:
-            await client.ws_connect(f"{url}/refused")
-        assert told.value.status == 403
+async def test_a_websocket_is_answered_as_its_origin_answers_with_one_outcome(site: tuple[Site, str]) -> None:
+    signal = {"Sec-GPC": "1", "Cookie": "_ga=GA1.1.1.1; own=1"}
+    beacon = "/g/collect?v=2&tid=G-ABC123"
+    async with gate_before(site[1]) as (gate, url), aiohttp.ClientSession() as client:
+        async with client.ws_connect(f"{url}/socket", headers=signal) as accepted:
+            told = [accepted._response.headers["Optout-Gate"]]
+        for path, headers, status in (("/refused", {}, 403), ("/refused", signal, 403), (beacon, signal, 403)):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await client.ws_connect(f"{url}{path}", headers=headers)
+            assert refused.value.status == status
+            assert refused.value.headers is not None
+            told.append(refused.value.headers.get("Optout-Gate", ""))
+        _, metrics = await asyncio.to_thread(get, gate.admin, "/metrics")
+    assert [each.partition(";policy=")[0] for each in told] == [
+        "enforced;removed=1", "", "enforced;removed=1", "enforced;removed=2",
+    ]  # fmt: skip
+    for series in (
+        'decision="enforced",signal="gpc",site="*"} 3.0',
+        'decision="untouched",signal="none",site="*"} 1.0',
+    ):
+        assert f"optout_gate_requests_total{{{series}".encode() in metrics

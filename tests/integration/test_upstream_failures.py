@@ -240,6 +240,24 @@ async def test_a_response_left_halfway_never_gives_its_rest_to_the_next_request(
         await second.close()
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param(OK, id="length"),
+        pytest.param(head(CHUNKED) + b"2\r\nok\r\n0\r\n\r\n", id="chunked"),
+        pytest.param(head(CHUNKED) + b"2\r\nok\r\n0\r\nX: y\r\n\r\n", id="chunked-with-trailers"),
+        pytest.param(head(b"Content-Length: 0"), id="empty"),
+    ],
+)
+async def test_a_second_response_on_the_heels_of_the_first_is_nobodys(first: bytes) -> None:
+    second = head(b"Content-Length: 6") + b"SECRET"
+    async with origin(repeating(first + second)) as running, asyncio.timeout(5):
+        for _ in range(2):
+            assert await get(running) == (b"" if b"ok" not in first else b"ok")
+            assert running.upstream.idle == 0
+        assert running.opened == 2
+
+
 async def test_closing_fails_what_is_under_way() -> None:
     async with origin(silent) as running, asyncio.timeout(5):
         asking = asyncio.ensure_future(get(running))
@@ -485,6 +503,15 @@ async def test_a_connect_that_hangs_is_a_504() -> None:
         await upstream.close()
         for filler in fillers:
             filler.close()
+
+
+async def test_a_tls_handshake_that_hangs_is_a_504() -> None:
+    async with origin(silent) as running:
+        port = running.upstream.address.authority.rpartition(":")[2]
+        upstream = Upstream(UpstreamAddress.parse(f"https://127.0.0.1:{port}"), UpstreamLimits(connect_s=0.2))
+        assert await reason_of(upstream) == "connect_timeout"
+        assert running.opened == 1 and upstream.busy == 0
+        await upstream.close()
 
 
 async def test_an_unknown_name_is_a_502() -> None:

@@ -3,13 +3,17 @@
 import gzip
 import json
 import logging
+import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import brotli
 import pytest
 import yaml
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +25,8 @@ from optout_gate.rewrite import surrogates
 from optout_gate.rewrite.neutral import GIF
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.trackers.catalog import builtin
-from optout_gate.trackers.endpoints import MAX_BODY_BYTES, MAX_OPENED_BYTES, Endpoint, fields_of_body
+from optout_gate.trackers.endpoints import Endpoint
+from optout_gate.trackers.payloads import MAX_BODY_BYTES, MAX_OPENED_BYTES, fields_of_body
 from support.gates import OPTED_OUT, SITE, gate, request
 
 CASES = yaml.safe_load((Path(__file__).parent / "beacon_cases.yaml").read_text("utf-8"))
@@ -221,9 +226,11 @@ def test_a_head_request_gets_the_head_alone() -> None:
 @pytest.mark.parametrize(
     ("lines", "method"),
     [
-        pytest.param([(b"Content-Length", b"%d" % (MAX_BODY_BYTES + 1)), JSON], "POST", id="longer-than-any-beacon"),
         pytest.param(
-            [(b"Content-Length", b"20"), JSON, (b"Content-Encoding", b"br")], "POST", id="a-coding-of-no-beacon"
+            [(b"Content-Length", b"20"), JSON, (b"Content-Encoding", b"compress")], "POST", id="an-unknown-coding"
+        ),
+        pytest.param(
+            [(b"Content-Length", b"20"), JSON, (b"Content-Encoding", b"gzip, gzip")], "POST", id="two-codings"
         ),
         pytest.param([(b"Content-Length", b"20"), (b"Content-Type", b"image/png")], "POST", id="a-picture"),
         pytest.param([(b"Content-Length", b"0"), JSON], "POST", id="empty"),
@@ -238,10 +245,70 @@ def test_a_body_that_no_beacon_would_have_is_never_read(lines: list[Pair], metho
     assert reply(exchange) is None
 
 
-def test_a_compressed_body_that_grows_without_end_is_not_opened_further_than_a_beacons() -> None:
-    bomb = gzip.compress(b'{"n": "pageview", "u": "https://s.test", "d": "s.test", "x": "' + b"a" * 5_000_000 + b'"}')
-    assert len(bomb) < MAX_BODY_BYTES < MAX_OPENED_BYTES
-    assert reply(sent("/api/event", OPTED_OUT, JSON, body=bomb)) is None
+FIRST = b'{"n": "pageview", "u": "https://s.test", "d": "s.test", "x": ["'
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_beacon_is_known_under_every_coding_that_the_gate_can_open(coding: str) -> None:
+    body = CODINGS[coding](FIRST + b'"]}')
+    line = (b"Content-Encoding", coding.encode())
+    assert reply(sent("/api/event", OPTED_OUT, JSON, line, body=body)) is not None
+    assert reply(sent("/api/event", OPTED_OUT, JSON, line, body=CODINGS[coding](b'{"n": "mine"}'))) is None
+    assert reply(sent("/api/event", OPTED_OUT, JSON, line, body=b"not " + body)) is None
+
+
+@pytest.mark.parametrize("line", [(), (b"Content-Encoding", b"gzip")], ids=["unsaid", "said"])
+def test_a_compressed_body_that_grows_without_end_is_not_opened_further_than_a_beacons(line: Any) -> None:
+    lines = (OPTED_OUT, JSON, line) if line else (OPTED_OUT, JSON)
+    behind = gzip.compress(b'{"x": "' + b"a" * 5_000_000 + b'", ' + FIRST[1:] + b'"]}')
+    assert len(behind) < MAX_BODY_BYTES < MAX_OPENED_BYTES
+    assert reply(sent("/api/event", *lines, body=behind)) is None
+    assert reply(sent("/api/event", *lines, body=gzip.compress(FIRST + b"a" * 5_000_000 + b'"]}'))) is not None
+
+
+REPLAY = FIRST + b'a\\"}]' * 40_000 + b'"]}'
+FORM = b"v=1&tid=UA-1-1&"
+PARTS = b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+MULTIPART = (b"Content-Type", b'multipart/form-data; charset=utf-8; boundary="x"')
+FORM_TYPE = (b"Content-Type", b"application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "body", "known"),
+    [
+        pytest.param("/api/event", JSON, REPLAY, True, id="json"),
+        pytest.param("/api/event", JSON, b" [" + REPLAY + b"]", True, id="a-list"),
+        pytest.param("/api/event", JSON, b'{"x": ["' + b"a" * 70_000 + b'"], ' + FIRST[1:] + b'"]}', False, id="too-late"),
+        pytest.param("/api/event", JSON, b'{"x": ' + b"[" * 70_000, False, id="deep"),
+        pytest.param("/api/event", JSON, b"}" * 70_000, False, id="no-json"),
+        pytest.param("/collect", FORM_TYPE, FORM + b"dl=" + b"x" * 70_000, True, id="form"),
+        pytest.param("/collect", FORM_TYPE, FORM[:4] + b"dl=" + b"x" * 70_000 + FORM[3:-1], False, id="form-too-late"),
+        pytest.param("/track", FORM_TYPE, b"data=eyJldmVudCI6" + b"x" * 70_000, True, id="one-long-value"),
+        pytest.param("/collect", FORM_TYPE, b"v=" + b"1" * 70_000 + b"&tid=UA-1", False, id="another-value"),
+        pytest.param("/collect", FORM_TYPE, b"tid=UA-1&x=" + b"a" * (MAX_BODY_BYTES - 14) + b"&v=10", False, id="a-value-cut"),
+        pytest.param("/collect", MULTIPART, PARTS % (b"v", b"1") + PARTS % (b"tid", b"UA-1") + b"--x--\r\n", True, id="multipart"),
+        pytest.param("/collect", MULTIPART, PARTS % (b"v", b"1") + b"--x--\r\n", False, id="multipart-of-the-site"),
+        pytest.param("/collect", MULTIPART, PARTS % (b"v", b"1") + PARTS % (b"tid", b"UA-1") + b"-" * 70_000, True, id="long-multipart"),
+        pytest.param("/track", MULTIPART, PARTS % (b"data", b"eyJldmVudCI6" + b"x" * 70_000), True, id="multipart-cut"),
+    ],
+)  # fmt: skip
+def test_of_a_long_body_the_beginning_tells(target: str, kind: Pair, body: bytes, known: bool) -> None:
+    assert (reply(sent(target, OPTED_OUT, kind, body=body)) is not None) is known
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_what_the_beginning_of_json_says_is_what_all_of_it_says(text: bytes, at: int) -> None:
+    whole = json.dumps({"a": text.decode("latin-1"), "b": [{"c": "x"}], "d": {"e": 25}, "f": True}).encode()
+    names = ["a", "b.c", "d", "d.e", "f"]
+    said = fields_of_body(whole, names)
+    for name, values in fields_of_body(whole[:at], names, cut=True).items():
+        assert values in ([], said[name])
 
 
 @pytest.mark.parametrize(("mode", "done"), [("enforce", "refused"), ("observe", "would have been refused")])

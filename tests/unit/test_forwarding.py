@@ -1,11 +1,13 @@
 """What a gateway drops, keeps and adds (RFC 9110 §7.6)."""
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 
 from optout_gate.http import Headers
-from optout_gate.proxy import forwarding
+from optout_gate.proxy import forwarding, signed_in
+from support.gates import SITE, gate
 
 Lines = tuple[tuple[bytes, bytes], ...]
 
@@ -43,6 +45,15 @@ def test_what_an_untrusted_peer_says_about_others_is_dropped() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize(
+    "name", [b"X_Forwarded_For", b"x-forwarded_for", b"X_REAL_IP", b"X_Forwarded-Proto", b"Content_Length", b"Transfer_Encoding"]
+)  # fmt: skip
+def test_nobody_speaks_in_the_gates_place_by_a_name_that_cgi_takes_for_its_own(name: bytes, trusted: bool) -> None:
+    assert name not in dict(onward((name, b"6.6.6.6"), trusted=trusted))
+    assert dict(onward((b"Own_Field", b"1"), trusted=trusted))[b"Own_Field"] == b"1"
+
+
 def test_a_trusted_peers_word_is_kept_and_added_to() -> None:
     lines = onward(
         (b"X-Forwarded-For", b"198.51.100.7"), (b"X-Forwarded-Proto", b"https"), (b"Via", b"1.1 edge"), trusted=True
@@ -68,3 +79,14 @@ def test_a_peer_is_trusted_by_its_network(peer: str | None, trusted: bool) -> No
 def test_hops_through_gates_of_this_name_are_counted() -> None:
     headers = Headers([(b"Via", b"1.1 optout-gate, 1.1 edge"), (b"via", b"HTTP/1.1 optout-gate (x)")])
     assert forwarding.hops(headers) == 2
+
+
+@pytest.mark.parametrize(("trusted", "kept"), [(False, []), (True, [b"X-Account"])])
+def test_nobody_signs_in_at_the_origin_by_a_field_that_no_trusted_peer_sent(
+    trusted: bool, kept: list[bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "consumers.key").write_text("k" * 64)
+    known = "consumers: {identify: {header: X-Account}, key_file: consumers.key}\ntrusted_proxies: [127.0.0.1]\n"
+    headers = Headers([(b"X-Account", b"alice"), (b"X_Account", b"bob"), (b"x_ACCOUNT", b"bob")])
+    left = signed_in.without_false_identity(headers, gate(SITE + known, folder=tmp_path), trusted=trusted)
+    assert [name for name, _ in left] == kept

@@ -197,6 +197,29 @@ async def test_websocket_messages_pass_and_the_application_sees_the_choice() -> 
     assert seen.messages == [{"type": "websocket.accept"}, {"type": "websocket.send", "bytes": PAGE}]
 
 
+@pytest.mark.parametrize(
+    ("answer", "has_room"),
+    [
+        pytest.param({"type": "websocket.accept"}, True, id="accepted"),
+        pytest.param({"type": "websocket.http.response.start", "status": 403, "headers": []}, True, id="refused"),
+        pytest.param({"type": "websocket.close", "code": 1008}, False, id="closed-at-once"),
+    ],
+)
+async def test_the_answer_to_a_websocket_has_one_outcome(answer: Message, has_room: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(answer)
+        await send({"type": "websocket.close", "code": 1000})
+
+    reports: list[Report] = []
+    telling = gate(SITE.replace("outcome_header: false", "outcome_header: true"))
+    scope = scope_of("/ws", OPTED_OUT, (b"Cookie", b"_ads=1; own=2"), kind="websocket")
+    del scope["method"]
+    seen = await exchange(OptOutGateMiddleware(app, telling, on_report=reports.append), scope)
+    lines = [value for name, value in seen.messages[0].get("headers", ()) if name == b"optout-gate"]
+    assert [line.partition(b";policy=")[0] for line in lines] == [b"enforced;removed=1"] * has_room
+    assert [report.outcome for report in reports] == [Outcome.ENFORCED]
+
+
 async def test_a_host_that_is_not_the_gates_is_left_alone() -> None:
     text = SITE.replace('"*"', "other.test")
     app = OptOutGateMiddleware(answering(start(), body(PAGE)), gate(text))

@@ -13,6 +13,7 @@ from optout_gate.report import Outcome
 from optout_gate.rewrite import css, page, response_head
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.passage import HELD_BYTES
+from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import SILENCE_S, OutcomeLog
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 
@@ -71,6 +72,22 @@ def test_a_head_that_leaves_before_its_body_says_so() -> None:
     passage.feed(TRACKER)
     passage.close()
     assert (told(passage.head), len(exchange.report.removals)) == ("enforced;removed=2", 2)
+
+
+def test_pages_that_are_rewritten_although_they_forbid_it_are_counted() -> None:
+    says_so = (b"Cache-Control", b"max-age=60, No-Transform")
+    metrics = Metrics()
+    for body, lines in (
+        *((TRACKER, (HTML, says_so)),) * 4,  # the later ones are remembered
+        (b"<p>", (HTML, says_so)),
+        (TRACKER, (HTML, (b"Cache-Control", b'private="no-transform"'))),
+        (TRACKER + GIVEN_UP, (HTML, says_so)),  # contained
+        (b"{}", ((b"Content-Type", b"application/json"), says_so)),
+    ):
+        exchange = opened()
+        drive(exchange, body, *lines)
+        metrics.record(exchange.report, seconds=0.1)
+    assert metrics.registry.get_sample_value("optout_gate_no_transform_total") == 5
 
 
 @pytest.mark.parametrize("mode", ["observe", '"off"'])

@@ -190,3 +190,15 @@ def test_pages_that_share_their_length_and_samples_are_told_apart() -> None:
 
 def test_a_reload_begins_anew() -> None:
     assert gate(SITE).repeats is not gate(SITE).repeats
+
+
+def test_what_is_remembered_counts_with_all_that_it_costs() -> None:
+    """Small pages under long addresses: each is nothing, and its key is as long as its sender likes."""
+    store = repeats.Repeats(1024 * 1024)
+    for number in range(300):
+        key = ("policy", "/" + "a" * 20_000 + str(number), (b"text/html",))
+        for _ in range(2):
+            store.offer(
+                key, b"<p>", lambda: repeats.Remembered(b"<p>", b"<p>", Removals(), {}, None, ((b"a", b"b"), 1))
+            )
+    assert 40 <= len(store) <= 1024 * 1024 // (20_000 + repeats.PAGE_BYTES)

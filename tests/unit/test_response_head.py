@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from optout_gate.http import Headers
+from optout_gate.http import Headers, Response
 from optout_gate.rewrite import response_head
 from optout_gate.rewrite.cookie_expiry import MAX_LINES
 from support.gates import OPTED_OUT, drive, gate_of_tests, request
@@ -212,3 +212,13 @@ def test_whether_a_policy_lets_a_script_of_the_gates_in_is_read_as_browsers_read
 ) -> None:
     headers = Headers([(b"Content-Security-Policy", value) for value in policy])
     assert response_head.allows_inline(headers) is allowed
+
+
+@pytest.mark.parametrize("unit", [b"a", b"a,", b"<a>", b'<a>;x="b",', b"\\", b'\\"'])
+def test_no_quote_without_an_end_keeps_a_visitor_waiting(unit: bytes) -> None:
+    """64 KiB of each, which is done at once or, where bytes are looked at again and again, hardly ever."""
+    value = unit * (65_000 // len(unit)) + b'"'
+    exchange = gate_of_tests().open(request("/", OPTED_OUT))
+    assert exchange is not None
+    fields = [(b"Content-Type", b"text/html"), (b"Link", value), (b"Reporting-Endpoints", value)]
+    assert exchange.respond(Response(200, Headers(fields))).head.status == 200

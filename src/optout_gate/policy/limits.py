@@ -31,6 +31,10 @@ class ServerLimits(Part):
     header_s: Seconds = Field(
         10.0, description="from the connection, or the first byte of a later request, to the end of the head; then 408"
     )
+    tls_handshake_s: Seconds = Field(
+        10.0,  # as a head has, and not the 60 of the event loop
+        description="for a visitor's TLS handshake; then the connection is cut. A reload does not change it",
+    )
     body_idle_s: Seconds = Field(
         30.0, description="between two pieces of a request body while one is waited for; then 408"
     )

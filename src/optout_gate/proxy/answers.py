@@ -8,13 +8,14 @@ from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Pair, Response
 
 
-def plain(status: int, words: str) -> Response:
+def plain(status: int, words: str, *further: Pair) -> Response:
     """Return a short plain answer of the gate's own."""
     body = f"{words}\n".encode()
     headers = [
         (b"Content-Type", b"text/plain; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
         (b"Cache-Control", b"no-store"),
+        *further,
     ]
     if status == 503:
         headers.append((b"Retry-After", b"5"))

@@ -19,9 +19,11 @@ from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
 from optout_gate.proxy.answers import date_line, dated, of_length, plain, takes_hints, unanswered
+from optout_gate.proxy.protocol_head import REFUSED
 from optout_gate.proxy.relays import Relays
 from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
-from optout_gate.receiving import refusal
+from optout_gate.receiving import refusal, told_with
+from optout_gate.report import NO_SITE, Report
 from optout_gate.rewrite.passage import Passage
 from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
@@ -68,7 +70,7 @@ class ProxyApp:
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await self._lifespan(scope, receive, send)
 
     async def close(self) -> None:
         """Close the connections to every origin."""
@@ -118,8 +120,9 @@ class ProxyApp:
         scheme = signed_in.scheme_of(gate, scope, request)
         await self.pages({**scope, "scheme": scheme, SIGNED_IN: known}, receive, _dated(counted))
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
+        scope.get("state", {})[REFUSED] = self.metrics.refused  # what the protocol refuses, it does not bring here
         self.reception.greet(self.gate)
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -133,11 +136,20 @@ class ProxyApp:
         exchange = self.gate.open(request, known.signal if known is not None else None)
         if exchange is None:
             self.metrics.refused("unknown_host")
-            await websocket.refuse(scope, receive, send, 421)
+            await websocket.refuse(scope, receive, send, 421, NO_SITE)
+            return
+        send = told_with(exchange, send, self._handshake_over)
+        if exchange.beacon is not None and exchange.beacon.reply is not None:
+            await websocket.refuse(scope, receive, send, 403)
             return
         headers = self.request_headers(exchange.site, exchange.request, _peer(scope))
         upstream, target = self.upstream(exchange.site), exchange.request.target
         await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
+
+    def _handshake_over(self, report: Report) -> None:
+        """Count a WebSocket by its answer: how long it then stays says nothing about the gate."""
+        self.metrics.record(report, seconds=report.gate_seconds)
+        self.outcomes.tell(report)
 
     def request_headers(self, site: Site, request: Request, peer: str | None) -> Headers:
         """Return the header lines of a request to ``site`` as its origin gets them; ``peer`` sent it."""
@@ -159,12 +171,14 @@ class ProxyApp:
         known = await self.reception.signed_in(gate, scope, request)
         exchange = gate.open(request) if known is None else gate.open(request, known.signal, untold=known.untold)
         if exchange is None:
-            answer = plain(421, "No site behind this gate answers to that host.")
+            answer = plain(421, "No site behind this gate answers to that host.", NO_SITE)
             await self._refuse(send, request, "unknown_host", answer)
             return
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
             answer = plain(508, "The request came through this gate before: a loop.")
             await self._refuse(send, request, "loop", exchange.marked(answer))
+            self.metrics.record(exchange.report, seconds=exchange.report.gate_seconds)
+            self.outcomes.tell(exchange.report)
             return
         if known is not None:
             known.learn(exchange.decision)

@@ -5,6 +5,7 @@ Everything that is not named here passes as it came: unknown fields, their order
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import product
 
 from optout_gate.http import Headers, Pair
 
@@ -33,8 +34,23 @@ _NOMINATE_NOTHING = ([b"keep-alive"], [b"close"], [b"Keep-Alive"], [b"Close"])
 _FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
 )
-_WRITTEN_ANEW = _FORWARDED | {b"via"}
-_ADDED_TO = frozenset({b"x-forwarded-for", b"via"})
+
+
+def twins(name: bytes) -> frozenset[bytes]:
+    """Return the other spellings of a field's name that an application behind CGI or WSGI takes for the same.
+
+    Both ``X-Forwarded-For`` and ``X_Forwarded_For`` become its ``HTTP_X_FORWARDED_FOR`` (RFC 3875 §4.1.18).
+    """
+    signs = product(
+        *((b"-", b"_") if sign == b"-" else (sign,) for sign in (name[at : at + 1] for at in range(len(name))))
+    )
+    return frozenset(map(b"".join, signs)) - {name}
+
+
+_TWINS = frozenset().union(*map(twins, (*_FORWARDED, b"content-length", b"transfer-encoding")))
+"""Of fields in which the gate speaks: by such a name anybody could speak in its place, through any proxy."""
+_WRITTEN_ANEW = _FORWARDED | {b"via"} | _TWINS
+_ADDED_TO = frozenset({b"x-forwarded-for", b"via"}) | _TWINS
 _CAME_BY = b"1.1 " + PSEUDONYM
 
 

@@ -15,7 +15,10 @@ hold addresses and queries.
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 from math import inf
@@ -28,12 +31,14 @@ from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.known_heads import Head, KnownHeads
 from optout_gate.proxy.protocol_cycle import GateCycle
-from optout_gate.proxy.protocol_head import Meaning, Refusal
+from optout_gate.proxy.protocol_head import Meaning, Refusal, told_of_refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
 from optout_gate.proxy.relay import Relay
+from optout_gate.report import NO_SITE
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
 
+_AT_ONCE = struct.pack("ii", 1, 0)  # a struct linger of no seconds: the connection ends with a reset
 REASONS = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -56,7 +61,8 @@ def _times(limits: ServerLimits) -> tuple[float, ...]:
 
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
-    headers.append((b"date", formatdate(usegmt=True).encode()))
+    headers += [(b"date", formatdate(usegmt=True).encode()), (b"cache-control", b"no-store"), NO_SITE]
+    told_of_refusal(scope.get("state", {}))
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": b"Busy\n"})
 
@@ -157,7 +163,7 @@ class GateProtocol(GuardedParsing):
             if 0 < self.transport.get_write_buffer_size() < self._unsent:
                 self._await_sending()  # slow, but it takes something
             else:
-                self.transport.abort()
+                self._reset()
         elif not self._in_head:
             if self._active is None:  # a body that nobody wants any more
                 self.transport.close()
@@ -167,6 +173,18 @@ class GateProtocol(GuardedParsing):
             self._refuse(Refusal(408, "the request head stalled"))
         else:
             self.transport.close()
+
+    def _reset(self) -> None:
+        """Cut the connection, and where its client takes nothing have the kernel forget what it holds for it.
+
+        Else it would offer those megabytes for minutes more, to as many as like to come (nginx:
+        ``reset_timedout_connection``).
+        """
+        peer = self.transport.get_extra_info("socket")
+        if peer is not None and self.transport.get_write_buffer_size():
+            with suppress(OSError):  # gone already
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
 
     # What the parser finds
 
@@ -327,6 +345,7 @@ class GateProtocol(GuardedParsing):
                 self._deaf = True
                 self.transport.close()
                 return
+        told_of_refusal(self.app_state, refusal.status)
         body = f"{refusal.problem}\n".encode("latin-1", "replace")
         head = b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\n" % (
             refusal.status,

@@ -106,7 +106,8 @@ class GateCycle(RequestResponseCycle):
 
     async def receive(self) -> Any:
         """Return the next ASGI message of the request: body, then the client's leaving."""
-        if self.waiting_for_100_continue and not self.response_started and not self.transport.is_closing():
+        unheard = self.disconnected or self.response_started or self.transport.is_closing()  # 400 to the body, say
+        if self.waiting_for_100_continue and not unheard:
             self.waiting_for_100_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.disconnected and not self.response_complete:

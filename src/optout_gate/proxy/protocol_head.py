@@ -6,18 +6,32 @@ gate must not stands in :func:`judge`.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from optout_gate.http import Pair
 
 # uri-host of RFC 3986 as hosts are written in practice: no percent-escapes, no sub-delims, nothing of a URL around.
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|[0-9A-Za-z_.\-]{1,255})(?::[0-9]{1,5})?")
-LENGTH = re.compile(rb"[0-9]{1,18}")
+LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")  # 010 is eight to some
 VALUE_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 # Field names that say something about the message, not about its content.
 MESSAGE_FIELDS = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"))
+
+
+REFUSED = "optout_gate.refused"
+"""Where an application keeps, in its lifespan's state, who is told why a request never came to it."""
+_BUSY = 503
+_WHY: Mapping[int, str] = {408: "slow", 413: "too_large", 414: "too_large", 431: "too_large", _BUSY: "busy"}
+
+
+def told_of_refusal(state: Mapping[str, Any], status: int = _BUSY) -> None:
+    """Say that a request is answered with ``status`` and goes no further."""
+    tell: Callable[[str], None] | None = state.get(REFUSED)
+    if tell is not None:
+        tell(_WHY.get(status, "malformed"))
 
 
 class Refusal(Exception):

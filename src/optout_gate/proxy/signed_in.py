@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from optout_gate.choices.consumers import KnownConsumers, SignedIn
@@ -114,9 +115,13 @@ def trusts_peer(gate: Gate, scope: Mapping[str, Any]) -> bool:
 def without_false_identity(headers: Headers, gate: Gate, *, trusted: bool) -> Headers:
     """Return a request's header lines for the origin, less an identity that no trusted peer vouches for."""
     consumers = gate.config.consumers
-    if trusted or consumers is None or consumers.identify.header is None:
+    if consumers is None or consumers.identify.header is None:
         return headers
-    return headers.without([consumers.identify.header.lower().encode()])
+    name = consumers.identify.header.lower().encode()
+    return headers.without(_twins(name) if trusted else _twins(name) | {name})
+
+
+_twins = lru_cache(maxsize=4)(forwarding.twins)  # one in a configuration
 
 
 def scheme_of(gate: Gate, scope: Mapping[str, Any], request: Request) -> str:

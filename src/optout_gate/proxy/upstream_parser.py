@@ -201,8 +201,9 @@ class ChunkedBody:
         return b""
 
     def on_body(self, data: bytes) -> None:
-        """Take a piece of body (httptools calls this)."""
-        self._pieces.append(data)
+        """Take a piece of body (httptools calls this); that of a second message is nobody's."""
+        if not self.ended:
+            self._pieces.append(data)
 
     def on_message_begin(self) -> None:
         """Notice a second message on the heels of the first (httptools calls this)."""

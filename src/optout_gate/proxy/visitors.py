@@ -7,12 +7,15 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from optout_gate.errors import ConfigError
 from optout_gate.gate import Gate
+from optout_gate.policy.limits import ServerLimits
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import gate_protocol
@@ -20,6 +23,8 @@ from optout_gate.proxy.settings import DRAIN_S, Settings
 from optout_gate.proxy.tls import VisitorsContext
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
+
+DEFAULTS = ServerLimits()
 
 log = logging.getLogger("optout_gate")
 
@@ -31,7 +36,31 @@ def list_times(loaded: Loaded) -> dict[str, float]:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to the process it runs in."""
+    """A uvicorn server that leaves signals to the process it runs in, and waits for a TLS handshake as long as is said.
+
+    uvicorn's own listens with the event loop's 60 seconds. A peer that says nothing has no protocol yet, so no other
+    deadline of ours would find it.
+    """
+
+    def __init__(self, config: uvicorn.Config, tls_handshake_s: float) -> None:
+        super().__init__(config)
+        self._tls_handshake_s = tls_handshake_s
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets=[])
+        config = self.config
+        made: Any = config.http_protocol_class
+        protocol = partial(made, config=config, server_state=self.server_state, app_state=self.lifespan.state)
+        for each in sockets or ():
+            server = await asyncio.get_running_loop().create_server(
+                protocol,
+                sock=each,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=self._tls_handshake_s if config.ssl is not None else None,
+            )
+            self.servers.append(server)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -39,7 +68,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def running_server(app: object, *, drain_timeout_s: int = DRAIN_S, **options: object) -> uvicorn.Server:
+def running_server(
+    app: object,
+    *,
+    drain_timeout_s: int = DRAIN_S,
+    tls_handshake_s: float = DEFAULTS.tls_handshake_s,
+    **options: object,
+) -> uvicorn.Server:
     """Return a server for ``app`` in the running loop; options are uvicorn's. It leaves signals and logs alone."""
     return _Server(
         uvicorn.Config(
@@ -51,7 +86,8 @@ def running_server(app: object, *, drain_timeout_s: int = DRAIN_S, **options: ob
             date_header=False,
             timeout_graceful_shutdown=drain_timeout_s,
             **options,  # type: ignore[arg-type]
-        )
+        ),
+        tls_handshake_s,
     )
 
 
@@ -69,6 +105,7 @@ class Visitors:
         self.server = running_server(
             self.app,
             drain_timeout_s=settings.drain_timeout_s,
+            tls_handshake_s=limits.client.tls_handshake_s,
             http=self._protocol,
             ws="websockets-sansio",
             ws_max_size=limits.upstream.message_bytes,

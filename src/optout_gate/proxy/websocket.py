@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from optout_gate.http import Headers
+from optout_gate.http import Headers, Pair
 from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.tls import client_context
 from optout_gate.proxy.upstream_address import UpstreamAddress
@@ -80,15 +80,15 @@ async def relay(
             await origin.close()
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, status: int) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, status: int, *further: Pair) -> None:
     """Refuse the handshake with an HTTP status."""
     await receive()
-    await _deny(scope, send, status)
+    await _deny(scope, send, status, *further)
 
 
-async def _deny(scope: Scope, send: Send, status: int) -> None:
+async def _deny(scope: Scope, send: Send, status: int, *further: Pair) -> None:
     if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"content-length", b"0"), (b"cache-control", b"no-store")]
+        headers = [(b"content-length", b"0"), (b"cache-control", b"no-store"), *further]
         await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": b""})
     else:

@@ -1,8 +1,8 @@
 """Requests to vendors through the site's own host: recognised by path and fields, answered by the gate.
 
 The path makes a request suspect, the fields in its query or body say what it is
-(:mod:`optout_gate.trackers.endpoints`). Where only the body can tell, the door reads it up to a bound and, if it is the
-site's own after all, sends on the same bytes. A longer body, and one that no beacon would have, is never read.
+(:mod:`optout_gate.trackers.endpoints`). Where only the body can tell, the door reads it, of a long one the beginning, and,
+if it is the site's own after all, sends on the same bytes. A body under a type of no beacon is never read.
 
 The answer is one that the caller survives: what the browser says it is for decides, an image or a script or a frame, else
 the kind that the vendor's code waits for. A person who opens such an address gets what the site has there.
@@ -10,14 +10,17 @@ the kind that the vendor's code waits for. A person who opens such an address ge
 
 from collections.abc import Mapping
 
+from optout_gate.errors import RewriteError
 from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite import surrogates
+from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.neutral import GENERIC, GIF
 from optout_gate.rewrite.outgoing import BEACON
 from optout_gate.rewrite.removals import Removals
 from optout_gate.trackers.catalog import Catalog, Rule
-from optout_gate.trackers.endpoints import MAX_BODY_BYTES, Endpoint, fields_of_body, fields_of_query
+from optout_gate.trackers.endpoints import Endpoint
+from optout_gate.trackers.payloads import MAX_BODY_BYTES, MAX_OPENED_BYTES, fields_of_body, fields_of_query
 
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 _BODIES = frozenset(
@@ -25,9 +28,10 @@ _BODIES = frozenset(
         "",  # sendBeacon with an ArrayBuffer says nothing
         "application/json", "application/x-www-form-urlencoded", "application/octet-stream", "text/plain",
         "application/vnd.adobe.alloy+json", "application/csp-report",
+        "multipart/form-data",  # sendBeacon with a FormData; of an upload too, and then the fields are others
     }
 )  # fmt: skip
-"""Types under which libraries send events. A file that a visitor uploads is under none of them."""
+"""Types under which libraries send events."""
 
 _BY_DESTINATION: Mapping[bytes, str] = {
     b"image": "pixel",
@@ -49,7 +53,10 @@ class Beacon:
     Attributes:
         wants_body: True while only the body can tell.
         reply: what the gate answers with; None where the request goes on.
+        most_bytes: of the body that are looked at.
     """
+
+    most_bytes = MAX_BODY_BYTES
 
     __slots__ = ("_removals", "_request", "_stays", "_suspects", "reply", "wants_body")
 
@@ -69,12 +76,18 @@ class Beacon:
         if whole is not None:
             self._is_one(*whole[:2])
 
-    def read(self, body: bytes) -> None:
-        """Take the request's whole body; one longer than a beacon's is the site's own."""
+    def read(self, body: bytes, *, is_whole: bool = True) -> None:
+        """Take the request's body, or the beginning of one that is longer than :attr:`most_bytes`."""
         self.wants_body = False
-        if len(body) > MAX_BODY_BYTES:
-            return
-        found = fields_of_body(body, {name for _, _, missing in self._suspects for name in missing})
+        if len(body) > self.most_bytes:
+            body, is_whole = body[: self.most_bytes], False
+        body, is_whole = _decoded(self._request, body, is_whole=is_whole)
+        found = fields_of_body(
+            body,
+            {name for _, _, missing in self._suspects for name in missing},
+            content_type=self._request.headers.first(b"content-type") or b"",
+            cut=not is_whole,
+        )
         for endpoint, verdict, missing in self._suspects:
             if not set(missing).intersection(endpoint.missing(found)):
                 self._is_one(endpoint, verdict)
@@ -110,12 +123,28 @@ def nearest(catalog: Catalog, path: str, query: str, body: bytes) -> tuple[Endpo
 def _has_readable_body(request: Request) -> bool:
     if request.method != "POST" or media_type(request.headers).essence not in _BODIES:
         return False
-    if request.headers.first(b"content-encoding") not in (None, b"gzip", b"identity"):
+    if coding_of(request.headers.members(b"content-encoding")) is None:
         return False
     declared = request.headers.first(b"content-length")
     if declared is None:
         return b"transfer-encoding" in request.headers
-    return declared.isdigit() and 0 < int(declared) <= MAX_BODY_BYTES
+    return declared.isdigit() and int(declared) > 0
+
+
+def _decoded(request: Request, body: bytes, *, is_whole: bool) -> tuple[bytes, bool]:
+    """Return what a body holds under its content coding, up to a bound, and whether that is all of it."""
+    coding = coding_of(request.headers.members(b"content-encoding"))
+    if coding is None or coding == b"identity":
+        return body, is_whole
+    opened = bytearray()
+    try:
+        for piece in Coding(coding).opened(body):
+            opened += piece
+            if len(opened) > MAX_OPENED_BYTES:
+                return bytes(opened), False
+    except RewriteError:
+        return b"", True
+    return bytes(opened), is_whole
 
 
 def _reply(request: Request, endpoint: Endpoint, verdict: Verdict) -> Response:

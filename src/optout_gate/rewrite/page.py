@@ -16,6 +16,7 @@ from optout_gate.errors import Failure, RewriteError
 from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import data_urls, drawings, embeds
 from optout_gate.rewrite.attributes import editable, url_text, written
+from optout_gate.rewrite.candidates import candidates
 from optout_gate.rewrite.css import MAX_HELD_CHARACTERS, CssRewriter, may_leave, rewrite_css
 from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.instructions import INSTRUCTIONS, Instructions
@@ -51,7 +52,6 @@ MAX_ACCOUNT_CHARACTERS = 200  # of a query kept behind a stand-in's "#"; an acco
 # (they leave tabs and line ends out), or a character reference, which may stand for any of these.
 _MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
 
-_CANDIDATE = re.compile(r"[\s,]*(?P<url>\S*[^\s,])(?P<descriptor>\s*(?:\([^)]*\)|[^,()])*)(?:,|\Z)|[\s,]+")
 _META_URL = re.compile(r"[\s;,]*[\d.]*[\s;,]*(?:url\s*=\s*)?(?P<quote>[\"']?)(?P<url>[^\"']*)", re.IGNORECASE)
 _DELEGATED = re.compile(r"(?:https?:)?//[^\s;,()\"']+", re.IGNORECASE)
 
@@ -256,13 +256,10 @@ class Page:
         text = editable(raw)
         kept: list[str] = []
         denied: Verdict | None = None
-        for match in _CANDIDATE.finditer(text):
-            url = match["url"]
-            if url is None:
-                continue
+        for url, descriptor in candidates(text):
             verdict = self._judge.reference(url, self._base, reference.request)
             if verdict is None:
-                kept.append(url + (match["descriptor"] or "").rstrip())
+                kept.append(url + descriptor.rstrip())
             else:
                 denied = verdict
                 self._judge.removals.add(reference.kind, verdict, url)
@@ -454,8 +451,16 @@ class Page:
         href = element.get_attribute("href")
         if href is None or self._base_is_set:
             return
-        self._base_is_set = True
         target = resolve(url_text(href), self._base)
+        if self._in_noscript and target is not None and not self._judge.own(target.host):
+            # Without scripts the page behind the noscript starts from it as well; here that is read as with scripts.
+            _without(element, "href")
+            verdict = self._judge.reference(url_text(href), self._base, "other")
+            if verdict is not None:
+                self._judge.removals.add("link", verdict, url_text(href))
+                element.set_attribute(MARK, verdict.vendor.vendor)
+            return
+        self._base_is_set = True
         if target is not None:
             self._base = base_of(target.url)
             self._base_is_own = self._judge.own(self._base.host)

@@ -38,11 +38,16 @@ def refusal(response: Response, essence: str, coding: bytes | None, config: Site
         return RewriteError(Failure.PARTIAL_CONTENT, "a part of a page")
     if coding is None:
         return RewriteError(Failure.DECODING, "a content coding that the gate cannot open")
-    if config.no_transform is not NoTransform.ENFORCE:
-        said = [member.lower() for member in response.headers.members(b"cache-control")]
-        if b"no-transform" in said:
-            return RewriteError(Failure.NO_TRANSFORM, "the origin forbids to change it")
+    if config.no_transform is not NoTransform.ENFORCE and forbids_transforming(response.headers):
+        return RewriteError(Failure.NO_TRANSFORM, "the origin forbids to change it")
     return None
+
+
+def forbids_transforming(headers: Headers) -> bool:
+    """Return True for a response that says ``no-transform`` (RFC 9111 §5.2.2.6)."""
+    if b"cache-control" not in headers:
+        return False
+    return b"no-transform" in [member.lower() for member in headers.members(b"cache-control")]
 
 
 def instead_of(response: Response, failure: Failure, config: SiteConfig) -> Instead:

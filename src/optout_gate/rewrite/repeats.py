@@ -28,6 +28,7 @@ MAX_PAGE_BYTES = (
     256 * 1024
 )  # of a body as it comes; the largest of 100 common home pages has some 500 KB, the median 80
 MAX_BYTES = 32 * 1024 * 1024  # of all that is remembered
+PAGE_BYTES = 2 * 1024  # what a page costs besides its bodies and its key; measured on small ones
 _64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 MAX_MET = 8192  # digests of pages met once
 
@@ -65,7 +66,7 @@ class Remembered:
     @property
     def size(self) -> int:
         """Bytes that it holds."""
-        return len(self.came) + len(self.left)
+        return len(self.came) + len(self.left) + _length(self.head)
 
 
 class Repeats:
@@ -73,7 +74,7 @@ class Repeats:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes  # of all that is remembered
-        self._pages: OrderedDict[Address, Remembered] = OrderedDict()
+        self._pages: OrderedDict[Address, tuple[Remembered, int]] = OrderedDict()  # with what each costs
         self._met: OrderedDict[bytes, None] = OrderedDict()
         self._bytes = 0
 
@@ -84,10 +85,10 @@ class Repeats:
         """Return what became of a page, or None when it is not remembered. Comparing costs less than a digest."""
         address = _address(key, body)
         found = self._pages.get(address)
-        if found is None or found.came != body:
+        if found is None or found[0].came != body:
             return None
         self._pages.move_to_end(address)
-        return found
+        return found[0]
 
     def offer(self, key: Hashable, body: bytes, make: Callable[[], Remembered]) -> None:
         """Remember a page when it is met the second time."""
@@ -99,12 +100,21 @@ class Repeats:
             return
         address, page = _address(key, body), make()
         if (replaced := self._pages.pop(address, None)) is not None:
-            self._bytes -= replaced.size
-        self._pages[address] = page
-        self._bytes += page.size
+            self._bytes -= replaced[1]
+        # The key holds an address and an Accept that anybody may make long, on a page of a hundred bytes.
+        cost = page.size + _length(address) + PAGE_BYTES
+        self._pages[address] = page, cost
+        self._bytes += cost
         while self._bytes > self._max_bytes:
-            _, oldest = self._pages.popitem(last=False)
-            self._bytes -= oldest.size
+            _, (_, freed) = self._pages.popitem(last=False)
+            self._bytes -= freed
+
+
+def _length(part: object) -> int:
+    """Return the length of all text in a key or a head."""
+    if isinstance(part, bytes | str):
+        return len(part)
+    return sum(map(_length, part)) if isinstance(part, tuple) else 0
 
 
 def _address(key: Hashable, body: bytes) -> Address:

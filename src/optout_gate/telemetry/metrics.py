@@ -38,8 +38,8 @@ TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BLOCKED_PAIRS = 12  # of vendor and channel, as browsers report; anybody can send such reports
-MAX_LEAK_PAIRS = 8
+MAX_BLOCKED_PAIRS = 10  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_LEAK_PAIRS = 6
 MAX_BEACON_VENDORS = 4  # a site proxies one or two
 MAX_PAIRS = 6  # of signals that contradict each other
 MAX_REMOVAL_SERIES = 40  # of vendor and purpose; the demo's pages have 35
@@ -155,6 +155,11 @@ class Metrics:
             ["reason", "action"],
             registry=to,
         )
+        self.no_transform = Counter(
+            "optout_gate_no_transform_total",
+            "Pages and style sheets that were rewritten although they say Cache-Control: no-transform.",
+            registry=to,
+        )
         self.upstream_errors = Counter(
             "optout_gate_upstream_errors_total", "Exchanges that the origin failed.", ["reason"], registry=to
         )
@@ -256,6 +261,8 @@ class Metrics:
         self.total_seconds.observe(seconds)
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
+        if report.no_transform and report.error is None:
+            self.no_transform.inc()
         if report.error is not None:
             done = report.outcome.value
             self.rewrite_errors.labels(*self._errors.label((report.error, done), (OTHER, done))).inc()

@@ -6,25 +6,16 @@ So an endpoint is a path *and* the fields that stand in its query or body. A pat
 a shop's, ``/api/event`` a calendar's, and neither sends ``v=2&tid=G-…``.
 """
 
-import json
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Generic, Literal, TypeVar
-from urllib.parse import parse_qsl, unquote
+from typing import Annotated, Generic, Literal, TypeVar
+from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-MAX_BODY_BYTES = 64 * 1024
-"""Of a request's body, read to know whom it is for: what browsers let pages send in the background (Fetch §4.6)."""
-MAX_OPENED_BYTES = 256 * 1024  # of a compressed one; JSON of events shrinks to a fifth
-MAX_FIELDS = 1000  # of a query or form; a page view of GA4 has some 40
-MAX_DEPTH = 6  # of a field's name, as in events.0.context.library.name
-
 _SEGMENT = r"(?:[A-Za-z0-9._~!$'()+,;=:@-]|\*)+"
 _PATH = re.compile(rf"(?:/{_SEGMENT})+\Z")
-_NO_FIELDS: Mapping[str, Sequence[str]] = {}
 
 
 def _path(value: str) -> str:
@@ -114,59 +105,3 @@ class Endpoints(Generic[Known]):
         if self._any_open_ended is not None and self._any_open_ended.fullmatch(plain):
             found += [(endpoint, known) for regex, endpoint, known in self._open_ended if regex.fullmatch(plain)]
         return found
-
-
-def fields_of_query(query: str) -> dict[str, list[str]]:
-    """Return the fields of a query or form, each with its values; none where there are more than a beacon has."""
-    found: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        return found
-    for name, value in pairs:
-        found.setdefault(name, []).append(value)
-    return found
-
-
-def fields_of_body(body: bytes, names: Iterable[str]) -> Mapping[str, Sequence[str]]:
-    """Return those of the fields ``names`` that a body brings, be it a form or JSON, compressed or not.
-
-    Never raises: a body that is neither has no fields.
-    """
-    if body[:2] == b"\x1f\x8b":
-        body = _opened(body)
-    text = body.decode("utf-8", "replace").strip()
-    if not text.startswith(("{", "[")):
-        return fields_of_query(text) if "=" in text else _NO_FIELDS
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return _NO_FIELDS
-    return {name: list(_values(data, name)) for name in names}
-
-
-def _opened(body: bytes) -> bytes:
-    opener = zlib.decompressobj(wbits=31)
-    try:
-        opened = opener.decompress(body, MAX_OPENED_BYTES)
-    except zlib.error:
-        return b""
-    return opened if opener.eof else b""
-
-
-def _values(data: Any, name: str) -> Iterator[str]:
-    """Yield what stands under a name of JSON: in the object, or in the first one of a list."""
-    for step in name.split(".", MAX_DEPTH):
-        data = _first(data)
-        data = data.get(step) if isinstance(data, dict) else None
-    data = _first(data)
-    if isinstance(data, bool):
-        yield "true" if data else "false"
-    elif isinstance(data, str | int | float):
-        yield str(data)
-    elif isinstance(data, dict | list):
-        yield "{}" if isinstance(data, dict) else "[]"
-
-
-def _first(data: Any) -> Any:
-    return data[0] if isinstance(data, list) and data else data
