@@ -30,7 +30,9 @@ DOCUMENTS = frozenset({b"document", b"iframe", b"frame", b"embed", b"object", b"
 """Values of ``Sec-Fetch-Dest`` for what a browser shows as a page."""
 
 PRESCAN_BYTES = 1024
-_USES_MODULES = re.compile(rb"type\s*=\s*[\"']?module|\bimport\s*\(", re.IGNORECASE)
+_TYPE_BEFORE = re.compile(rb"type\s*+=\s*+[\"']?+\Z", re.IGNORECASE)
+_CALL_BEHIND = re.compile(rb"import\s*+\(")
+_MANY_WORDS = 100  # of a page looked at; one with more of them has modules
 _ADDRESS = f' src="{GUARD_PATH}?'.encode()
 MAX_HELD_BYTES = 64 * 1024  # of white space and comments before a page's first tag; then the guard goes in at once
 
@@ -67,9 +69,21 @@ class Modules(NamedTuple):
 
 def modules_in(page: bytes | None) -> Modules:
     """Return what is known of a page's modules; nothing of a page that is not there whole."""
-    if page is None or (b"module" not in page and b"import" not in page):
+    if page is None:
         return Modules()
-    return Modules(_USES_MODULES.search(page) is not None, b"importmap" in page)
+    used = _any_at(page, b"module", lambda at: _TYPE_BEFORE.search(page, max(0, at - 32), at) is not None)
+    used = used or _any_at(page, b"import", lambda at: _CALL_BEHIND.match(page, at) is not None)
+    return Modules(used, b"importmap" in page)
+
+
+def _any_at(page: bytes, word: bytes, matters: Callable[[int], bool]) -> bool:
+    """Return True when a word matters somewhere, or stands in a page so often that it is not asked for each."""
+    at = page.find(word)
+    for _ in range(_MANY_WORDS):
+        if at < 0 or matters(at):
+            return at >= 0
+        at = page.find(word, at + len(word))
+    return at >= 0
 
 
 def element(
