@@ -12,6 +12,7 @@ from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.measured import Measured
 from optout_gate.policy.config import Mode
 from optout_gate.policy.config_failures import Instead
+from optout_gate.policy.decision import Decision
 from optout_gate.report import NOTHING, OUTCOME_FIELD, Outcome, Report
 from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, request_head, response_head, validators
 from optout_gate.rewrite.beacons import Beacon, beacon
@@ -47,6 +48,7 @@ from optout_gate.site import Site
 if TYPE_CHECKING:
     from optout_gate.gate import Gate
 
+MOST_TOLD = 4  # decisions for one request head: paths on which more is denied for everyone
 HTML = "text/html"
 CSS = "text/css"
 _SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
@@ -65,6 +67,25 @@ UNTOLD = Signal(ACCOUNT, "whether the account has opted out cannot be told")
 _REMEMBERED = frozenset({HTML, CSS, *_XML})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
+
+
+class Told:
+    """What origins are told in a request's fields, by the decision: the same at every address on a site."""
+
+    __slots__ = ("_by_decision",)
+
+    def __init__(self) -> None:
+        self._by_decision: dict[int, tuple[Decision, Headers]] = {}
+
+    def get(self, decision: Decision) -> Headers | None:
+        """Return the fields, or None where they have to be worked out."""
+        found = self._by_decision.get(id(decision))  # a policy decides alike with one value
+        return found[1] if found is not None else None
+
+    def keep(self, decision: Decision, headers: Headers) -> None:
+        """Remember the fields."""
+        if len(self._by_decision) < MOST_TOLD:
+            self._by_decision[id(decision)] = decision, headers
 
 
 class Exchange:
@@ -86,6 +107,7 @@ class Exchange:
         *,
         untold: bool = False,
         reading: Reading | None = None,
+        told: "Told | None" = None,
     ) -> None:
         begun = gate.clock()
         self._gate = gate
@@ -101,7 +123,12 @@ class Exchange:
             self._presumed = self.decision.enforced
         self.request = request
         if self.decision.enforced:
-            self.request = request._replace(headers=self._toward_origin(reading))
+            headers = told.get(self.decision) if told is not None else None
+            if headers is None:
+                headers = self._toward_origin(reading)
+                if told is not None:
+                    told.keep(self.decision, headers)
+            self.request = request._replace(headers=headers)
         opted_out = self.decision.opted_out
         self.report = Report(
             site.name,

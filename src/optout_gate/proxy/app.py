@@ -29,7 +29,7 @@ from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
 from optout_gate.telemetry.outcomes import OutcomeLog
-from optout_gate.telemetry.turns import Turn, is_plain
+from optout_gate.telemetry.turns import Turn
 from optout_gate.uncloaking import Uncloaking
 
 Scope = MutableMapping[str, Any]
@@ -183,23 +183,19 @@ class ProxyApp:
         if known is not None:
             known.learn(exchange.decision)
         begun = gate.clock()
-        loop = asyncio.get_running_loop()
-        self.turn.begin(loop)
+        self.turn.begin()
         under_way = _Forwarding(self, exchange, scope, receive, send)
         try:
             await under_way.run()
         finally:
-            self.turn.end(loop)
+            self.turn.end()
             self.over(exchange, status=under_way.status, begun=begun)
 
     def over(self, exchange: Exchange, *, status: int, begun: float) -> None:
         """Count and log an exchange that has come to its end; ``status`` 0 is one without an answer."""
         gate, report = self.gate, exchange.report
         seconds = gate.clock() - begun
-        if is_plain(report):
-            self.turn.record(report, seconds)
-        else:
-            self.metrics.record(report, seconds=seconds)
+        self.turn.record(report, seconds)
         self.outcomes.tell(report)
         if self._requests is not None:
             self._requests.exchange(report, method=exchange.visitor.method, status=status, seconds=seconds)

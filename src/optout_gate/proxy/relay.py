@@ -84,7 +84,7 @@ class Relay:
         """Send the request; ``again`` sends it the long way."""
         self._connection = connection
         self._again = again
-        self._app.turn.begin(self._protocol.loop)
+        self._app.turn.begin()
         self._protocol.tasks.add(self)  # type: ignore[arg-type]  # may be cancelled as one, and counts as one
         connection.begin(self._exchange.request.method, head, self._progress)
 
@@ -249,7 +249,7 @@ class Relay:
 
     def _release(self) -> None:
         self._protocol.tasks.discard(self)
-        self._app.turn.end(self._protocol.loop)
+        self._app.turn.end()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finish()

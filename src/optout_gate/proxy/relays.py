@@ -1,13 +1,14 @@
 """Which requests take the short way (:mod:`optout_gate.proxy.relay`), and what is known of them beforehand."""
 
 import logging
+import re
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from optout_gate.exchange import Exchange
+from optout_gate.exchange import Exchange, Told
 from optout_gate.gate import Gate
-from optout_gate.http import Request
+from optout_gate.http import Headers, Request
 from optout_gate.proxy import forwarding
 from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.relay import Relay
@@ -31,6 +32,8 @@ log = logging.getLogger("optout_gate.proxy")
 _METHODS = frozenset({"GET", "HEAD"})
 """What may be sent a second time, and changes nothing at the origin."""
 _ANY_TARGET = b"/"
+_UNSOUND = re.compile(rb"[\x00-\x20\x7f]")
+"""In a target that would not be one on the wire. Doors have refused it already; what is sent must not depend on that."""
 _MOST_PEERS = 16  # of whom something is known for one head
 
 
@@ -39,7 +42,8 @@ class _Known(NamedTuple):
 
     Attributes:
         alike: what the head of an answer depends on beside the origin's, where the visitor said nothing.
-        to_origin: the head for the origin before and behind its target, where nothing is kept from the origin.
+        told: what the origin is told, by the decision.
+        around: the origin's head before and behind its target, by the fields that it is told.
     """
 
     gate: Gate
@@ -48,7 +52,8 @@ class _Known(NamedTuple):
     authority: str
     reading: Reading
     alike: Hashable
-    to_origin: tuple[bytes, bytes]
+    told: Told
+    around: dict[int, tuple[Headers, tuple[bytes, bytes]]]
 
 
 class Relays:
@@ -83,14 +88,10 @@ class Relays:
         if known is None or app.pages.answer_to(_path(target)):
             return None
         request = Request(head.method, known.scheme, known.authority, target, head.headers)
-        exchange = Exchange(known.gate, known.site, request, reading=known.reading)
-        if exchange.beacon is not None:
+        exchange = Exchange(known.gate, known.site, request, reading=known.reading, told=known.told)
+        if exchange.beacon is not None or _UNSOUND.search(exchange.request.target):
             return None
-        if exchange.request is request:
-            sent = target.join(known.to_origin)
-        else:
-            headers = app.request_headers(known.site, exchange.request, protocol.peer)
-            sent, _ = request_head(head.method, exchange.request.target, headers, has_body=False)
+        sent = exchange.request.target.join(self._around(exchange, known, protocol.peer))
         connection = app.upstream(known.site).take_idle()
         if connection is None:
             return None
@@ -99,6 +100,23 @@ class Relays:
         relay = Relay(app, exchange, protocol, head.version, keep_alive=keep_alive, alike=alike)
         relay.begin(connection, sent, again)
         return relay
+
+    def _around(self, exchange: Exchange, known: _Known, peer: str | None) -> tuple[bytes, bytes]:
+        """Return the head that an exchange's origin gets, before and behind its target."""
+        request = exchange.request
+        found = known.around.get(id(request.headers))
+        if found is not None:
+            return found[1]
+        headers = self._app.request_headers(known.site, request, peer)
+        sent, _ = request_head(request.method, _ANY_TARGET, headers, has_body=False)
+        before = request.method.encode() + b" "
+        around = before, sent[len(before) + len(_ANY_TARGET) :]
+        if request.headers is exchange.visitor.headers or known.told.get(exchange.decision) is request.headers:
+            known.around[id(request.headers)] = (
+                request.headers,
+                around,
+            )  # which are kept, so that no others have their id
+        return around
 
     def _known(self, protocol: "GateProtocol", head: Head) -> _Known | None:
         came_by = (protocol.peer, protocol.scheme)
@@ -113,7 +131,7 @@ class Relays:
 
     def _worked_out(self, protocol: "GateProtocol", head: Head) -> _Known | None:
         """Return what is known, or None for a request that takes the long way wherever it leads."""
-        app, gate = self._app, self._app.gate
+        gate = self._app.gate
         if head.method not in _METHODS or gate.config.consumers is not None:
             return None
         if forwarding.hops(head.headers) >= forwarding.MAX_HOPS:
@@ -123,13 +141,9 @@ class Relays:
         site = gate.site_for(request.host)
         if site is None:
             return None
-        headers = app.request_headers(site, request, protocol.peer)
-        sent, _ = request_head(head.method, _ANY_TARGET, headers, has_body=False)
-        before = head.method.encode() + b" "
-        to_origin = before, sent[len(before) + len(_ANY_TARGET) :]
         asked = may_be_rewritten(request), is_for_worker(request), is_for_a_sheet(request), is_shown(request)
         alike = site.config.mode, head.method, asked
-        return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, to_origin)
+        return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, Told(), {})
 
 
 def _path(target: bytes) -> str:

@@ -246,6 +246,14 @@ class Metrics:
 
     def record(self, report: Report, *, seconds: float) -> None:
         """Count one exchange."""
+        self.bytes_in.inc(report.bytes_in)
+        self.bytes_out.inc(report.bytes_out)
+        self.gate_seconds.observe(report.gate_seconds)
+        self.total_seconds.observe(seconds)
+        self.note(report, seconds=seconds)
+
+    def note(self, report: Report, *, seconds: float) -> None:
+        """Count what happened in one exchange, all but how long it took and how large it was."""
         self.requests_of(report.site, report.decision.signal, report.outcome).inc()
         for series, count in self._of_removals(tuple(report.removals.counts.items())):
             series.inc(count)
@@ -255,10 +263,6 @@ class Metrics:
             now = time.time()
             self._opted_out_by(report.decision.signal).set(now)
             self.recent.note(report, at=now, seconds=seconds)
-        self.bytes_in.inc(report.bytes_in)
-        self.bytes_out.inc(report.bytes_out)
-        self.gate_seconds.observe(report.gate_seconds)
-        self.total_seconds.observe(seconds)
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
         if report.no_transform and report.error is None:

@@ -31,7 +31,7 @@ class SummedHistogram(Histogram):
             self._buckets[bucket].inc(count)
 
 
-def is_plain(report: Report) -> bool:
+def _is_plain(report: Report) -> bool:
     """Return True for an exchange of which nothing is counted but that it was, how long and how large."""
     return report.outcome is Outcome.UNTOUCHED and report.reading.silent and report.error is None
 
@@ -46,28 +46,30 @@ class Turn:
         self._over: list[tuple[Report, float]] = []
         self._upstream_seconds: list[float] = []
 
-    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+    def begin(self) -> None:
         """Count an exchange as under way."""
         self._begun += 1
-        self._be_due(loop)
+        self._be_due()
 
-    def end(self, loop: asyncio.AbstractEventLoop) -> None:
+    def end(self) -> None:
         """Count an exchange as over."""
         self._begun -= 1
-        self._be_due(loop)
+        self._be_due()
 
     def answered(self, seconds: float) -> None:
         """Observe how long an origin took for the head of an exchange that is under way."""
         self._upstream_seconds.append(seconds)
+        self._be_due()
 
     def record(self, report: Report, seconds: float) -> None:
-        """Count a plain exchange that is over (:func:`is_plain`)."""
+        """Count an exchange that is over."""
         self._over.append((report, seconds))
+        self._be_due()
 
-    def _be_due(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _be_due(self) -> None:
         if not self._is_due:
             self._is_due = True
-            loop.call_soon(self._count)
+            asyncio.get_running_loop().call_soon(self._count)
 
     def _count(self) -> None:
         self._is_due = False
@@ -80,10 +82,12 @@ class Turn:
             self._upstream_seconds = []
         if self._over:
             over, self._over = self._over, []
-            size = sum([report.bytes_in for report, _ in over])
-            metrics.bytes_in.inc(size)
-            metrics.bytes_out.inc(size)
+            metrics.bytes_in.inc(sum([report.bytes_in for report, _ in over]))
+            metrics.bytes_out.inc(sum([report.bytes_out for report, _ in over]))
             metrics.gate_seconds.observe_all([report.gate_seconds for report, _ in over])
             metrics.total_seconds.observe_all([seconds for _, seconds in over])
-            for report, _ in over:
-                metrics.requests_of(report.site, "none", Outcome.UNTOUCHED).inc()
+            for report, seconds in over:
+                if _is_plain(report):
+                    metrics.requests_of(report.site, "none", Outcome.UNTOUCHED).inc()
+                else:
+                    metrics.note(report, seconds=seconds)
