@@ -17,6 +17,7 @@ from rich.table import Table
 
 from optout_gate.demo.audit import Compared, beacon_reaches, compare, pages
 from optout_gate.demo.site import site
+from optout_gate.exchange import Exchange
 from optout_gate.gate import Gate
 from optout_gate.policy.load import from_upstream
 from optout_gate.proxy.admin import Admin
@@ -29,18 +30,18 @@ from optout_gate.report import Report
 from optout_gate.telemetry.metrics import Metrics
 
 
-class Recording(Metrics):
-    """Metrics that also keep the last reports, for the table."""
+class Recording(ProxyApp):
+    """The proxy, which also keeps the last reports, for the table."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, gate: Gate, metrics: Metrics) -> None:
+        super().__init__(gate, metrics)
         self.reports: list[Report] = []
 
-    def record(self, report: Report, *, seconds: float) -> None:
-        """Count one exchange, and keep its report."""
-        super().record(report, seconds=seconds)
-        self.reports.append(report)
+    def over(self, exchange: Exchange, *, status: int, begun: float) -> None:
+        """Count an exchange, and keep its report."""
+        self.reports.append(exchange.report)
         del self.reports[:-10]
+        super().over(exchange, status=status, begun=begun)
 
 
 async def run(console: Console, *, listen: str | None, admin: str | None, once: bool) -> int:
@@ -54,11 +55,11 @@ async def run(console: Console, *, listen: str | None, admin: str | None, once: 
     admin_socket = _bind(admin, "127.0.0.1:0" if once else "127.0.0.1:9090", "--admin")
     origin_url, gate_url, admin_url = (_url(each) for each in (origin_socket, gate_socket, admin_socket))
 
-    metrics = Recording()
+    metrics = Metrics()
     loaded = from_upstream(origin_url)
     gate = Gate(loaded, clock=time.perf_counter)
     metrics.describe(gate)
-    app = ProxyApp(gate, metrics)
+    app = Recording(gate, metrics)
     admin_app = Admin(lambda: metrics.registry, lambda: None, lambda: loaded, metrics.recent.entries)
     servers = [
         (running_server(site(), lifespan="off"), origin_socket),
@@ -73,7 +74,7 @@ async def run(console: Console, *, listen: str | None, admin: str | None, once: 
     try:
         while not all(server.started for server, _ in servers):
             await asyncio.sleep(0.01)
-        compared, reached = await _compare_all(origin_url, gate_url, metrics)
+        compared, reached = await _compare_all(origin_url, gate_url, app.reports)
         broken = _tell(console, compared, reached)
         if not once:
             _tell_urls(console, origin_url, gate_url, admin_url)
@@ -85,12 +86,14 @@ async def run(console: Console, *, listen: str | None, admin: str | None, once: 
         await asyncio.gather(*tasks)
 
 
-async def _compare_all(origin_url: str, gate_url: str, metrics: Recording) -> tuple[list[Compared], tuple[bool, bool]]:
+async def _compare_all(
+    origin_url: str, gate_url: str, reports: list[Report]
+) -> tuple[list[Compared], tuple[bool, bool]]:
     origin, gate = Upstream(UpstreamAddress.parse(origin_url)), Upstream(UpstreamAddress.parse(gate_url))
     try:
         authority = gate_url.removeprefix("http://")
         compared = [
-            await compare(path, origin=origin, gate=gate, authority=authority, last=metrics.reports) for path in pages()
+            await compare(path, origin=origin, gate=gate, authority=authority, last=reports) for path in pages()
         ]
         return compared, await beacon_reaches(gate=gate, authority=authority)
     finally:
