@@ -18,11 +18,11 @@ from optout_gate.rewrite import answers, coherence, csp, outgoing, repeats, requ
 from optout_gate.rewrite.beacons import Beacon, beacon
 from optout_gate.rewrite.charset import Bytes, Charset, charset_for
 from optout_gate.rewrite.codings import Coding, coding_of
-from optout_gate.rewrite.css import SheetRewriter
+from optout_gate.rewrite.css import CssRewriter
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded, modules_in
-from optout_gate.rewrite.instructions import RULES, Rules
+from optout_gate.rewrite.instructions import RULES, Instructions
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.passage import (
@@ -40,6 +40,7 @@ from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_SHOWN, NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.rewrite.status import Status
+from optout_gate.rewrite.whole import TextBody
 from optout_gate.rewrite.workers import JAVASCRIPT, GuardedWorker
 from optout_gate.signals.kinds import ACCOUNT
 from optout_gate.signals.reading import Reading, Signal
@@ -351,9 +352,9 @@ class Exchange:
             if essence in JAVASCRIPT:
                 return Bytes(), lambda _: GuardedWorker(guard.prologue)
             if essence == CSS:
-                return charset_for(label, first), lambda _: SheetRewriter(judge)
+                return charset_for(label, first), lambda _: TextBody(CssRewriter(judge, judge.page))
             if essence == RULES:
-                return Bytes(), lambda _: Rules(judge)
+                return Bytes(), lambda _: TextBody(Instructions(judge, judge.page))
 
             def page(whole: bytes | None) -> Rewriter:
                 xml = _is_xml(essence)

@@ -160,21 +160,6 @@ class CssRewriter:
         return [(start, stop, f'"{held.holding(rewritten)}"')]
 
 
-class SheetRewriter:
-    """A style sheet as a body: the rewriter of CSS, between bytes."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._inner = CssRewriter(judge, judge.page)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes, return those that are final."""
-        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
-
-    def close(self) -> bytes:
-        """Return what was held back."""
-        return self._inner.close().encode("utf-8", "surrogatepass")
-
-
 # What references to another host than the base's have in them, as an attribute's raw value: two slashes, an escape, a
 # character reference, a blank that browsers leave out, or a scheme's end (a property's name may end so too).
 _MAY_LEAVE = re.compile(r"//|[\\&\t\n\r\f]|[pPsS]:")

@@ -108,18 +108,3 @@ class Instructions(WholeText):
         origin = self._judge.origin_for(self._base)
         # A key that ends in "/" maps a whole folder, and its address must end so too.
         return f"{origin}{PREFIX}/s/" if address.endswith("/") else origin + modules.address(("default",))
-
-
-class Rules:
-    """A set of speculation rules as a body, named by a page's ``Speculation-Rules``."""
-
-    def __init__(self, judge: Judge) -> None:
-        self._inner = Instructions(judge, judge.page)
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes, return those that are final: none."""
-        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
-
-    def close(self) -> bytes:
-        """Return the rules, rewritten."""
-        return self._inner.close().encode("utf-8", "surrogatepass")

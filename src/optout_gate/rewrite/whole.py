@@ -22,6 +22,21 @@ class TextRewriter(Protocol):
         ...
 
 
+class TextBody:
+    """A body that is one text: its rewriter, between bytes."""
+
+    def __init__(self, inner: TextRewriter) -> None:
+        self._inner = inner
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes, return those that are final."""
+        return self._inner.feed(chunk.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
+
+    def close(self) -> bytes:
+        """Return what was held back."""
+        return self._inner.close().encode("utf-8", "surrogatepass")
+
+
 class WholeText:
     """Holds a text up to a bound and rewrites it at its end."""
 
