@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 Pair = tuple[bytes, bytes]
 """Field name and value. The name keeps its case; comparing ignores it."""
@@ -161,6 +162,12 @@ def request_of(scope: Mapping[str, Any]) -> Request:
             target += b"?" + scope["query_string"]
     authority = (headers.first(b"host") or b"").decode("latin-1")
     return Request(scope.get("method", "GET"), scope.get("scheme", "http"), authority, target, headers)
+
+
+def path_of(target: bytes) -> str:
+    """Return the path of a request target as ASGI has it: percent-escapes undone."""
+    path = target.partition(b"?")[0].decode("latin-1")
+    return unquote(path) if "%" in path else path
 
 
 def host_of(authority: str) -> str:

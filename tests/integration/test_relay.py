@@ -275,7 +275,7 @@ def test_another_request_line_than_the_usual_is_parsed_though_its_head_is_known(
 
 
 def head_of_version(version: str) -> Head:
-    return Head("GET", version, (), Headers(), Meaning(True, False, 0, False), {})
+    return Head("GET", version, Headers(), Meaning(True, False, 0, False), {})
 
 
 def test_what_is_more_than_one_usual_head_is_not_remembered() -> None:

@@ -72,7 +72,7 @@ def parse(data: bytes) -> tuple[bytes, Head] | None:
         meaning = judge(method, found.url, version, [(name.lower(), value) for name, value in found.fields])
     except Refusal:
         return None
-    return found.url, Head(method, version, tuple(found.fields), Headers(found.fields), meaning, {})
+    return found.url, Head(method, version, Headers(found.fields), meaning, {})
 
 
 @given(fields, lines)

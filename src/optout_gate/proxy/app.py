@@ -138,7 +138,7 @@ class ProxyApp:
             self.metrics.refused("unknown_host")
             await websocket.refuse(scope, receive, send, 421, NO_SITE)
             return
-        send = told_with(exchange, send, self._handshake_over)
+        send = told_with(exchange, send, self._answered)
         if exchange.beacon is not None and exchange.beacon.reply is not None:
             await websocket.refuse(scope, receive, send, 403)
             return
@@ -146,8 +146,8 @@ class ProxyApp:
         upstream, target = self.upstream(exchange.site), exchange.request.target
         await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
 
-    def _handshake_over(self, report: Report) -> None:
-        """Count a WebSocket by its answer: how long it then stays says nothing about the gate."""
+    def _answered(self, report: Report) -> None:
+        """Count an exchange by its answer alone: how long a WebSocket then stays says nothing about the gate."""
         self.metrics.record(report, seconds=report.gate_seconds)
         self.outcomes.tell(report)
 
@@ -177,8 +177,7 @@ class ProxyApp:
         if forwarding.hops(request.headers) >= forwarding.MAX_HOPS:
             answer = plain(508, "The request came through this gate before: a loop.")
             await self._refuse(send, request, "loop", exchange.marked(answer))
-            self.metrics.record(exchange.report, seconds=exchange.report.gate_seconds)
-            self.outcomes.tell(exchange.report)
+            self._answered(exchange.report)
             return
         if known is not None:
             known.learn(exchange.decision)
@@ -201,6 +200,12 @@ class ProxyApp:
             self._requests.exchange(report, method=exchange.visitor.method, status=status, seconds=seconds)
         if gate.cloaks is not None:
             self.uncloaking.look_up(gate)
+
+    def failed(self, exchange: Exchange, error: UpstreamError) -> Response:
+        """Count and log what kept an origin from answering; return what the visitor gets in its stead."""
+        self.metrics.upstream_errors.labels(error.reason).inc()
+        log.warning("origin %s: %s", exchange.site.config.upstream, error)
+        return exchange.marked(unanswered(error))
 
     async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:
         self.metrics.refused(reason)
@@ -230,9 +235,7 @@ class _Forwarding:
         try:
             await self._forward()
         except UpstreamError as error:
-            self.app.metrics.upstream_errors.labels(error.reason).inc()
-            log.warning("origin %s: %s", self.exchange.site.config.upstream, error)
-            await self._fail(self.exchange.marked(unanswered(error)))
+            await self._fail(self.app.failed(self.exchange, error))
         except RewriteError as error:
             await self._fail(self.exchange.cut(error))
         except VisitorGone:

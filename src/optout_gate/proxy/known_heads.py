@@ -9,7 +9,7 @@ remembered holds visitors' cookies, so it is little, and gone with the next few 
 import re
 from typing import Any, NamedTuple
 
-from optout_gate.http import Headers, Pair
+from optout_gate.http import Headers
 from optout_gate.proxy.protocol_head import Meaning
 
 MOST_HEADS = 256
@@ -25,13 +25,12 @@ class Head(NamedTuple):
     """A request head that has been parsed, less its request line.
 
     Attributes:
-        raw: the fields as they came.
+        headers: the fields as they came.
         follows: what an application worked out from these fields alone, by what it worked it out from.
     """
 
     method: str
     version: str
-    raw: tuple[Pair, ...]
     headers: Headers
     meaning: Meaning
     follows: dict[Any, Any]

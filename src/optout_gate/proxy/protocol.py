@@ -8,9 +8,9 @@ subclass mends that, and refuses before the application is called whatever two s
     uvicorn.Config(app, http=gate_protocol(ServerLimits()), proxy_headers=False, server_header=False, ...)
 
 An application that has a method ``relay`` is asked for a :class:`~optout_gate.proxy.relay.Relay` first, for requests
-without a body; only where it has none is it called. ``scope["headers"]`` has lower-case names, as ASGI wants; what the client sent stands in
-``scope["extensions"]["optout_gate.raw"]``: ``headers``, a tuple of pairs in order and case, and ``target``, bytes.
-Other extensions are those of :mod:`optout_gate.proxy.protocol_cycle`. uvicorn's access log is not written: it would
+without a body; only where it has none is it called. ``scope["headers"]`` has lower-case names, as ASGI wants; what the
+client sent stands in ``scope["extensions"]["optout_gate.raw"]``: ``headers``, a tuple of pairs in order and case, and
+``target``, bytes. Other extensions are those of :mod:`optout_gate.proxy.protocol_cycle`. uvicorn's access log is not written: it would
 hold addresses and queries.
 """
 
@@ -211,7 +211,7 @@ class GateProtocol(GuardedParsing):
         return known is not None and len(known[0]) <= self.limits.target_bytes and self._relayed(*known)
 
     def _begin(self, method: str, version: str, meaning: Meaning) -> None:
-        head = Head(method, version, tuple(self._raw), Headers(self._raw), meaning, {})
+        head = Head(method, version, Headers(self._raw), meaning, {})
         self._is_relayed = meaning.length == 0 and not meaning.expects_continue and self._relayed(self.url, head)
         if self._is_relayed:
             self.heads.remember(self._came, head)

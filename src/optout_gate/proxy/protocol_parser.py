@@ -7,12 +7,11 @@ fields is closed when the head is.
 
 from abc import abstractmethod
 from typing import Any, ClassVar
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from optout_gate.http import Pair
+from optout_gate.http import Pair, path_of
 from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.protocol_head import Meaning, Refusal, framing_head, judge
@@ -185,7 +184,6 @@ class GuardedParsing(HttpToolsProtocol):
     def _described(self, target: bytes, head: Head) -> dict[str, Any]:
         """Return the ASGI scope of a request."""
         path, _, query = target.partition(b"?")
-        text = path.decode("latin-1")
         return {
             "type": "http",
             "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
@@ -195,13 +193,13 @@ class GuardedParsing(HttpToolsProtocol):
             "scheme": self.scheme,
             "method": head.method,
             "root_path": self.root_path,
-            "path": self.root_path + (unquote(text) if "%" in text else text),
+            "path": self.root_path + path_of(path),
             "raw_path": self.root_path.encode("ascii") + path,
             "query_string": query,
-            "headers": [(name.lower(), value) for name, value in head.raw],
+            "headers": [(name.lower(), value) for name, value in head.headers],
             "state": self.app_state.copy(),
             "extensions": {
-                "optout_gate.raw": {"headers": head.raw, "target": target},
+                "optout_gate.raw": {"headers": head.headers.pairs, "target": target},
                 "optout_gate.reason": {},
                 "optout_gate.abort": {},
                 "http.response.early_hint": {},

@@ -16,7 +16,7 @@ from optout_gate.errors import RewriteError, UpstreamError
 from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.proxy import forwarding
-from optout_gate.proxy.answers import dated, of_length, takes_hints, unanswered
+from optout_gate.proxy.answers import dated, of_length, takes_hints
 from optout_gate.proxy.protocol_framing import FramedResponse, early_hints
 from optout_gate.proxy.upstream_connection import Connection
 from optout_gate.proxy.upstream_parser import ResponseHead
@@ -218,9 +218,7 @@ class Relay:
             self._release()
             self._again()
             return
-        self._app.metrics.upstream_errors.labels(error.reason).inc()
-        log.warning("origin %s: %s", self._exchange.site.config.upstream, error)
-        self._fail(self._exchange.marked(unanswered(error)))
+        self._fail(self._app.failed(self._exchange, error))
 
     def _fail(self, answer: Response) -> None:
         """Answer with an error, or cut the connection where an answer is already under way."""

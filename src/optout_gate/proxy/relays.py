@@ -4,11 +4,10 @@ import logging
 import re
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
 
 from optout_gate.exchange import Exchange, Told
 from optout_gate.gate import Gate
-from optout_gate.http import Headers, Request
+from optout_gate.http import Headers, Request, path_of
 from optout_gate.proxy import forwarding
 from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.relay import Relay
@@ -85,14 +84,17 @@ class Relays:
     ) -> Relay | None:
         app = self._app
         known = self._known(protocol, head)
-        if known is None or app.pages.answer_to(_path(target)):
+        if known is None or app.pages.answer_to(path_of(target)):
+            return None
+        upstream = app.upstream(known.site)
+        if not upstream.idle:
             return None
         request = Request(head.method, known.scheme, known.authority, target, head.headers)
         exchange = Exchange(known.gate, known.site, request, reading=known.reading, told=known.told)
         if exchange.beacon is not None or _UNSOUND.search(exchange.request.target):
             return None
         sent = exchange.request.target.join(self._around(exchange, known, protocol.peer))
-        connection = app.upstream(known.site).take_idle()
+        connection = upstream.take_idle()
         if connection is None:
             return None
         is_plain = known.reading.silent and not exchange.decision.opted_out and MARKED_AS_WORKER not in target
@@ -112,10 +114,8 @@ class Relays:
         before = request.method.encode() + b" "
         around = before, sent[len(before) + len(_ANY_TARGET) :]
         if request.headers is exchange.visitor.headers or known.told.get(exchange.decision) is request.headers:
-            known.around[id(request.headers)] = (
-                request.headers,
-                around,
-            )  # which are kept, so that no others have their id
+            # The fields are kept as well, so that no others can have their id.
+            known.around[id(request.headers)] = request.headers, around
         return around
 
     def _known(self, protocol: "GateProtocol", head: Head) -> _Known | None:
@@ -144,9 +144,3 @@ class Relays:
         asked = may_be_rewritten(request), is_for_worker(request), is_for_a_sheet(request), is_shown(request)
         alike = site.config.mode, head.method, asked
         return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, Told(), {})
-
-
-def _path(target: bytes) -> str:
-    """Return a target's path as ASGI has it: percent-escapes undone."""
-    path = target.partition(b"?")[0].decode("latin-1")
-    return unquote(path) if "%" in path else path
