@@ -30,13 +30,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def tracker() -> Iterator[ThirdParty]:
-    party = ThirdParty()
-    yield party
-    party.close()
-
-
-@pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     site = Site(CONF)
     site.pages["/_optout/s/for.js?rule=surrogate.test"] = (
@@ -141,11 +134,11 @@ ENDINGS = [
 
 @pytest.mark.parametrize(("call", "ending"), ENDINGS)
 def test_a_stopped_call_ends_as_an_ordinary_failure_or_an_empty_success(
-    call: str, ending: Any, page: Page, tracker: ThirdParty
+    call: str, ending: Any, page: Page, third_party: ThirdParty
 ) -> None:
-    tracker.hits.clear()
-    assert page.evaluate(f"(t => {call})", f"http://{TRACKER}:{tracker.port}/hit/x/x.js") == ending
-    assert tracker.hits == set()
+    third_party.hits.clear()
+    assert page.evaluate(f"(t => {call})", f"http://{TRACKER}:{third_party.port}/hit/x/x.js") == ending
+    assert third_party.hits == set()
 
 
 @pytest.mark.parametrize(
@@ -166,13 +159,13 @@ def test_a_stopped_call_ends_as_an_ordinary_failure_or_an_empty_success(
     ],
 )
 def test_hosts_and_paths_are_read_as_the_catalogue_means_them(
-    address: str, reached: bool, page: Page, tracker: ThirdParty
+    address: str, reached: bool, page: Page, third_party: ThirdParty
 ) -> None:
-    tracker.hits.clear()
+    third_party.hits.clear()
     host, _, path = address.partition("/")
-    url = f"http://{host}:{tracker.port}/{path}"
+    url = f"http://{host}:{third_party.port}/{path}"
     assert page.evaluate("u => fetch(u).then(() => true, () => false)", url) is reached
-    assert bool(tracker.hits) is reached
+    assert bool(third_party.hits) is reached
 
 
 @pytest.mark.parametrize(
@@ -294,7 +287,7 @@ def test_speculation_rules_lose_denied_addresses_and_keep_the_others(page: Page)
     assert text == '{"prefetch":[{"urls":["about:invalid","/next"]}]}'
 
 
-def test_a_page_that_demands_trusted_types_goes_on_working(browser: Browser, tracker: ThirdParty) -> None:
+def test_a_page_that_demands_trusted_types_goes_on_working(browser: Browser, third_party: ThirdParty) -> None:
     site = Site(CONF)
     csp = b"<meta http-equiv=Content-Security-Policy content=\"require-trusted-types-for 'script'; trusted-types own\">"
     site.head = csp + site.head
@@ -307,47 +300,47 @@ def test_a_page_that_demands_trusted_types_goes_on_working(browser: Browser, tra
     out.push(div.innerHTML);
     try {{ div.innerHTML = '<i>plain</i>' }} catch (e) {{ out.push(e.name) }}
     let s = document.createElement('script'); s.src = p.createScriptURL('/empty.js'); out.push(new URL(s.src).pathname);
-    try {{ div.innerHTML = p.createHTML('<img src=http://{TRACKER}:{tracker.port}/hit/tt/x.gif>') }} catch (e) {{ out.push('threw ' + e) }}
-    try {{ s.src = p.createScriptURL('http://{TRACKER}:{tracker.port}/hit/ts/x.js'); document.body.append(s) }}
+    try {{ div.innerHTML = p.createHTML('<img src=http://{TRACKER}:{third_party.port}/hit/tt/x.gif>') }} catch (e) {{ out.push('threw ' + e) }}
+    try {{ s.src = p.createScriptURL('http://{TRACKER}:{third_party.port}/hit/ts/x.js'); document.body.append(s) }}
     catch (e) {{ out.push('threw ' + e) }}
     self.out = out;
     </script>"""
     site.pages["/"] = ("text/html", site.document(body.encode()))
-    tracker.hits.clear()
+    third_party.hits.clear()
     page = browser.new_page()
     page.goto(site.address)
     page.wait_for_timeout(500)
     assert page.evaluate("out") == ["<b>kept</b>", "TypeError", "/empty.js"]
-    assert tracker.hits == set()
+    assert third_party.hits == set()
     page.close()
     site.close()
 
 
-def test_a_strict_policy_needs_only_the_nonce_of_the_page(browser: Browser, tracker: ThirdParty) -> None:
+def test_a_strict_policy_needs_only_the_nonce_of_the_page(browser: Browser, third_party: ThirdParty) -> None:
     site = Site(CONF)
     csp = b"<meta http-equiv=Content-Security-Policy content=\"script-src 'nonce-abc' 'strict-dynamic'\">"
     site.head = csp + site.head.replace(b"<script", b"<script nonce=abc")
     body = f"""<script nonce=abc>
-    fetch('http://{TRACKER}:{tracker.port}/hit/csp/x').catch(() => 0);
+    fetch('http://{TRACKER}:{third_party.port}/hit/csp/x').catch(() => 0);
     let f = document.createElement('iframe');
-    f.srcdoc = "<script nonce=abc>fetch('http://" + "{TRACKER}:{tracker.port}/hit/csp2/x').catch(() => 0);"
+    f.srcdoc = "<script nonce=abc>fetch('http://" + "{TRACKER}:{third_party.port}/hit/csp2/x').catch(() => 0);"
       + "parent.ran = navigator.globalPrivacyControl</scr" + "ipt>";
     document.body.append(f);</script>"""
     site.pages["/"] = ("text/html", site.document(body.encode()))
-    tracker.hits.clear()
+    third_party.hits.clear()
     page = browser.new_page()
     page.goto(site.address)
     page.wait_for_function("self.ran !== undefined")
     page.wait_for_timeout(300)
     assert page.evaluate("ran") is True
-    assert tracker.hits == set()
+    assert third_party.hits == set()
     page.close()
     site.close()
 
 
-def test_a_page_reports_to_the_gate_when_it_is_left(page: Page, site: Site, tracker: ThirdParty) -> None:
+def test_a_page_reports_to_the_gate_when_it_is_left(page: Page, site: Site, third_party: ThirdParty) -> None:
     site.reports.clear()
-    page.evaluate("t => { navigator.sendBeacon(t); new Image().src = t }", f"http://{TRACKER}:{tracker.port}/")
+    page.evaluate("t => { navigator.sendBeacon(t); new Image().src = t }", f"http://{TRACKER}:{third_party.port}/")
     page.goto(site.address + "/frame.html")
     page.wait_for_timeout(300)
     blocked = [["blocked", TRACKER, channel, 1] for channel in ("beacon", "img")]

@@ -219,13 +219,6 @@ def site() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def third_party() -> Iterator[ThirdParty]:
-    party = ThirdParty()
-    yield party
-    party.close()
-
-
-@pytest.fixture(scope="module")
 def browser(third_party: ThirdParty) -> Iterator[Browser]:
     # On its scheme's own port, as trackers are: the keys of an import map hold no other.
     with chromium(

@@ -68,20 +68,13 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tracker() -> Iterator[ThirdParty]:
-    party = ThirdParty()
-    yield party
-    party.close()
-
-
-@pytest.fixture(scope="module")
-def browser(tracker: ThirdParty) -> Iterator[Browser]:
-    with chromium(f"--host-resolver-rules=MAP *.test:80 127.0.0.1:{tracker.port}, MAP *.test ~NOTFOUND") as running:
+def browser(third_party: ThirdParty) -> Iterator[Browser]:
+    with chromium(f"--host-resolver-rules=MAP *.test:80 127.0.0.1:{third_party.port}, MAP *.test ~NOTFOUND") as running:
         yield running
 
 
 def test_a_module_that_imports_from_a_denied_vendor_runs_to_its_end(
-    browser: Browser, tracker: ThirdParty, site: str
+    browser: Browser, third_party: ThirdParty, site: str
 ) -> None:
     context = browser.new_context(extra_http_headers={"Sec-GPC": "1"})
     opened = context.new_page()
@@ -89,7 +82,7 @@ def test_a_module_that_imports_from_a_denied_vendor_runs_to_its_end(
     opened.on("pageerror", lambda error: thrown.append(str(error)))
     opened.goto(site)
     opened.wait_for_function("document.title === 'it ran' && document.body.dataset.file === 'ran'", timeout=30_000)
-    assert thrown == [] and tracker.hits == set()
+    assert thrown == [] and third_party.hits == set()
     context.close()
 
     context = browser.new_context()

@@ -98,13 +98,6 @@ async def module(request: Request) -> Response:
 
 
 @pytest.fixture(scope="module")
-def third_party() -> Iterator[ThirdParty]:
-    party = ThirdParty()
-    yield party
-    party.close()
-
-
-@pytest.fixture(scope="module")
 def browser(third_party: ThirdParty) -> Iterator[Browser]:
     rules = f"MAP *.test:80 127.0.0.1:{third_party.port}, MAP *.test ~NOTFOUND"
     with chromium(f"--host-resolver-rules={rules}") as running:
