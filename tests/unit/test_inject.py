@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from optout_gate.rewrite.inject import PRESCAN_BYTES, declared_encoding
+from optout_gate.rewrite.inject import PRESCAN_BYTES, Modules, declared_encoding, modules_in
 from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 
 GUARD = re.compile(
@@ -441,3 +441,22 @@ def test_a_page_in_xml_that_cannot_have_the_guard_goes_without_and_is_counted(
     page = page.replace(b"NS", NAMESPACE)
     assert drive(exchange, page, XML, (b"Content-Security-Policy", policy))[1] == page
     assert exchange.report.unguarded == reason
+
+
+@pytest.mark.parametrize(
+    ("page", "modules"),
+    [
+        (b"<script type=module>", Modules(used=True)),
+        (b"<SCRIPT TYPE='MODULE'>", Modules(used=True)),
+        (b'<script type\n = "module">', Modules(used=True)),
+        (b"<script>import ('/a.js')</script>", Modules(used=True)),
+        (b"<script type=importmap>{}</script>", Modules(mapped=True)),
+        (b'<script type="ImportMap">{}</script><script type=module>', Modules(used=True, mapped=True)),
+        (b"<p>modules, and a type: module; import as you like</p>", Modules()),
+        (b"<p>type= modular</p>", Modules()),
+        (b"module " * 200, Modules(used=True)),  # not asked for each
+        (None, Modules()),
+    ],
+)
+def test_what_is_known_of_a_pages_modules(page: bytes | None, modules: Modules) -> None:
+    assert modules_in(page) == modules

@@ -30,9 +30,9 @@ DOCUMENTS = frozenset({b"document", b"iframe", b"frame", b"embed", b"object", b"
 """Values of ``Sec-Fetch-Dest`` for what a browser shows as a page."""
 
 PRESCAN_BYTES = 1024
-_TYPE_BEFORE = re.compile(rb"type\s*+=\s*+[\"']?+\Z", re.IGNORECASE)
 _CALL_BEHIND = re.compile(rb"import\s*+\(")
 _MANY_WORDS = 100  # of a page looked at; one with more of them has modules
+_BEFORE_BYTES = 256  # of an attribute, before its value
 _ADDRESS = f' src="{GUARD_PATH}?'.encode()
 MAX_HELD_BYTES = 64 * 1024  # of white space and comments before a page's first tag; then the guard goes in at once
 
@@ -71,9 +71,16 @@ def modules_in(page: bytes | None) -> Modules:
     """Return what is known of a page's modules; nothing of a page that is not there whole."""
     if page is None:
         return Modules()
-    used = _any_at(page, b"module", lambda at: _TYPE_BEFORE.search(page, max(0, at - 32), at) is not None)
+    page = page.lower()
+    used = _any_at(page, b"module", lambda at: _is_of_type(page[max(0, at - _BEFORE_BYTES) : at]))
     used = used or _any_at(page, b"import", lambda at: _CALL_BEHIND.match(page, at) is not None)
     return Modules(used, b"importmap" in page)
+
+
+def _is_of_type(before: bytes) -> bool:
+    """Return True when what stands before a value says that it is a ``type``."""
+    before = before.rstrip(b"\"'").rstrip()
+    return before.endswith(b"=") and before[:-1].rstrip().endswith(b"type")
 
 
 def _any_at(page: bytes, word: bytes, matters: Callable[[int], bool]) -> bool:
