@@ -61,9 +61,12 @@ def main() -> None:
             f"{name}: {len(script)} B, gzip {len(gzip.compress(script, 9))} B, brotli {len(brotli.compress(script))} B"
         )
     plain, guarded = Site(None), Site(conf)
-    page = b"<meta charset=utf-8><title>page</title>" + TEXT + FOREIGN
-    plain.pages["/"] = ("text/html", b"<!doctype html>" + page)
-    guarded.pages["/"] = ("text/html", b"<!doctype html>" + element(guard, Admission(nonce=None, inline=True)) + page)
+    content = b"<meta charset=utf-8><title>page</title>" + TEXT + FOREIGN
+    plain.pages["/"] = ("text/html", b"<!doctype html>" + content)
+    guarded.pages["/"] = (
+        "text/html",
+        b"<!doctype html>" + element(guard, Admission(nonce=None, inline=True)) + content,
+    )
     guarded.pages[GUARD_PATH] = ("text/javascript", guard.script)
     guarded.pages[MODULES_PATH] = ("text/javascript", guard.modules)
     with chromium() as browser:

@@ -26,6 +26,8 @@ WIDTH = 32
 
 _DIGITS = "".join("}" if code == ord("\\") else chr(code) for code in range(61, 125))
 """0 to 63: neither ``<`` nor a quote nor a backslash, so that a filter stands in JSON and in HTML as it is."""
+_PARTS = ((11, 63), (5, 63), (0, 31))
+"""Shift and mask of a row's three characters."""
 _WORD = 0xFFFFFFFF
 _TRIES = 8
 """Seeds for one size. With 6 % more rows than names, about one in three makes a filter of 3,000 names."""
@@ -54,9 +56,8 @@ def hashed(names: Collection[str], innocent: Collection[str] = ()) -> Hashed:
         size = WIDTH + len(wanted) * (106 + turn // _TRIES) // 100
         rows = _solved([_equation(name, seed, size) for name in wanted], size)
         if rows is not None and not any(_has(rows, name, seed) for name in others):
-            break
-    parts = ((11, 63), (5, 63), (0, 31))
-    return Hashed("".join(_DIGITS[row >> shift & mask] for shift, mask in parts for row in rows), seed)
+            return Hashed("".join(_DIGITS[row >> shift & mask] for shift, mask in _PARTS for row in rows), seed)
+    raise AssertionError("never reached: every turn makes more room")
 
 
 def _equation(name: str, seed: int, size: int) -> tuple[int, int, int]:
