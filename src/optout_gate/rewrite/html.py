@@ -88,7 +88,7 @@ class HtmlRewriter:
         self._made: _LolHtml | None = None
         self._start = self._page.state()
         # Until lol-html has the page. A mode is set before the first script, whatever that is.
-        self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.starts_from_own
+        self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.here.is_own
         self._partial = b""
         self._trial: _Trial | None = None
         self._unsent = Unsent()
@@ -121,7 +121,7 @@ class HtmlRewriter:
                 raise
         self._judge.removals.forget(mark)
         self._page.restore(self._start)
-        self._page.expects_base = True
+        self._page.here.may_move = True
         scanner = TagScanner(self._page)
         return scanner.feed(data) + scanner.close()
 
@@ -232,7 +232,7 @@ class HtmlRewriter:
                 own is not None
                 and trial.begun
                 and not self._page.in_delicate
-                and (trial.has_put_out or self._page.in_text)
+                and (trial.has_put_out or self._page.texts.is_within)
             ):
                 # The one before stood inside a script or an attribute; this one may be one. (Where lol-html has put
                 # out nothing since then, and no text is being read, the tag that began it is not over yet.)
@@ -270,7 +270,7 @@ class HtmlRewriter:
             raise error or RewriteError(Failure.REWRITER, "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
-        self._page.expects_base = True  # the scanner leaves nothing out
+        self._page.here.may_move = True  # the scanner leaves nothing out
         self._scanner = TagScanner(self._page)
         return self._scanner.feed(trial.held + b"".join(trial.raw))
 

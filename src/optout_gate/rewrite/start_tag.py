@@ -6,7 +6,7 @@ for all attributes at once costs little more than asking for two, each a call fr
 first time is written down here, and :class:`~optout_gate.rewrite.page.Page` works on this in place of lol-html's element.
 """
 
-from typing import Any
+from optout_gate.rewrite.element import Tag
 
 Attributes = tuple[tuple[str, str], ...]
 """Names and raw values, in the order of the tag; a name may stand there twice."""
@@ -55,7 +55,7 @@ class StartTag:
                 return
 
 
-def edit(element: Any, edits: Edits) -> None:
+def edit(element: Tag, edits: Edits) -> None:
     """Do to an element what was done to another with the same attributes."""
     for name, value in edits:
         if value is None:

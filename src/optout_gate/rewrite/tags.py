@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 from optout_gate.errors import Failure, RewriteError
+from optout_gate.rewrite.element import HTML_NAMESPACE
 from optout_gate.rewrite.page import NEEDS_NO_ATTRIBUTE, Page
 
 MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one tag; a picture inlined in an attribute is long
@@ -290,7 +291,7 @@ class TagScanner:
 
     def _text_piece(self, piece: str, *, last: bool) -> str:
         chunk = _Piece(piece, last)
-        self._page.take_text(chunk)
+        self._page.texts.take(chunk)
         return chunk.out
 
 
@@ -320,7 +321,7 @@ class _StartTag:
         self.tag_name = name
         self.is_end = source[1] == "/"
         self.is_closed = source.endswith("/>")
-        self.namespace_uri = "http://www.w3.org/1999/xhtml"
+        self.namespace_uri = HTML_NAMESPACE
         self._attributes = attributes
         self.has_attributes = bool(attributes)
         self._end = end
