@@ -6,6 +6,7 @@ catalogue first and the operator's filter lists after it, and keeps a note of ev
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import AnyStr, cast
 
 from optout_gate.policy.config import Action, Unknown
@@ -36,7 +37,7 @@ class Judge:
         *,
         page_url: str,
         notes: Removals | None = None,
-        own_hosts: Sequence[str] = (),
+        own_hosts: tuple[str, ...] = (),
         inline_allowed: bool = True,
         memory: Memory | None = None,
         cloaks: Cloaks | None = None,
@@ -61,11 +62,8 @@ class Judge:
         self._filter_lists = filter_lists
         # On a path where denials hold for everyone, only what is known by name loads.
         self._unknown = Unknown.BLOCK if decision.rules else decision.policy.unknown
-        own = {self.page.host, self.page.host.removeprefix("www.")}
-        own |= {host.removeprefix("*.") for host in own_hosts if host != "*"}
         self.click_ids = catalog.click_id_pattern
-        self._own_suffixes = tuple("." + host for host in own if host)
-        self._own = frozenset(own)
+        self._own, self._own_suffixes = _own_hosts(self.page.host, own_hosts)
         # Everything that a verdict, or what takes a reference's place, depends on besides the reference, its base and
         # `may_restrict`. Of a page's address, filter lists read the host alone.
         standing = (
@@ -361,3 +359,10 @@ class Judge:
             return None
         verdict = self.decision.verdict(rule)
         return verdict if self._denied(verdict) else None
+
+
+@lru_cache(maxsize=256)  # a site answers to a few hosts
+def _own_hosts(host: str, further: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the site's own hosts, and the ends of what stands under them."""
+    own = {host, host.removeprefix("www."), *(each.removeprefix("*.") for each in further if each != "*")}
+    return frozenset(own), tuple("." + each for each in own if each)
