@@ -21,20 +21,18 @@ What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
 
 import re
-from typing import Protocol, cast
-
-import lolhtml
+from typing import cast
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.lol_html import LolHtml
 from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.plain import ALIKE, PLAIN, parts_of
-from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
+from optout_gate.rewrite.selectors import DELICATE, Contents, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 from optout_gate.rewrite.unsent import Unsent
 
-MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
 LEAST_PLAIN_BYTES = 4096  # of the beginning of a page that is not there whole; a page in crumbs is lol-html's
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
@@ -42,14 +40,7 @@ MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 _IMPORT_MAP = b"importmap"
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
-_IN_HANDLER = re.compile(r"(Content handler error: \w+).*", re.DOTALL)
 _HELD_START = max(len(name) for name in DELICATE) + 1  # of "<frameset"; a chunk may end inside it
-
-
-class _Element(Protocol):
-    """Gives lol-html the method that it tells handlers of elements by."""
-
-    def element(self, element: object) -> None: ...
 
 
 class HtmlRewriter:
@@ -85,7 +76,7 @@ class HtmlRewriter:
         self._waiting: list[bytes] = []  # of a page that is there whole
         self._status = status
         self._contents: Contents | None = None
-        self._made: _LolHtml | None = None
+        self._made: LolHtml | None = None
         self._start = self._page.state()
         # Until lol-html has the page. A mode is set before the first script, whatever that is.
         self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.here.is_own
@@ -196,10 +187,10 @@ class HtmlRewriter:
         return out
 
     @property
-    def _engine(self) -> "_LolHtml":
+    def _engine(self) -> LolHtml:
         if self._made is None:
             contents = self._contents or Contents(b"", whole=True)
-            self._made = _LolHtml(handlers(self._page, self._judge, contents), contents, self._status)
+            self._made = LolHtml(handlers(self._page, self._judge, contents), contents, self._status)
         return self._made
 
     def _may_hold_delicate(self, data: bytes) -> bool:
@@ -307,49 +298,6 @@ class _Trial:
         """Put page and notes back to where the element began."""
         self._page.restore(self._state)
         self._judge.removals.forget(self._mark)
-
-
-class _LolHtml:
-    """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
-
-    def __init__(self, found: Handlers, contents: Contents, status: Status | None) -> None:
-        self._out: list[bytes] = []
-        self._silent_bytes = 0
-        self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        for selector, handler in found:
-            self._rewriter.on(selector, handler)
-        if status is not None and status.concerns(contents):
-            status.watch(self._rewriter)
-
-    def write(self, chunk: bytes) -> bytes:
-        try:
-            self._rewriter.write(chunk)
-        except RuntimeError as error:
-            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
-        out = self._taken()
-        self._silent_bytes = 0 if out else self._silent_bytes + len(chunk)
-        if self._silent_bytes > MAX_SILENT_BYTES:
-            raise RewriteError(
-                Failure.OVERSIZE, f"more than {MAX_SILENT_BYTES:,} bytes without an end of the construct"
-            )
-        return out
-
-    def end(self) -> bytes:
-        try:
-            self._rewriter.end()
-        except RuntimeError as error:
-            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
-        return self._taken()
-
-    def _taken(self) -> bytes:
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
-
-
-def _words(error: RuntimeError) -> str:
-    """Return what lol-html says; of an error in a handler its kind alone, as the rest may hold some of the page."""
-    return _IN_HANDLER.sub(r"\1", str(error))
 
 
 def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool = False, xml: bool = False) -> str:
