@@ -10,10 +10,9 @@ so a gauge says how the workers' values are joined. That mode cannot forget a la
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
@@ -65,7 +64,6 @@ EVERYDAY: Mapping[Mode, tuple[tuple[str, Outcome], ...]] = {
 """Signals and outcomes by which every site named is counted on its own; the first two are shown before any request."""
 
 log = logging.getLogger("optout_gate")
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Metrics:
