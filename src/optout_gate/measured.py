@@ -53,29 +53,23 @@ class Measured(Passage):
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes of the origin's body, return those to send now. Raises RewriteError."""
-        begun = self._clock()
         self._exchange.report.bytes_in += len(chunk)
-        try:
-            out = self._inner.feed(chunk)
-        except RewriteError:
-            raise
-        except Exception as error:
-            raise RewriteError(Failure.REWRITER, mistake(error)) from error
-        return self._done(out, begun)
+        return self._out(self._inner.feed, chunk)
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send. Raises RewriteError."""
-        begun = self._clock()
         self._is_over = True
+        return self._out(self._inner.close)
+
+    def _out(self, step: Callable[..., bytes], *given: bytes) -> bytes:
+        """Return what a step of the passage puts out."""
+        begun = self._clock()
         try:
-            out = self._inner.close()
+            out = step(*given)
         except RewriteError:
             raise
         except Exception as error:
             raise RewriteError(Failure.REWRITER, mistake(error)) from error
-        return self._done(out, begun)
-
-    def _done(self, out: bytes, begun: float) -> bytes:
         self._exchange.report.note()
         self._exchange.report.bytes_out += len(out)
         self._exchange.report.gate_seconds += self._clock() - begun

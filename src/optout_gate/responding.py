@@ -233,7 +233,7 @@ class Responding:
         if response.status != 200 or self._visitor.method != "GET" or coding is None:
             return Passage(response)
         name = self._visitor.path.rpartition("/")[2]
-        return LibraryPassage(response, name, coding, self._decision, self._gate.catalog, self._report.removals, judge)
+        return LibraryPassage(response, name, coding, judge)
 
     def _rewritten(self, response: Response, kind: ResponseKind, judge: Judge) -> Passage:
         self._before_body = self._report.removals.mark() if self._report.removals else None

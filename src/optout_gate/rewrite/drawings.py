@@ -18,7 +18,6 @@ PAINTED = ("fill", "stroke", "filter", "mask", "clip-path", "marker-start", "mar
 SELECTOR = ",".join(f'[{name}*="{mark}"]' for name in PAINTED for mark in "(&")
 """No other value holds an address."""
 
-ANIMATIONS = ("animate", "set")
 _VALUES = ("to", "from", "by", "values")
 _ADDRESSES = frozenset({"href", "xlink:href"})
 

@@ -29,6 +29,7 @@ _BREAKOUT = frozenset({
     "var",
 })  # fmt: skip
 """Start tags that end foreign content (HTML §13.2.6.5)."""
+_CDATA_END = "]]>"
 _COMMENT_END = re.compile(r"--!?>")
 _SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{BLANK}/>])", re.IGNORECASE)
 _XML_SCRIPT = re.compile(rf"<!\[CDATA\[|\]\]>|</(?:[^\s/>:]+:)?(?:script|style)(?=[{BLANK}/>])", re.IGNORECASE)
@@ -88,7 +89,7 @@ class TagScanner:
             out.append(text[place:])
             return len(text)
         if self._cdata:
-            return self._until(text, place, out, "]]>", last=last)
+            return self._end_of_cdata(text, place, out, last=last)
         start = text.find("<", place)
         if start != place:
             end = len(text) if start < 0 else start
@@ -107,13 +108,14 @@ class TagScanner:
         out.append("<")
         return start + 1
 
-    def _until(self, text: str, place: int, out: list[str], mark: str, *, last: bool) -> int | None:
-        end = text.find(mark, place)
+    def _end_of_cdata(self, text: str, place: int, out: list[str], *, last: bool) -> int | None:
+        end = text.find(_CDATA_END, place)
         if end >= 0:
             self._cdata = False
-            out.append(text[place : end + len(mark)])
-            return end + len(mark)
-        end = len(text) if last else max(place, len(text) - len(mark) + 1)
+            end += len(_CDATA_END)
+            out.append(text[place:end])
+            return end
+        end = len(text) if last else max(place, len(text) - len(_CDATA_END) + 1)
         out.append(text[place:end])
         return end if end > place else None
 

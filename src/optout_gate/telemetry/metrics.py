@@ -69,9 +69,8 @@ log = logging.getLogger("optout_gate")
 class Metrics:
     """The gate's metrics in a registry of their own."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry if registry is not None else CollectorRegistry()
-        to = self.registry
+    def __init__(self) -> None:
+        to = self.registry = CollectorRegistry()
         self.requests = Counter(
             "optout_gate_requests_total",
             "Requests by site, the signal that decided, and what became of the response.",
