@@ -28,6 +28,7 @@ from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.lol_html import LolHtml
 from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.plain import ALIKE, PLAIN, parts_of
+from optout_gate.rewrite.remembering import ELEMENT, met_again, recalled, recurs, remembered
 from optout_gate.rewrite.selectors import DELICATE, Contents, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
@@ -133,7 +134,7 @@ class HtmlRewriter:
         parts, rest = parts_of(data, judge.catalog, self._status, whole=is_whole)
         if any(_IMPORT_MAP in text.lower() for text, kind in parts if kind is ALIKE):
             return self._read(data)  # what scripts behind it import depends on it
-        known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
+        known = iter(recalled(judge, [text for text, kind in parts if kind is ALIKE]))
         steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
         there = [text for text, kind, found in steps if kind is not PLAIN and found is None]
         if (there or rest) and self._contents is None:
@@ -143,10 +144,10 @@ class HtmlRewriter:
             if kind is PLAIN:
                 out.append(text)
             elif found is not None:
-                judge.met_again(found)
+                met_again(judge, found)
                 out.append(cast(bytes, found.text) if found.notes else text)
-            elif kind is ALIKE and judge.recurs("element", text):
-                out.append(judge.remembered("element", text, judge.page, self._engine.write))
+            elif kind is ALIKE and recurs(judge, text):
+                out.append(remembered(judge, ELEMENT, text, judge.page, self._engine.write))
             else:
                 out.append(self._engine.write(text))
         if rest and not is_whole and len(rest) < LEAST_PLAIN_BYTES and b">" not in rest:

@@ -23,6 +23,7 @@ from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page_base import PageBase
 from optout_gate.rewrite.page_texts import InnerPage, PageTexts
 from optout_gate.rewrite.references import CONNECTION, EVERYWHERE, REFERENCES, Reference, link_request
+from optout_gate.rewrite.remembering import remembered_tag
 from optout_gate.rewrite.replacing import keep_candidates, keep_tokens, replace
 from optout_gate.rewrite.restricted import restrict
 from optout_gate.rewrite.start_tag import edit
@@ -125,8 +126,8 @@ class Page:
         attributes = tuple([pair for pair in element.attributes if pair[0] != "nonce"])  # another on every page
         edit(
             element,
-            self._judge.remembered_tag(
-                tag, attributes, self.here.base, in_noscript=self._in_noscript, look=self._references
+            remembered_tag(
+                self._judge, tag, attributes, self.here.base, in_noscript=self._in_noscript, look=self._references
             ),
         )
 

@@ -14,6 +14,7 @@ from optout_gate.rewrite.inline import InlineScript, is_script
 from optout_gate.rewrite.instructions import INSTRUCTIONS, Instructions
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.page_base import PageBase
+from optout_gate.rewrite.remembering import remembered
 from optout_gate.rewrite.whole import Known, TextRewriter, WholeText, referenced
 
 MAX_NOSCRIPT_CHARACTERS = 256 * 1024  # of one element; real ones hold a pixel or a few
@@ -105,7 +106,7 @@ class PageTexts:
         url = self._here.url
         if self._in_noscript:
             return self._noscript(text, url)
-        return self._judge.remembered("noscript", text, self._here.base, lambda text: self._noscript(text, url))
+        return remembered(self._judge, "noscript", text, self._here.base, lambda text: self._noscript(text, url))
 
 
 def take_text(rewriter: TextRewriter, piece: TextPiece) -> bool:

@@ -1,7 +1,7 @@
 """A start tag's attributes, and what was done with them, so that it can be done again to the next tag that is the same.
 
 The tags of vendors are the same to the letter on every page of a site. What becomes of one depends on its name, its
-attributes and the judge's standing alone (:meth:`~optout_gate.rewrite.judge.Judge.remembered_tag`), and asking lol-html
+attributes and the judge's standing alone (:func:`~optout_gate.rewrite.remembering.remembered_tag`), and asking lol-html
 for all attributes at once costs little more than asking for two, each a call from Python into Rust. So a tag met for the
 first time is written down here, and :class:`~optout_gate.rewrite.page.Page` works on this in place of lol-html's element.
 """
