@@ -14,13 +14,12 @@ from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, Gp
 from optout_gate.policy.honor import EVERY_SIGNAL, Honor
 from optout_gate.policy.limits import LimitsConfig
 from optout_gate.policy.notice import Notice
-from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
+from optout_gate.policy.parts import CookieName, DeniablePurpose, Part, PathPattern
 from optout_gate.signals import onetrust
 from optout_gate.trackers.purposes import Purpose
 from optout_gate.trackers.vendor import Vendor, VendorId
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\Z")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 §5.6.2, of which cookie names are made
 
 
 class Mode(StrEnum):
@@ -95,12 +94,6 @@ def _network(value: str) -> str:
         ip_network(value)
     except ValueError:
         raise ValueError(f"{value!r} is not an address or network: expected 10.0.0.0/8 or ::1") from None
-    return value
-
-
-def _cookie_name(value: str) -> str:
-    if not _TOKEN.match(value):
-        raise ValueError(f"{value!r} is not a cookie name (RFC 6265 §4.1.1)")
     return value
 
 
@@ -255,7 +248,7 @@ class DnsConfig(Part):
 class CookieConfig(Part):
     """The gate's own first-party opt-out cookie."""
 
-    name: Annotated[str, AfterValidator(_cookie_name)] = Field("optout_gate", description="its name")
+    name: CookieName = Field("optout_gate", description="its name")
     max_age_days: int = Field(390, ge=1, le=400, description="how long it lasts; browsers cut at 400 days")
     domain: str | None = Field(None, description="Domain attribute; by default the host alone")
 

@@ -4,7 +4,7 @@ Nearly every request of a website is a GET without a body, on a connection that 
 standing as well. Nothing has to be waited for there but bytes, and their transports say when they have come. So a
 :class:`Relay` is called by both connections and does at once what there is to do. Whatever needs more (a body, a
 question about the visitor, a page of the gate's own, a connection that is not there yet) takes the long way,
-:meth:`optout_gate.proxy.app.ProxyApp.__call__`, and so does an exchange whose connection the origin was just closing.
+:mod:`optout_gate.proxy.long_way`, and so does an exchange whose connection the origin was just closing.
 What visitors, origins and the metrics see is the same.
 """
 

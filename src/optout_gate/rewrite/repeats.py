@@ -39,6 +39,8 @@ PASSING = frozenset(
 )  # fmt: skip
 """Response fields on which no rewriting of a body depends, and which differ from one answer to the next."""
 
+_FORBID_STORING = frozenset({b"no-store", b"private"})
+
 Address = tuple[Hashable, int, bytes]
 """Where a page is looked for: its key, its length, and a few of its bytes. Only equal bytes are then the same page."""
 
@@ -124,9 +126,12 @@ def _address(key: Hashable, body: bytes) -> Address:
 
 def may_be_stored(request: Request, headers: Headers) -> bool:
     """Return True unless the origin, or what the visitor sent, forbids to store an answer."""
-    forbidden = {b"no-store", b"private"}
+    if b"authorization" in request.headers:
+        return False
+    if b"cache-control" not in headers:
+        return True
     said = {member.lower().partition(b"=")[0] for member in headers.members(b"cache-control")}
-    return not said & forbidden and b"authorization" not in request.headers
+    return said.isdisjoint(_FORBID_STORING)
 
 
 def wait_for(headers: Headers) -> int:
