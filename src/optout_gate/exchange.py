@@ -26,7 +26,6 @@ from optout_gate.rewrite.instructions import RULES, Instructions
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.passage import (
-    HELD_BYTES,
     BlockedPassage,
     MakeRewriter,
     ObservedPassage,
@@ -233,7 +232,13 @@ class Exchange:
             return None
         self.report.no_transform = forbids_transforming(response.headers)
         key = answers.key_of(self.decision, self.visitor, response)
-        return answers.RepeatedAnswer(response, self._made_whole, self._gate.repeats, key=key, report=self.report)
+        wait_bytes = self._wait_for(response)
+        return answers.RepeatedAnswer(
+            response, self._made_whole, self._gate.repeats, key=key, wait_bytes=wait_bytes, report=self.report
+        )
+
+    def _wait_for(self, response: Response) -> int:
+        return repeats.wait_for(response.headers, self._gate.limits.held_bytes)
 
     def _made_whole(self, response: Response) -> Passage:
         return self._worked_out(response, whole=True)
@@ -300,7 +305,7 @@ class Exchange:
             self._gate.repeats,
             judge,
             key=repeats.key_of(self.decision, self.visitor, Response(response.status, headers)),
-            wait_bytes=repeats.wait_for(response.headers),
+            wait_bytes=self._wait_for(response),
             report=self.report,
         )
 
@@ -387,8 +392,7 @@ class Exchange:
                 head.status, self.site.lockdown.applied(headers, judge.allowed.values()) if locked else headers
             )
 
-        waits = repeats.wait_for(response.headers)
-        held_bytes = waits if is_page and waits > HELD_BYTES else self._gate.limits.held_bytes
+        held_bytes = self._wait_for(response) if is_page else self._gate.limits.held_bytes
         pipeline = Pipeline(None if coding == b"identity" else Coding(coding, self._gate.limits), start)
         if observing:
             return ObservedPassage(response, pipeline, self._failed)
