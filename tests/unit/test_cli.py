@@ -29,6 +29,19 @@ def test_a_command_has_help_with_an_example(command: str) -> None:
     assert "Example" in told.output and f"optout-gate {command}" in told.output
 
 
+def test_the_first_page_of_help_shows_two_commands_a_line_each() -> None:
+    lines = run("--help").output.splitlines()
+    assert lines[-2:] == [
+        "  Try it:            optout-gate demo",
+        "  Before a website:  optout-gate serve --upstream http://127.0.0.1:8000",
+    ]
+
+
+def test_vendors_tells_of_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    told = run("vendors", "--html", str(tmp_path / "nowhere" / "vendors.html"))
+    assert told.exit_code == 2 and "cannot be written: No such file or directory" in told.output
+
+
 def test_a_good_configuration_leaves_with_0_and_says_what_it_amounts_to(site: Path) -> None:
     told = run("check", str(site))
     assert told.exit_code == 0 and "good" in told.output and "www.shop.test" in told.output

@@ -22,16 +22,17 @@ from optout_gate.cli import (
     vendors,
 )
 
+EXAMPLE = """
+\b
+Try it:            optout-gate demo
+Before a website:  optout-gate serve --upstream http://127.0.0.1:8000
+"""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(epilog=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="optout-gate")
 def main() -> None:
-    r"""Make a website keep its word: opt-out signals are honoured before a response leaves.
-
-    \b
-    Try it:             optout-gate demo
-    Before a website:   optout-gate serve --upstream http://127.0.0.1:8000
-    """
+    """Make a website keep its word: opt-out signals are honoured before a response leaves."""
 
 
 COMMANDS = (

@@ -42,7 +42,12 @@ Example:
     help="Where metrics and health are.  [default: 127.0.0.1:9090]",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that serve visitors."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    envvar="OPTOUT_GATE_WORKERS",
+    help="Processes that serve visitors.",
 )
 @click.option(
     "--log-format",
@@ -105,8 +110,8 @@ def serve(
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_LOG_REQUESTS, OPTOUT_GATE_DRAIN_DELAY,
-    OPTOUT_GATE_DRAIN_TIMEOUT, OPTOUT_GATE_TLS_CERT, OPTOUT_GATE_TLS_KEY.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_WORKERS, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_LOG_REQUESTS,
+    OPTOUT_GATE_DRAIN_DELAY, OPTOUT_GATE_DRAIN_TIMEOUT, OPTOUT_GATE_TLS_CERT, OPTOUT_GATE_TLS_KEY.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
