@@ -77,6 +77,8 @@ def test_a_gate_before_itself_is_warned_of() -> None:
 def test_a_missing_file_is_told_by_name() -> None:
     with pytest.raises(ConfigError, match=r"^/nowhere/site\.yaml: cannot be read: No such file"):
         load_file(Path("/nowhere/site.yaml"))
+    with pytest.raises(ConfigError, match=r"^/nowhere/site\.yaml: cannot be read: No such file"):
+        load_file("/nowhere/site.yaml")
 
 
 def test_security_and_function_are_never_denied() -> None:

@@ -33,12 +33,13 @@ class Loaded:
     """What is allowed and hardly ever meant."""
 
 
-def load_file(path: Path) -> Loaded:
+def load_file(path: Path | str) -> Loaded:
     """Return the configuration in ``path``.
 
     Raises:
         ConfigError: with everything that is wrong, each with file, line and column.
     """
+    path = Path(path)
     try:
         text = path.read_text("utf-8")
     except OSError as error:
