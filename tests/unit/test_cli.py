@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from optout_gate.cli import main
+from optout_gate.cli import main, output
 
 COMMANDS = sorted(main.commands)
 
@@ -48,6 +48,14 @@ def test_a_good_configuration_leaves_with_0_and_says_what_it_amounts_to(site: Pa
     summary = json.loads(run("check", str(site), "--json").output)
     assert summary["config"]["sites"][0]["mode"] == "enforce"
     assert 0 < summary["policies"]["default"]["vendors_blocked"] < summary["vendors"]
+
+
+def test_no_table_cuts_a_name_short_in_a_narrow_terminal(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output.console, "_width", 60)
+    told = run("check", str(site)).output
+    assert "\u2026" not in told
+    cells = [[cell.strip() for cell in line.split("\u2502")] for line in told.splitlines() if "\u2502" in line]
+    assert "session_replay" in "".join(row[3] for row in cells if len(row) > 6)
 
 
 def test_check_tells_what_passes_unenforced_and_what_a_cache_in_front_has_to_know(site: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from optout_gate.errors import ConfigError
 
@@ -18,6 +19,13 @@ BAD_USAGE = 2
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False)
+
+
+def show(table: Table) -> None:
+    """Print a table. Where a word is wider than its column it goes on in the next line: a name cut short names nothing."""
+    for column in table.columns:
+        column.overflow = "fold"
+    console.print(table)
 
 
 def emit_json(value: Any) -> None:
