@@ -1,14 +1,14 @@
 """Every command has help with an example, speaks JSON where a program reads, and leaves with the right code."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from optout_gate.cli import main, output
-
-COMMANDS = sorted(main.commands)
+from optout_gate.cli import COMMANDS, main, output
 
 
 def run(*arguments: str) -> Result:
@@ -27,6 +27,15 @@ def test_a_command_has_help_with_an_example(command: str) -> None:
     told = run(command, "--help")
     assert told.exit_code == 0
     assert "Example" in told.output and f"optout-gate {command}" in told.output
+
+
+def test_a_command_costs_the_import_of_itself_alone() -> None:
+    asked = "import sys; from optout_gate.cli import main; main(['healthcheck', '--help'], standalone_mode=False); "
+    told = subprocess.run(
+        [sys.executable, "-c", asked + "print([each for each in sys.modules if each.startswith('optout_gate.proxy')])"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert told.endswith("[]\n") and "Ask a running gate" in told
 
 
 def test_the_first_page_of_help_shows_two_commands_a_line_each() -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import config_errors_told, fail
-from optout_gate.errors import ConfigError
+from optout_gate.cli.output import checked_address, config_errors_told, fail
 from optout_gate.proxy.server import run
 from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S, CannotStart, Settings
 from optout_gate.telemetry.logs import FORMS, Form, configure_logging
@@ -119,7 +118,7 @@ def serve(
         raise click.UsageError("--tls-key is the key of a certificate, and there is no --tls-cert")
     configure_logging(log_format)
     try:
-        addresses = _address(listen, "--listen"), _address(admin, "--admin")
+        addresses = checked_address(listen, "--listen"), checked_address(admin, "--admin")
         settings = Settings(
             config,
             upstream,
@@ -136,15 +135,3 @@ def serve(
     except CannotStart as error:
         fail(str(error))
     sys.exit(code)
-
-
-def _address(value: str | None, flag: str) -> str | None:
-    from optout_gate.errors import Problem
-    from optout_gate.policy.config import split_address
-
-    if value is not None:
-        try:
-            split_address(value)
-        except ValueError as error:
-            raise ConfigError([Problem(flag, 0, 0, str(error))]) from None
-    return value
