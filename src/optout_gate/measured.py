@@ -56,6 +56,10 @@ class Measured(Passage):
         self._exchange.report.bytes_in += len(chunk)
         return self._out(self._inner.feed, chunk)
 
+    def let_go(self) -> bytes:
+        """Return what was held back only to be safe. Raises RewriteError."""
+        return self._out(self._inner.let_go)
+
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send. Raises RewriteError."""
         self._is_over = True

@@ -22,7 +22,6 @@ from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
 from optout_gate.rewrite.passage import (
-    HELD_BYTES,
     BlockedPassage,
     ObservedPassage,
     Passage,
@@ -101,9 +100,8 @@ class Responding:
 
     def _remembered(self, response: Response) -> Passage | None:
         """Return what looks the answer up first, or None for one that cannot be the same for the next visitor."""
-        if (
-            not self._decision.enforced or self._site.wording.absent
-        ):  # strings that are made where none stand have a date
+        # Strings that are made where none stand have a date.
+        if not self._decision.enforced or self._site.wording.absent:
             return None
         if media_type(response.headers).essence not in _REMEMBERED:
             return None
@@ -111,7 +109,17 @@ class Responding:
             return None
         self._report.no_transform = forbids_transforming(response.headers)
         key = answers.key_of(self._decision, self._visitor, response)
-        return answers.RepeatedAnswer(response, self._made_whole, self._gate.repeats, key=key, report=self._report)
+        return answers.RepeatedAnswer(
+            response,
+            self._made_whole,
+            self._gate.repeats,
+            key=key,
+            wait_bytes=self._wait_for(response),
+            report=self._report,
+        )
+
+    def _wait_for(self, response: Response) -> int:
+        return repeats.wait_for(response.headers, self._gate.limits.held_bytes)
 
     def _made_whole(self, response: Response) -> Passage:
         return self._worked_out(response, whole=True)
@@ -162,7 +170,7 @@ class Responding:
             self._gate.repeats,
             judge,
             key=repeats.key_of(self._decision, self._visitor, head),
-            wait_bytes=repeats.wait_for(response.headers),
+            wait_bytes=self._wait_for(response),
             report=self._report,
         )
 
@@ -253,8 +261,7 @@ class Responding:
         if not self._decision.enforced:
             return ObservedPassage(response, pipeline, self._report.fail)
         is_markup = not (kind.is_beside or kind.is_worker)
-        waits = repeats.wait_for(response.headers)
-        held_bytes = waits if is_markup and waits > HELD_BYTES else self._gate.limits.held_bytes
+        held_bytes = self._wait_for(response) if is_markup else self._gate.limits.held_bytes
         return RewrittenPassage(
             head,
             pipeline,

@@ -115,11 +115,22 @@ class LongWay:
             chunk = await response.read()
 
     async def _rewrite(self, passage: Passage, response: UpstreamResponse) -> None:
+        let_go_at: float | None = None  # while something is held back of a page that its origin streams
+        clock = asyncio.get_running_loop().time
+        may_be_let_go = b"content-length" not in response.end_to_end
         while not response.ended:
-            chunk = await response.read()
-            out = passage.feed(chunk) if chunk else b""
+            chunk = await response.read(None if let_go_at is None else let_go_at - clock())
+            if chunk:
+                out = passage.feed(chunk)
+                if may_be_let_go and not out:
+                    let_go_at, may_be_let_go = clock() + self.app.gate.limits.held_s, False
+            elif let_go_at is not None and not response.ended:
+                out, let_go_at = passage.let_go(), None
+            else:
+                out = b""
             if not out:
                 continue
+            let_go_at, may_be_let_go = None, False
             if not self.started:
                 await self._start(passage.head, response.reason)
             await self.send({"type": "http.response.body", "body": out, "more_body": True})

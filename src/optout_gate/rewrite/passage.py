@@ -2,7 +2,8 @@
 
 The first :data:`HELD_BYTES` of a body wait. If the rewriter gives up on them, nothing has been sent yet, and the page
 goes out contained: as it came, under a Content-Security-Policy that needs no parser. If it gives up later, the error
-reaches the door, which cuts the connection: the rest is never sent unrewritten.
+reaches the door, which cuts the connection: the rest is never sent unrewritten. A page that its origin streams would
+wait for its slowest part, so a door that has a clock lets go of it after a while.
 """
 
 import traceback
@@ -151,6 +152,14 @@ class Passage:
         """Take the next bytes of the origin's body, return those to send now."""
         return chunk
 
+    def let_go(self) -> bytes:
+        """Say that the origin takes its time, return what was held back only to be safe; from now on nothing is.
+
+        Raises:
+            RewriteError: nothing may be sent.
+        """
+        return b""
+
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send."""
         return b""
@@ -200,6 +209,17 @@ class RewrittenPassage(Passage):
         self._held_bytes += len(chunk)
         if self._held_bytes < self._hold_bytes:
             return b""
+        return self._begun()
+
+    def let_go(self) -> bytes:
+        """Return what is final of all that was held back.
+
+        Raises:
+            RewriteError: the rewriter gave up, and nothing may be sent.
+        """
+        return b"" if self._contained or self._released else self._begun()
+
+    def _begun(self) -> bytes:
         try:
             out = self._pipeline.feed(b"".join(self._raw))
         except RewriteError as error:

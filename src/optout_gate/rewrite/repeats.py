@@ -20,7 +20,7 @@ from typing import Protocol
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.passage import HELD_BYTES, Passage, RewrittenPassage
+from optout_gate.rewrite.passage import Passage, RewrittenPassage
 from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.trackers.vendor import Vendor
 
@@ -134,12 +134,12 @@ def may_be_stored(request: Request, headers: Headers) -> bool:
     return said.isdisjoint(_FORBID_STORING)
 
 
-def wait_for(headers: Headers) -> int:
-    """Return for how many bytes of a body to wait, given the origin's header."""
+def wait_for(headers: Headers, held_bytes: int) -> int:
+    """Return for how many bytes of a body to wait, given the origin's header; ``held_bytes`` where it tells no length."""
     length = headers.first(b"content-length") or b""
     if length.isdigit() and len(length) < 9 and int(length) <= MAX_PAGE_BYTES:
         return MAX_PAGE_BYTES
-    return HELD_BYTES
+    return held_bytes
 
 
 def key_of(decision: Decision, request: Request, response: Response) -> Hashable:
@@ -210,6 +210,15 @@ class RepeatedPassage(Passage):
             return b""
         held, self._waiting = b"".join(self._waiting), None
         return self._through(self._inner.feed(held))
+
+    def let_go(self) -> bytes:
+        """Return what is final of all that was held back; the page is not looked up.
+
+        Raises:
+            RewriteError: the rewriter gave up, and nothing may be sent.
+        """
+        held, self._waiting = b"".join(self._waiting or ()), None
+        return self._through((self._inner.feed(held) if held else b"") + self._inner.let_go())
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
