@@ -115,6 +115,8 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("/order", ('Cookie: a=b; optout_gate = "1"; c=d',), True),
         ("/order", ("Cookie: a=b", "Cookie: optout_gate=1"), True),
         ("/order", ("Cookie: optout_gate=0; optout_gate=1",), True),
+        ("/order", ("Cookie: theme=\xff\xfe; optout_gate=1",), True),  # bytes that are no text
+        ("/order", ("Cookie: theme=\xff\xfe; cart=3",), False),
         ("/order", ("Cookie: optout_gate=0",), False),
         ("/order", ("Cookie: xoptout_gate=1",), False),
         ("/order", ("Cookie: a=b; usprivacy=1YYN",), True),
@@ -129,6 +131,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("//member/x", (), True),
         ("/a/../member/x", (), True),
         ("/order?back=/member/", (), False),
+        ("/order?back=//member/%20", (), False),
     ],
     ids=str,
 )
@@ -136,6 +139,21 @@ def test_only_what_the_gate_could_change_goes_through_it(
     running: Stack, path: str, lines: tuple[str, ...], to_gate: bool
 ) -> None:
     assert running.went_through_the_gate(path, *lines) is to_gate
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Sec-GPC: 0", "Sec-GPC: 1"),
+        ("Sec-GPC: 1", "Sec-GPC: 1"),
+        ("Cookie: a=b", "Cookie: optout_gate=1"),
+        ("Cookie: theme=\xff; optout_gate=1", "Sec-GPC:"),
+    ],
+    ids=str,
+)
+def test_the_gate_reads_an_opt_out_in_what_an_edge_makes_of_it(running: Stack, lines: tuple[str, ...]) -> None:
+    head, body = running.ask("/order", *lines)
+    assert head.startswith(b"HTTP/1.1 200") and TRACKER not in body
 
 
 def test_the_preference_page_is_the_gates_for_everyone(running: Stack) -> None:

@@ -143,9 +143,9 @@ proxy_set_header X-Forwarded-Proto $scheme;
 proxy_set_header X-Forwarded-Host $http_host;
 """
 
-_DNT = """map $http_dnt $optout_gate_dnt {
-    default 0;
-    "1"     1;
+_DNT = """map $http_dnt $optout_gate_dnt {    # any value, for the same reason as the signal's
+    default 1;
+    ""      0;
 }
 """
 
