@@ -13,11 +13,13 @@ from optout_gate.edges import DIALECTS, FILES, Routing, routing_of
 from optout_gate.edges.caddy import parts_of_cookies
 from optout_gate.edges.envoy import cookie_expression, path_expression
 from optout_gate.edges.nginx import cookie_expressions, quickly
-from optout_gate.edges.routing import ODD_PATH, Address
+from optout_gate.edges.routing import ODD_PATH, VARIES, Address
+from optout_gate.http import Headers, Response
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.signals.formats import COOKIES
 from optout_gate.signals.kinds import KINDS
 from support.edges import PROGRAMS, checked, program
+from support.gates import gate_of_tests, request
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LISTEN = Address("127.0.0.1", 18099)
@@ -112,6 +114,21 @@ def test_every_edge_finds_the_same_odd_paths() -> None:
         is_odd = bool(re.match(ODD_PATH, path))
         assert bool(re.match(quickly(ODD_PATH), path)) is is_odd, path
         assert bool(re.fullmatch(envoys, path.partition("?")[0])) is is_odd, path  # which is all of it that Envoy shows
+
+
+def test_an_edge_knows_by_its_type_what_may_differ_for_who_opted_out() -> None:
+    gate = gate_of_tests()
+    settings = DIALECTS["nginx"](routing_for("[gpc]"), False)
+    types = settings.partition("map $upstream_http_content_type $optout_gate_vary {")[2].partition("}")[0]
+    strings = re.findall(r'"([^~"][^"]*|)" \$optout_gate_page_vary', types)
+    [expression] = re.findall(r'"~\*([^"]*)" \$optout_gate_page_vary', types)
+    for kind in ("", *VARIES, "text/html; charset=utf-8", "image/png", "application/json", "text/plain", "font/woff2"):
+        exchange = gate.open(request("/file", (b"Sec-Fetch-Dest", b"document")))
+        assert exchange is not None
+        head = exchange.respond(Response(200, Headers([(b"Content-Type", kind.encode())] if kind else []))).head
+        differs = b"sec-gpc" in [each.lower() for each in head.headers.members(b"vary")]
+        assert differs is (kind in strings or re.match(expression, kind) is not None), kind
+        assert differs is (not kind or kind.startswith(VARIES)), kind
 
 
 def every_byte(expression: str) -> str:

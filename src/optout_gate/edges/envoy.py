@@ -1,9 +1,9 @@
 """Envoy (1.30 and later), as a static bootstrap file.
 
 A route matches a header's value as one text, repeated lines joined with commas, and a regular expression must match all
-of it. Its dot matches characters: not a byte of a cookie that is no UTF-8, past which no cookie would be found. With no
-healthy gate a cluster would by default send to sick ones (its panic mode); here it must not. The open variant puts a
-listener of Envoy's own behind the gates, which says on every answer that it was bypassed.
+of it. Up to 1.36 or later a dot matches a character: not a byte that is no UTF-8, behind which no cookie would be found.
+With no healthy gate a cluster would by default send to sick ones (its panic mode); here it must not. The open variant puts a listener of
+Envoy's own behind the gates, which says on every answer that it was bypassed.
 
 The dearest part of a question is to find the field: asked for one that it has no place for, Envoy first makes a map of
 them all, which costs as much as ten expressions. So the fields of the question get a place of their own, and one route
