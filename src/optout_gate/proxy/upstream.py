@@ -272,15 +272,15 @@ class UpstreamResponse:
         """Whether ``read`` has nothing more to give; known with the last piece when the origin told its length."""
         return self._connection is None
 
-    async def read(self) -> bytes:
-        """Return the next piece of the body as it came, at most 64 KiB, or ``b""`` at its end.
+    async def read(self, within_s: float | None = None) -> bytes:
+        """Return the next piece of the body as it came, at most 64 KiB; ``b""`` at its end, and where none comes ``within_s``.
 
         Raises UpstreamError when the origin broke off or stalls, and what the request body raised.
         """
         connection = self._connection
         if connection is None:
             return b""
-        chunk = await connection.read()
+        chunk = await connection.read(within_s)
         if connection.spent:
             self._finish()
         return chunk
