@@ -30,6 +30,15 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_NODES = 500_000  # the full catalogue has some 30,000; an alias bomb has billions
 MAX_DEPTH = 32
 
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2 §5.1
+_SIGNS: Mapping[str, str] = {  # what begins a value by mistake, and what to do about it
+    "*": "a value that begins with '*' stands in quotes, as in \"*.example.com\"",
+    "@": "a value that begins with '@' stands in quotes",
+    "`": "a value that begins with '`' stands in quotes",
+    "%": "a value that begins with '%' stands in quotes",
+    "\t": "a tab; lines are indented with spaces",
+}
+
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -77,10 +86,17 @@ def parse(text: str, file: str) -> Document:
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        is_alias = error.context == "while scanning an alias"  # its mark is behind the sign
+        mark = (error.context_mark if is_alias else error.problem_mark) or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         words = ", ".join(part for part in (error.context, error.problem) if part)
+        if mark and (is_alias or "cannot start any token" in (error.problem or "")):
+            words = _SIGNS.get(text[mark.index : mark.index + 1], words)
         raise ConfigError([Problem(file, line, column, f"not valid YAML: {words}")]) from None
+    except yaml.reader.ReaderError as error:
+        at = next((found.start() for found in _UNPRINTABLE.finditer(text)), 0)
+        words = f"the character {text[at]!r} may not stand in YAML" if text[at:] else str(error)
+        raise ConfigError([Problem(file, *place_of(text, at), f"not valid YAML: {words}")]) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([Problem(file, 0, 0, f"not valid YAML: {error}")]) from None
     if node is None:
@@ -124,6 +140,11 @@ def parse(text: str, file: str) -> Document:
     return document
 
 
+def place_of(text: str, at: int) -> tuple[int, int]:
+    """Return line and column, from 1, of the character at index ``at``."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
 VALUE = "\0value"
 """Last step of a path that means a key's value where the path without it means the key."""
 
@@ -158,6 +179,14 @@ def validate(model: type[Model], document: Document) -> Model:
             for each in told
             if each["type"] == "too_short"
             and any(place[: len(each["loc"])] == each["loc"] != place for place in places)
+        ]
+        # A list where true or false may stand as well is told for its entries alone.
+        echoes += [
+            each
+            for each in told
+            if each["type"] == "bool_type"
+            and isinstance(each["input"], list)
+            and any(place != each["loc"] and place[: len(each["loc"]) - 1] == each["loc"][:-1] for place in places)
         ]
         raise ConfigError([_problem(model, document, each) for each in told if each not in echoes]) from None
 

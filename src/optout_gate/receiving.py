@@ -4,16 +4,14 @@ The messages of a body are kept as they came, so whoever receives afterwards get
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+
+from starlette.types import Message, Receive, Send
 
 from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.report import Report
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 _REFUSED = "websocket.close"
 _ANSWERS = frozenset({"websocket.accept", "websocket.http.response.start", _REFUSED})
 """What an application answers a WebSocket's handshake with."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from optout_gate.errors import Failure
+from optout_gate.errors import Failure, RewriteError
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.removals import Removals
 from optout_gate.signals.reading import Reading
@@ -79,6 +79,10 @@ class Report:
         """Bring the outcome up to date with what was removed so far."""
         if self.outcome is Outcome.NOTHING_TO_DO and (self.removals or self.outgoing):
             self.outcome = Outcome.ENFORCED
+
+    def fail(self, error: RewriteError) -> None:
+        """Note why the response could not be enforced."""
+        self.error, self.problem = error.reason, str(error)
 
     def field(self, policy_hash: bytes, *, is_over: bool) -> bytes:
         """Return the value of ``Optout-Gate``: a structured field, an item with parameters (RFC 9651 §3.3).

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from optout_gate.rewrite.guard import GuardConfig
+from optout_gate.rewrite.guard import GuardConfig, denied_modules
 from support.guard_site import TRACKER, Site, chromium
 from support.third_party import ThirdParty
 
@@ -345,3 +345,40 @@ def test_a_page_reports_to_the_gate_when_it_is_left(page: Page, site: Site, thir
     page.wait_for_timeout(300)
     blocked = [["blocked", TRACKER, channel, 1] for channel in ("beacon", "img")]
     assert [json.loads(body) for body in site.reports] == [{"v": 1, "events": blocked}]
+
+
+def test_a_document_that_script_makes_asks_the_site_for_the_hosts_of_modules_whatever_its_name(
+    browser: Browser,
+) -> None:
+    site = Site(CONF)
+    site.head = b'<script src="/guard.js?v=0-0" data-modules></script>'
+    site.pages["/"] = ("text/html", site.document(b"<p>page"))
+    site.pages["/modules.js"] = ("text/javascript", b"self.modulesCame = true;")
+    page = browser.new_page()
+    try:
+        page.goto(site.address.replace("site.localhost", "guardian.localhost"))
+        page.evaluate("document.body.append(Object.assign(document.createElement('iframe'), {srcdoc: '<p>x'}))")
+        page.wait_for_function("frames[0].modulesCame")
+    finally:
+        page.close()
+        site.close()
+
+
+def test_hosts_of_modules_that_came_before_the_guard_are_failed_and_no_element_is_left(browser: Browser) -> None:
+    party = ThirdParty()
+    site = Site(CONF)
+    host = f"{TRACKER}:{party.port}"
+    site.head = (
+        b"<script>" + denied_modules([host], 1) + b'</script><script src="/guard.js?v=0-0" data-modules></script>'
+    )
+    site.pages["/"] = ("text/html", site.document(b"<p>page"))
+    page = browser.new_page()
+    try:
+        page.goto(site.address)
+        assert page.evaluate(f"import('http://' + {host!r} + '/hit/a/x.js').then(() => '', e => e.name)") == "TypeError"
+        assert page.evaluate("document.querySelectorAll('script').length") == 0
+        assert not party.hits
+    finally:
+        page.close()
+        for server in (site, party):
+            server.close()

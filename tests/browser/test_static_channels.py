@@ -88,7 +88,9 @@ async def answer(request: Request) -> Response:
     exchange = gate_of_tests().open(http.Request("GET", "http", host, request.url.path.encode(), http.Headers(lines)))
     assert exchange is not None
     _, body = drive(exchange, text.encode(), (b"Content-Type", kind.encode()))
-    return Response(re.sub(rb"<script src=\"/_optout/guard[^>]*></script>", b"", body), media_type=kind)
+    return Response(
+        re.sub(rb"<script[^>]* src=\"/_optout/(?:guard|modules)\.js[^>]*></script>", b"", body), media_type=kind
+    )
 
 
 async def module(request: Request) -> Response:

@@ -21,6 +21,7 @@ class Site:
 
     def __init__(self) -> None:
         self.left = asyncio.Event()
+        self.seen = asyncio.Event()
         self.arrivals: list[float] = []
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -29,6 +30,15 @@ class Site:
         for number in range(EVENTS):
             await response.write(b"data: %d\n\n" % number)
             await asyncio.sleep(STEP_S)
+        return response
+
+    async def shell(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/html; charset=utf-8"})
+        await response.prepare(request)
+        await response.write(b"<!doctype html><title>Shop</title><p>first")
+        await self.seen.wait()
+        self.seen.clear()
+        await response.write(b"<p>rest")
         return response
 
     async def endless(self, request: web.Request) -> web.StreamResponse:
@@ -70,7 +80,7 @@ class Site:
 async def site() -> AsyncIterator[tuple[Site, str]]:
     running = Site()
     app = web.Application()
-    for path in ("events", "endless", "socket", "refused"):
+    for path in ("events", "shell", "endless", "socket", "refused"):
         app.router.add_get(f"/{path}", getattr(running, path))
     app.router.add_post("/upload", running.upload)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
@@ -100,6 +110,18 @@ async def test_events_arrive_as_they_are_sent(site: tuple[Site, str]) -> None:
                 arrivals.append(time.monotonic())
         assert len(arrivals) >= EVENTS
         assert arrivals[-1] - arrivals[0] >= STEP_S * (EVENTS - 2), "they came in one piece"
+
+
+async def test_a_page_that_its_origin_streams_is_begun_before_it_ends(site: tuple[Site, str]) -> None:
+    async with gate_before(site[1]) as (_, url), aiohttp.ClientSession() as client, asyncio.timeout(60):
+        for way in ("long", "short"):  # the first request finds no idle connection to the origin
+            page = b""
+            async with client.get(f"{url}/shell", headers={"Sec-GPC": "1"}) as response:
+                async for piece in response.content.iter_any():
+                    page += piece
+                    if b"<p>first" in page:
+                        site[0].seen.set()
+            assert page.endswith(b"<p>rest") and b"/_optout/guard.js" in page, way
 
 
 async def test_an_upload_reaches_the_origin_while_it_is_being_sent(site: tuple[Site, str]) -> None:

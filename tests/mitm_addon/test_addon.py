@@ -15,6 +15,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from optout_gate.mitm.addon import OptOutGateAddon
 from optout_gate.rewrite import surrogates
+from optout_gate.rewrite.guard_rules import GUARD_PATH
 from support.exchanges import SITE
 
 STAND_IN = f"/_optout/s/generic.js?v={surrogates.version('generic')}"
@@ -149,6 +150,19 @@ async def test_a_flow_that_another_addon_answered_is_left_alone(addon: OptOutGat
 async def test_the_gates_own_pages_are_answered(addon: OptOutGateAddon, context: Any) -> None:
     body = await cross(addon, page_flow(OPTED_OUT, target=b"/_optout/preferences"))
     assert b"You are opted out" in body
+
+
+@pytest.mark.parametrize("coding", [b"br", b"gzip", b"identity"])
+async def test_the_guard_comes_in_the_coding_that_its_head_names(
+    addon: OptOutGateAddon, context: Any, coding: bytes
+) -> None:
+    plain = page_flow(OPTED_OUT, target=GUARD_PATH.encode())
+    flow = page_flow(OPTED_OUT, (b"Accept-Encoding", coding), target=GUARD_PATH.encode())
+    sent = await cross(addon, flow)
+    assert flow.response is not None
+    assert flow.response.headers.get("content-length") == str(len(sent))
+    assert flow.response.content == await cross(addon, plain)  # opened by mitmproxy, as a browser does
+    assert (sent == flow.response.content) == (coding == b"identity")
 
 
 async def test_a_streamed_page_that_cannot_be_rewritten_is_cut(addon: OptOutGateAddon, context: Any) -> None:

@@ -1,14 +1,14 @@
 """Every command has help with an example, speaks JSON where a program reads, and leaves with the right code."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from optout_gate.cli import main
-
-COMMANDS = sorted(main.commands)
+from optout_gate.cli import COMMANDS, main, output
 
 
 def run(*arguments: str) -> Result:
@@ -29,12 +29,42 @@ def test_a_command_has_help_with_an_example(command: str) -> None:
     assert "Example" in told.output and f"optout-gate {command}" in told.output
 
 
+def test_a_command_costs_the_import_of_itself_alone() -> None:
+    asked = "import sys; from optout_gate.cli import main; main(['healthcheck', '--help'], standalone_mode=False); "
+    told = subprocess.run(
+        [sys.executable, "-c", asked + "print([each for each in sys.modules if each.startswith('optout_gate.proxy')])"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert told.endswith("[]\n") and "Ask a running gate" in told
+
+
+def test_the_first_page_of_help_shows_two_commands_a_line_each() -> None:
+    lines = run("--help").output.splitlines()
+    assert lines[-2:] == [
+        "  Try it:            optout-gate demo",
+        "  Before a website:  optout-gate serve --upstream http://127.0.0.1:8000",
+    ]
+
+
+def test_vendors_tells_of_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    told = run("vendors", "--html", str(tmp_path / "nowhere" / "vendors.html"))
+    assert told.exit_code == 2 and "cannot be written: No such file or directory" in told.output
+
+
 def test_a_good_configuration_leaves_with_0_and_says_what_it_amounts_to(site: Path) -> None:
     told = run("check", str(site))
     assert told.exit_code == 0 and "good" in told.output and "www.shop.test" in told.output
     summary = json.loads(run("check", str(site), "--json").output)
     assert summary["config"]["sites"][0]["mode"] == "enforce"
     assert 0 < summary["policies"]["default"]["vendors_blocked"] < summary["vendors"]
+
+
+def test_no_table_cuts_a_name_short_in_a_narrow_terminal(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output.console, "_width", 60)
+    told = run("check", str(site)).output
+    assert "\u2026" not in told
+    cells = [[cell.strip() for cell in line.split("\u2502")] for line in told.splitlines() if "\u2502" in line]
+    assert "session_replay" in "".join(row[3] for row in cells if len(row) > 6)
 
 
 def test_check_tells_what_passes_unenforced_and_what_a_cache_in_front_has_to_know(site: Path) -> None:

@@ -44,9 +44,41 @@ def test_an_upstream_alone_is_enough_and_the_defaults_are_safe() -> None:
     assert (site.hosts, site.mode.value, site.preserve_host) == (("*",), "enforce", True)
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("hosts: [*.example.com]", "2:9: not valid YAML: a value that begins with '*' stands in quotes, as in"),
+        ("hosts: *", "2:8: not valid YAML: a value that begins with '*' stands in quotes, as in"),
+        ("sites:\n\t- upstream: x", "3:1: not valid YAML: a tab; lines are indented with spaces"),
+        ("listen: @here", "2:9: not valid YAML: a value that begins with '@' stands in quotes"),
+        ("listen: a\x07", "2:10: not valid YAML: the character '\\x07' may not stand in YAML"),
+    ],
+)
+def test_slips_in_yaml_are_told_in_words_with_line_and_column(line: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"site.yaml:{told}")):
+        load_text(f"version: 1\n{line}\n", file="site.yaml", folder=Path())
+
+
+def test_a_file_in_another_encoding_is_told_with_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_bytes("version: 1\r\n# café\r\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"site\.yaml:2:6: not UTF-8 text"):
+        load_file(tmp_path / "site.yaml")
+
+
+def test_a_gate_before_itself_is_warned_of() -> None:
+    [caution] = load_text(
+        "version: 1\nsites: [{upstream: 'http://localhost:8080'}]\n", file="f", folder=Path()
+    ).cautions
+    assert str(caution) == "f:2:20: http://localhost:8080 is the gate's own address: every request ends with 508"
+    for upstream in ("http://localhost:8000", "https://localhost:8080", "http://10.0.0.1:8080", "unix:/run/a.sock"):
+        assert not load_text(f"version: 1\nsites: [{{upstream: '{upstream}'}}]\n", file="f", folder=Path()).cautions
+
+
 def test_a_missing_file_is_told_by_name() -> None:
     with pytest.raises(ConfigError, match=r"^/nowhere/site\.yaml: cannot be read: No such file"):
         load_file(Path("/nowhere/site.yaml"))
+    with pytest.raises(ConfigError, match=r"^/nowhere/site\.yaml: cannot be read: No such file"):
+        load_file("/nowhere/site.yaml")
 
 
 def test_security_and_function_are_never_denied() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from optout_gate.cli import main
+from optout_gate.cli import COMMANDS
 from optout_gate.policy.config import Config
 from optout_gate.policy.load import load_text
 
@@ -24,7 +24,7 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_shown_exists(page: Path) -> None:
     for command in re.findall(r"(?:^\$ |`)optout-gate ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE):
-        assert command in main.commands, command
+        assert command in COMMANDS, command
 
 
 def test_the_configuration_in_the_readme_is_good() -> None:

@@ -14,7 +14,7 @@ from optout_gate.http import Headers, Response
 from optout_gate.report import Outcome
 from optout_gate.rewrite import neutral
 from optout_gate.rewrite.passage import HELD_BYTES
-from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
+from support.gates import OPTED_OUT, SITE, drive, gate, gate_of_tests, request
 
 PIXEL = neutral.PIXEL.encode()
 MARKED = b' data-optout-gate="test-ads"'
@@ -147,6 +147,40 @@ def test_the_first_part_is_held_back_until_it_is_known_to_work() -> None:
     passage = opened().respond(Response(200, Headers([HTML])))
     assert passage.feed(b"<p>" * 100) == b""
     assert passage.close() == b"<p>" * 100
+
+
+def test_as_much_is_held_back_as_the_configuration_says() -> None:
+    exchange = gate(SITE + "limits: {rewriting: {held_bytes: 10}}\n").open(request("/", OPTED_OUT))
+    assert exchange is not None
+    passage = exchange.respond(Response(200, Headers([HTML])))
+    assert passage.feed(b"<p>12345") == b""
+    assert passage.feed(b"678") == b"<p>12345678"
+
+
+# The origin's fields that choose between the ways to hold a page back, and how it is known again.
+@pytest.mark.parametrize("lines", [(), ((b"Cache-Control", b"no-store"),), ((b"ETag", b'"1"'),)])
+def test_what_is_held_back_of_a_page_is_let_go_when_its_origin_takes_its_time(
+    lines: tuple[tuple[bytes, bytes], ...],
+) -> None:
+    first, rest = b"<html><body><h1>Shop</h1>" + TRACKER, b"<p>more</p>" + TRACKER + b"</body>"
+    exchange = opened((b"Sec-Fetch-Dest", b"document"))
+    passage = exchange.respond(Response(200, Headers([(b"Content-Type", b"text/html; charset=utf-8"), *lines])))
+    assert passage.feed(first) == b""
+    began = passage.let_go()
+    assert b"<h1>Shop</h1>" in began and b"ads.test" not in began
+    assert (b"Vary", b"Sec-GPC") in passage.head.headers.pairs
+    went_on = passage.feed(rest)
+    assert went_on.startswith(b"<p>more</p>") and b"ads.test" not in went_on
+    assert passage.let_go() == b"" and passage.close() == b""
+    assert (exchange.report.bytes_in, exchange.report.bytes_out) == (len(first + rest), len(began + went_on))
+
+
+def test_a_page_that_cannot_be_rewritten_is_still_contained_when_it_is_let_go() -> None:
+    passage = opened().respond(Response(200, Headers([HTML])))
+    assert passage.feed(GIVEN_UP + TRACKER) == b""
+    assert passage.let_go() == GIVEN_UP + TRACKER
+    assert b"content-security-policy" in passage.head.headers
+    assert passage.feed(TRACKER) == TRACKER
 
 
 @pytest.mark.parametrize(

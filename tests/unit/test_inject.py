@@ -8,8 +8,10 @@ import pytest
 from optout_gate.rewrite.inject import PRESCAN_BYTES, Modules, declared_encoding, modules_in
 from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 
+HOSTS = rb'<script async src="/_optout/modules\.js\?v=[0-9a-f]+-[0-9a-f]{16}"(?: nonce="[^"]*")?></script>'
 GUARD = re.compile(
-    rb'<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules(?:="(?:here|own)")?)?(?: data-marks)?( nonce="[^"]*")?></script>'
+    rb'(?:%b)?<script src="/_optout/guard\.js\?v=[0-9a-f]+-[0-9a-f]{16}"( data-modules(?:="(?:here|own)")?)?(?: data-marks)?( nonce="[^"]*")?></script>'
+    % HOSTS
 )
 MODULES = re.compile(rb'<script src="/_optout/modules\.js\?v=[0-9a-f]+-[0-9a-f]{16}"(?: nonce="[^"]*")?></script>')
 HTML = (b"Content-Type", b"text/html; charset=utf-8")
@@ -203,6 +205,8 @@ def test_the_guard_gets_in_by_what_the_pages_policies_already_admit(policies: li
     found = GUARD.search(out)
     assert found is not None
     assert b"".join(part or b"" for part in found.groups()) == attributes
+    assert found[0].count(b" nonce=") == attributes.count(b" nonce=") * found[0].count(b"<script")
+    assert (re.match(HOSTS, found[0]) is not None) == (b"data-modules" in attributes)
     assert head.headers.values(b"content-security-policy") == policies
     assert exchange.report.unguarded is None
 
@@ -373,6 +377,7 @@ def test_a_page_too_long_to_be_there_whole_does_not_wait() -> None:
 XML = (b"Content-Type", b"application/xhtml+xml")
 NAMESPACE = b'xmlns="http://www.w3.org/1999/xhtml"'
 IN_XML = re.compile(
+    rb'<script xmlns="http://www\.w3\.org/1999/xhtml" async="" src="/_optout/modules\.js\?v=[0-9a-f-]+"(?: nonce="[^"]*")?></script>'
     rb'<script xmlns="http://www\.w3\.org/1999/xhtml" src="/_optout/guard\.js\?v=[0-9a-f-]+" data-modules=""'
     rb'(?: data-marks="")?( nonce="[^"]*")?></script>'
 )
@@ -420,8 +425,8 @@ def test_a_page_in_xml_carries_the_nonce_of_its_policy_and_stays_well_formed() -
     assert exchange is not None
     out = drive(exchange, page, XML, (b"Content-Security-Policy", b"script-src 'nonce-a+/b='"))[1]
     head = ElementTree.fromstring(out)[0]
-    assert [child.tag.partition("}")[2] for child in head] == ["script", "title"]
-    assert head[0].get("nonce") == "a+/b="
+    assert [child.tag.partition("}")[2] for child in head] == ["script", "script", "title"]
+    assert [script.get("nonce") for script in head[:2]] == ["a+/b=", "a+/b="]
 
 
 @pytest.mark.parametrize(

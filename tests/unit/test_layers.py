@@ -10,7 +10,7 @@ FLOORS = (
     "errors http documents",
     "signals trackers",
     "policy rewrite",
-    "report site measured exchange gate",
+    "report site measured responding exchange gate",
     "pages telemetry proxy middleware receiving uncloaking mitm browser choices edges",
     "demo",
     "cli",

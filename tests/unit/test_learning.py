@@ -112,6 +112,7 @@ def test_whom_the_policy_allows_already_is_not_listed_again(tmp_path: Path) -> N
     ("arguments", "text", "said"),
     [
         ((), '{"log": 7}', "neither a HAR file nor log lines"),
+        ((), har()[:-9], "nor a whole HAR file: "),
         (("--policy", "members"), "", "there is no policy 'members'; there is default"),
     ],
 )

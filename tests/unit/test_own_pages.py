@@ -208,3 +208,46 @@ def test_every_language_has_every_text_and_the_page_fills_every_placeholder() ->
     assert same == {"kept_link"}  # a name; all else is translated
     page = (Path(preferences.__file__).parent / "preferences.html").read_text("utf-8")
     assert set(Template(page).get_identifiers()) == PLACEHOLDERS
+
+
+STAND_IN = "/_optout/s/hotjar.js"
+SCRIPT, PIXEL, FRAME, SHEET, NOTHING = "text/javascript", "image/gif", "text/html", "text/css", None
+
+
+@pytest.mark.parametrize(
+    ("asks", "kind"),
+    [
+        pytest.param({}, SCRIPT, id="a-browser-without-the-field"),
+        pytest.param({"Sec_Fetch_Dest": "script", "Sec_Fetch_Mode": "no-cors"}, SCRIPT, id="a-script"),
+        pytest.param({"Sec_Fetch_Dest": "image", "Sec_Fetch_Mode": "no-cors"}, PIXEL, id="an-image"),
+        pytest.param({"Sec_Fetch_Dest": "iframe", "Sec_Fetch_Mode": "navigate"}, FRAME, id="a-frame"),
+        pytest.param({"Sec_Fetch_Dest": "empty", "Sec_Fetch_Mode": "cors"}, NOTHING, id="fetch"),
+    ],
+)
+async def test_a_stand_in_is_what_the_element_that_asked_survives(asks: dict[str, str], kind: str | None) -> None:
+    answer = await get(pages(), STAND_IN, Accept="*/*", **asks)
+    assert answer.status == (204 if kind is NOTHING else 200)
+    assert [each.partition(";")[0] for each in answer.lines(b"content-type")] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("asks", "kind"),
+    [  # as Chromium sends them when a service worker answers with fetch(event.request)
+        pytest.param({"Sec_Fetch_Mode": "no-cors", "Accept": "*/*"}, SCRIPT, id="a-script"),
+        pytest.param({"Sec_Fetch_Mode": "cors", "Accept": "*/*", "Origin": "http://a"}, SCRIPT, id="crossorigin"),
+        pytest.param({"Sec_Fetch_Mode": "no-cors", "Accept": "image/avif,image/*,*/*;q=0.8"}, PIXEL, id="an-image"),
+        pytest.param({"Sec_Fetch_Mode": "no-cors", "Accept": "text/css,*/*;q=0.1"}, SHEET, id="a-sheet"),
+        pytest.param({"Sec_Fetch_Mode": "navigate", "Accept": "text/html,*/*;q=0.8"}, FRAME, id="a-frame"),
+        pytest.param({"Sec_Fetch_Mode": "cors", "Accept": "*/*"}, NOTHING, id="fetch"),
+    ],
+)
+async def test_a_page_behind_a_service_worker_gets_the_same_stand_ins(asks: dict[str, str], kind: str | None) -> None:
+    answer = await get(pages(), STAND_IN, Sec_Fetch_Dest="empty", **asks)
+    assert [each.partition(";")[0] for each in answer.lines(b"content-type")] == ([kind] if kind else [])
+    told_apart_by = {each.strip().lower() for line in answer.lines(b"vary") for each in line.split(",")}
+    assert told_apart_by >= {"sec-fetch-dest", *(name.lower().replace("_", "-") for name in asks)}
+
+
+async def test_a_beacon_sent_from_a_page_behind_a_service_worker_gets_nothing() -> None:
+    sent = {"Sec_Fetch_Dest": "empty", "Sec_Fetch_Mode": "no-cors", "Accept": "*/*", "Origin": "http://www.shop.test"}
+    assert (await get(pages(), STAND_IN, "POST", **sent)).status == 204

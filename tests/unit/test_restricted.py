@@ -6,7 +6,7 @@ import pytest
 
 from optout_gate.errors import ConfigError
 from optout_gate.policy.load import load_text
-from optout_gate.rewrite.page import with_query
+from optout_gate.rewrite.restricted import with_query
 from support.gates import OPTED_OUT, SITE, drive, gate, request
 
 MODE = """

@@ -15,7 +15,9 @@ def shown(body: bytes, place: str = "placeholder", *, signal: bool = True, targe
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     exchange = gate.open(gates.request(target, *([gates.OPTED_OUT] if signal else []), *lines))
     assert exchange is not None
-    return re.sub(r'<script src="/_optout/guard[^>]*></script>', "", gates.drive(exchange, body)[1].decode())
+    return re.sub(
+        r'<script[^>]* src="/_optout/(?:guard|modules)\.js[^>]*></script>', "", gates.drive(exchange, body)[1].decode()
+    )
 
 
 def test_a_place_gets_the_words_before_what_it_holds() -> None:

@@ -13,29 +13,32 @@
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //
-// conf (written by rewrite/guard.py): t hosts, '=cookie' and '#key' names as a table of hashes (rewrite/hashed.py), m its
-// number of entries, range and seed, l the lengths of the names that end in '*', w whether a host ends in '.*'; p path
-// rules 'host /path !/path host /path', where '!' stays open although something above it is denied; u the stand-in's
+// conf (written by rewrite/guard.py): t hosts, '=cookie' and '#key' names as a filter (rewrite/hashed.py), m its seed, l the
+// lengths of the names that end in '*', w whether a name with rules ends in '.*' (1), or also a host (2); p path rules
+// ' host /path !/path host /path ', where '!' stays open although something above it is denied; u the stand-in's
 // address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
 // the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
   'use strict';
   var MARK = win.Symbol.for('optout-gate');
+  // The hosts of modules may have come before the guard; then they wait here.
+  var early = win[MARK];
   // A blank frame's window is reused by its first document: the prototypes stay, the document's listeners go.
-  if (win[MARK]) { win[MARK](); return; }
+  if (typeof early === 'function') { early(); return; }
 
-  var DEAD = 'about:invalid', MARKED = '_optout=worker';
+  var DEAD = 'about:invalid', MARKED = '_optout=worker', XHTML = 'http://www.w3.org/1999/xhtml';
   var doc = win.document;
   var Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct;
-  var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, isArray = win.Array.isArray;
+  var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, create = Obj.create, protoOf = Obj.getPrototypeOf, assign = Obj.assign;
+  var isArray = win.Array.isArray, listOf = win.Array.from;
   var un = win.Function.prototype.bind.bind(win.Function.prototype.call);
-  var StringP = win.String.prototype;
+  var StringP = win.String.prototype, atob_ = win.atob, btoa_ = win.btoa;
   var exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf);
-  var split = un(StringP.split), lower = un(StringP.toLowerCase), keysOf = Obj.keys;
-  var URL_ = win.URL, Promise_ = win.Promise, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
+  var split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys;
+  var URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
   var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval;
   var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify;
-  var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromCode = win.String.fromCharCode;
+  var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint;
   var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
   var listen = un(win.EventTarget.prototype.addEventListener);
   var nothing = function () {};
@@ -44,7 +47,7 @@
     var d = win[face] && desc(win[face].prototype, name);
     return d && d.get ? un(d.get) : nothing;
   }
-  var hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol');
+  var href = getter('URL', 'href'), hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol');
   var hrefPath = getter('URL', 'pathname'), hrefQuery = getter('URL', 'search');
   var baseURI = getter('Node', 'baseURI'), parentNode = getter('Node', 'parentNode');
   var textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName');
@@ -54,13 +57,13 @@
 
   // ---- What every run in this page shares: the rules, the report, what wrapped functions say they are.
   var own = up || (function () {
-    var counts = Obj.create(null), waiting = 0, sampled = win.Math.random() < conf.n;
+    var counts = create(null), waiting = 0, sampled = win.Math.random() < conf.n;
     var beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
     function flush() {
       var body = '', k;
       // By hand: a page's Array.prototype.toJSON (it exists) must not shape the report.
       for (k in counts) body += (body && ',') + k + counts[k] + ']';
-      counts = Obj.create(null);
+      counts = create(null);
       waiting = 0;
       if (!body) return;
       body = '{"v":1,"events":[' + body + ']}';
@@ -76,45 +79,46 @@
       // A worker is not told when its page is left.
       if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
-    var o = { tell: tell, flush: flush, natives: new win.WeakMap() };
-    // Read when the first address of another host is met. The table holds the gaps between sorted hashes, their high
-    // digits first and then two low ones for each; a digit from 0 to 63 is a character from '=' on, or '}' for the backslash.
-    o.read = function () {
-      var t = conf.t, n = conf.m[0], i = 0, j = t.length - 2 * n, k, v = 0, d, rules, digit = Obj.create(null);
-      o.paths = Obj.create(null);
-      o.stars = conf.w;
-      split(conf.p, ' ').forEach(function (word) {
-        var open = word[0] === '!';
-        if (word[0] !== '/' && !open) {
-          rules = o.paths[word] = [word];
-          if (indexOf(word, '.*') > 0) o.stars = 1;
-        } else rules.push([open ? slice(word, 1) : word, open ? '-' : rules[0] + word, null]);
-      });
-      for (k = 0; k < 64; k++) digit[fromCode(k === 31 ? 125 : k + 61)] = k;
-      o.table = new win.Uint32Array(n);
-      for (k = 0; k < n; k++) {
-        do {
-          d = digit[t[i++]];
-          v += d * 4096;
-        } while (d === 63);
-        o.table[k] = v += digit[t[j++]] * 64 + digit[t[j++]];
-      }
-    };
+    var o = { tell: tell, flush: flush, natives: new win.WeakMap() }, known = create(null), knownCount = 0;
     o.denied = function (name) {
-      var n = conf.m[0], h = conf.m[2], i, k;
-      if (!o.table) o.read();
+      var t = conf.t, n = t.length / 3, h = conf.m, i, at, c, v;
+      function digit(place) {
+        c = charCode(t, place);
+        return c > 124 ? 31 : c - 61;
+      }
       for (i = 0; i < name.length; i++) h = imul(h ^ charCode(name, i), 16777619);
       h = imul(h ^ h >>> 15, 739982445);
-      h = ((h ^ h >>> 13) >>> 0) % conf.m[1];
-      for (i = 0; i < n;) {
-        k = i + n >>> 1;
-        if (o.table[k] < h) i = k + 1;
-        else n = k;
+      h = (h ^ h >>> 13) >>> 0;
+      v = imul(h, 3266489909) >>> 15;
+      at = h % (n - 31);
+      for (h = imul(h, 2654435761) | 1; h; h >>>= 1, at++) {
+        if (h & 1) v ^= digit(at) << 11 | digit(at + n) << 5 | digit(at + 2 * n);
       }
-      return o.table[i] === h;
+      return !v;
+    };
+    // Each rule: its text, the verdict, and the expression of a path, made when it is first asked.
+    function rulesOf(name, words) {
+      var rules = [], i, open;
+      for (i = 0; words[i]; i++) {
+        open = words[i][0] === '!';
+        rules[i] = [open ? slice(words[i], 1) : words[i], open ? '-' : name + words[i], null];
+      }
+      return rules;
+    }
+    // What is known of a name: its rules, and whether it is denied whole. A name is looked up once a page.
+    o.about = function (name, whole) {
+      var found = known[name], at, words;
+      if (!found) {
+        at = indexOf(conf.p, ' ' + name + ' ');
+        words = at < 0 ? '' : exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2));
+        if (++knownCount > 2000) { known = create(null); knownCount = 0; }
+        found = known[name] = { rules: words && rulesOf(name, split(words[0], ' ')), all: whole && o.denied(name) };
+      }
+      return found;
     };
     // The site's own host and what stands under it are never a third party.
-    o.mine = conf.o || win.location.hostname.replace(/^www\./, '');
+    o.mine = conf.o || win.location.hostname;
+    if (indexOf(o.mine, 'www.') === 0) o.mine = slice(o.mine, 4);
     var script = doc && doc.currentScript;
     o.base = win.location.href;
     o.script = script;
@@ -122,36 +126,34 @@
     o.nonce = script && script.nonce || '';
     o.marks = conf.k || (script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0);
     o.modules = o.me ? script.getAttribute('data-modules') : null;
+    // The site's own name may hold the word, too.
+    o.hosts = o.modules === null ? '' : swap(/guard(?=\.js\?)/g, o.me, function () { return 'modules'; });
     return o;
   })();
   var natives = own.natives, denied = own.denied;
   function stop(rule, channel) { own.tell('blocked', rule, channel); return rule; }
 
   // ---- bad(url): the rule that denies it, or ''. Whose rule that is, the gate knows.
-  var seen = Obj.create(null), seenCount = 0;
+  var seen = create(null), seenCount = 0;
   function pathRule(rules, target) {
     var i, r;
     if (target === true) return '+';
-    for (i = 1; i < rules.length; i++) {
+    for (i = 0; i < rules.length; i++) {
       r = rules[i];
       // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
-      if (!r[2]) {
-        r[2] = new win.RegExp('^' + split(r[0], '*').map(function (s) {
-          return s.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-        }).join('.*') + (exec(/[a-z\d]$/i, r[0]) ? '(?![\\w-])' : ''));
-      }
+      r[2] = r[2] || new RegExp_('^' + swap(/[.*+?^${}()|[\]\\]/g, r[0], function (m) { return m[0] === '*' ? '.*' : '\\' + m[0]; }) +
+        (exec(/[a-z\d]$/i, r[0]) ? '(?![\\w-])' : ''));
       if (exec(r[2], target)) return r[1];
     }
     return '';
   }
   function walk(host, end, target) {
-    var v, at, rules;
+    var v, at, name;
     for (;;) {
       at = indexOf(host, '.');
-      rules = own.paths[host + end];
-      v = rules ? pathRule(rules, target) : '';
-      // No host of the table has one label alone, and most have no '.*'.
-      if (!v && (end ? conf.w : at > 0) && denied(host + end)) v = host + end;
+      // No host of the filter has one label alone, and most have no '.*'.
+      name = own.about(host + end, end ? conf.w > 1 : at > 0);
+      v = name.rules && pathRule(name.rules, target) || (name.all ? host + end : '');
       if (v || at < 0) return v;
       host = slice(host, at + 1);
     }
@@ -161,9 +163,8 @@
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
     if (own.mine && (host === own.mine || slice(host, -own.mine.length - 1) === '.' + own.mine)) return '';
-    if (!own.table) own.read();
     var v = walk(host, '', target), m;
-    if (!v && own.stars) {
+    if (!v && conf.w) {
       // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
       m = exec(/^(.+?)\.[^.]+$/, host);
       v = m ? walk(m[1], '.*', target) : '';
@@ -188,7 +189,7 @@
       } catch (e) { v = ''; }
     }
     if (url.length < 2048) {
-      if (++seenCount > 1000) { seen = Obj.create(null); seenCount = 0; }
+      if (++seenCount > 1000) { seen = create(null); seenCount = 0; }
       seen[url] = v;
     }
     return v;
@@ -224,9 +225,10 @@
     }
     return true;
   }
+  function point(n) { return fromPoint(n > 0x10ffff ? 0x10ffff : +n); }
   function unescapeCss(s) {
     return swap(/\\(?:([\da-f]{1,6})\s?|\r?\n|([^]))/gi, s, function (m) {
-      return m[1] ? win.String.fromCodePoint(win.Math.min(parseInt(m[1], 16), 0x10ffff)) : m[2] || '';
+      return m[1] ? point('0x' + m[1]) : m[2] || '';
     });
   }
   function css(s) {
@@ -271,36 +273,38 @@
   // ---- The guard in front of what starts a realm of its own.
   var line = '';
   function prologue() {
-    var c = Obj.assign({}, conf), k;
+    var c = assign({}, conf), k;
     if (line) return line;
     // Blob and data realms resolve nothing against the site.
-    for (k in { r: 1, u: 1 }) c[k] = new URL_(conf[k], own.base).href;
+    for (k in { r: 1, u: 1 }) c[k] = href(new URL_(conf[k], own.base));
     c.o = own.mine;
     if (own.marks) c.k = 1;
-    line = '(' + own.text + ')(self,' + swap(/</g, win.JSON.stringify(c), function () { return '\\u003c'; }) + ');';
+    for (k in c) line += (line && ',') + k + ':' + quote(c[k]);
+    line = '(' + own.text + ')(self,{' + swap(/</g, line, function () { return '\\u003c'; }) + '});';
     return line;
+  }
+  // Both elements of the gate, as HTML and XML read them.
+  function elements(text) {
+    var tag = '<' + 'script xmlns="' + XHTML + '"' + (own.nonce ? ' nonce="' + own.nonce + '"' : ''), end = '</' + 'script>';
+    return (own.hosts && tag + ' async="" src="' + own.hosts + '">' + end) +
+      tag + (own.hosts && ' data-modules=""') + (own.marks ? ' data-marks=""' : '') + (own.me ? ' src="' + own.me + '">' : '>' + text) + end;
   }
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
     var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    var tag = '<' + 'script' + (own.nonce ? ' nonce="' + own.nonce + '"' : '') + (own.modules === null ? '' : ' data-modules') + (own.marks ? ' data-marks' : '') + (own.me ? ' src="' + own.me + '">' : '>');
-    return m + tag + (own.me ? '' : prologue()) + '</' + 'script>' + html(slice(s, m.length));
+    return m + elements(prologue()) + html(slice(s, m.length));
   }
   // XML is read and written again, since no text in front of it would keep it well-formed.
   function documentText(s, type) {
     if (exec(/^\s*text\/html/i, type)) return page(s);
     if (!exec(/^\s*(?:(?:text|application)\/xml|[^;]*\+xml)\s*(?:;|$)/i, type) || !exec(/1999\/xhtml|2000\/svg/, s)) return s;
-    var kind = exec(/svg|xhtml/i, type), read = new win.DOMParser(), tag = 'http://www.w3.org/1999/xhtml', el;
+    var kind = exec(/svg|xhtml/i, type), read = new DOMParser_(), written = new XMLSerializer_(), at;
     read = apply(parseXml, read, [s, kind ? (lower(kind[0]) === 'svg' ? 'image/svg+xml' : 'application/xhtml+xml') : 'text/xml']);
-    if (read.querySelector('parsererror')) return s;
-    el = read.createElementNS(tag, 'script');
-    if (own.nonce) el.setAttribute('nonce', own.nonce);
-    if (own.modules !== null) el.setAttribute('data-modules', '');
-    if (own.marks) el.setAttribute('data-marks', '');
-    if (own.me) el.setAttribute('src', own.me);
-    else apply(setText, el, [prologue()]);
-    tree(read).documentElement.prepend(el);
-    return new win.XMLSerializer().serializeToString(read);
+    if (allIn(read, 'parsererror')[0]) return s;
+    s = serialize(written, tree(read));
+    // The first '>' of an element that is written ends its start tag. One without content runs nothing.
+    at = indexOf(s, '>', indexOf(s, serialize(written, rootElement(read)))) + 1;
+    return s[at - 2] === '/' ? s : slice(s, 0, at) + elements(swap(/[&<]/g, prologue(), function (m) { return m[0] === '&' ? '&amp;' : '&lt;'; })) + slice(s, at);
   }
   function workerText(s) {
     // A directive counts only as the very first statement, so it moves ahead of the guard.
@@ -308,7 +312,7 @@
     return (strict ? '"use strict";' : '') + prologue() + scriptText(s);
   }
   // Blobs stay as the page made them (a download must not change) until their URL becomes a frame or worker.
-  var blobs = Obj.create(null), made = Obj.create(null), texts = new win.WeakMap();
+  var blobs = create(null), made = create(null), texts = new win.WeakMap();
   function guardedBlob(url, clean) {
     var b = blobs[url], key = (clean === workerText ? 'w ' : 'p ') + url, text, came, type;
     if (!b || made[key]) return made[key] || url;
@@ -326,9 +330,9 @@
     var m = exec(/^[\0- ]*data:([^,]*?)(;\s*base64\s*)?,([^#]*)/i, url), text, came;
     if (!m) return url;
     try {
-      came = m[2] ? win.atob(decode(m[3])) : decode(m[3]);
+      came = m[2] ? atob_(decode(m[3])) : decode(m[3]);
       text = clean(came, m[1]);
-      return text === came ? url : 'data:' + m[1] + (m[2] ? ';base64,' + encode(win.btoa(text)) : ',' + encode(text));
+      return text === came ? url : 'data:' + m[1] + (m[2] ? ';base64,' + encode(btoa_(text)) : ',' + encode(text));
     } catch (e) { return url; }
   }
   function frameURL(url, tag) {
@@ -363,7 +367,7 @@
   }
 
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
-  var KINDS = Obj.create(null);
+  var KINDS = create(null);
   (function (rows) {
     var i, j, names, tags;
     for (i = 0; i < rows.length; i++) {
@@ -419,7 +423,7 @@
     if (indexOf(s, '&') < 0) return s;
     return swap(/&(?:#x([\da-f]+);?|#(\d+);?|([a-z]+);|(amp|lt|gt|quot)(?![\w=]))/gi, s, function (m) {
       if (m[3] || m[4]) return NAMED[lower(m[3] || m[4])] || m[0];
-      return win.String.fromCodePoint(win.Math.min(m[1] ? parseInt(m[1], 16) : +m[2], 0x10ffff));
+      return point(m[1] ? '0x' + m[1] : m[2]);
     });
   }
   function rawText(tag, s) { return tag === 'style' ? css(s) : tag === 'script' ? scriptText(s) : s; }
@@ -431,7 +435,7 @@
     else if (clear(s) && !exec(/[&\\]|srcdoc|javascript:|data:|blob:/i, s)) return s;
     for (;;) {
       if (raw) {
-        m = raw === 'plaintext' ? null : exec(raw === '!--' ? /--!?>/ : new win.RegExp('</' + raw + '[\\s/>]', 'i'), slice(s, at));
+        m = raw === 'plaintext' ? null : exec(raw === '!--' ? /--!?>/ : new RegExp_('</' + raw + '[\\s/>]', 'i'), slice(s, at));
         if (!m && st && raw !== '!--' && raw !== 'plaintext') { st.held = slice(s, at); st.raw = raw; return out; }
         if (st) st.raw = m ? '' : raw;
         text = m ? slice(s, at, at + m.index) : slice(s, at);
@@ -538,24 +542,24 @@
     args[i] = t === s && kind ? o : t;
     if (t === s || !kind) return;
     try {
-      policy = policy || tt.createPolicy('optout-gate', { createHTML: win.String, createScript: win.String, createScriptURL: win.String });
+      policy = policy || tt.createPolicy('optout-gate', { createHTML: String_, createScript: String_, createScriptURL: String_ });
       args[i] = policy['create' + kind](t);
     } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
   }
   function rewriting(i, clean) {
     return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); };
   }
-  function failed(error) { return Promise_.reject(error); }
+  function failed(error) { return apply(reject, Promise_, [error]); }
   // A copy of plain objects and arrays with every string passed through fn; the same object if nothing changed.
   function scrub(o, fn) {
     var copy, k, t;
     if (typeof o === 'string') return fn(o);
     if (!o || typeof o !== 'object') return o;
-    t = Obj.getPrototypeOf(o);
+    t = protoOf(o);
     if (!isArray(o) && t && desc(t, 'hasOwnProperty') === undefined) return o;
     for (k in o) {
       t = scrub(o[k], fn);
-      if (t !== o[k]) { copy = copy || (isArray(o) ? o.slice() : Obj.assign({}, o)); copy[k] = t; }
+      if (t !== o[k]) { copy = copy || assign(isArray(o) ? [] : {}, o); copy[k] = t; }
     }
     return copy || o;
   }
@@ -574,7 +578,7 @@
   // ---- Requests that script makes by itself. In workers these are not own properties of self.
   function home(name) {
     var o = win;
-    while (o && !desc(o, name)) o = Obj.getPrototypeOf(o);
+    while (o && !desc(o, name)) o = protoOf(o);
     return o;
   }
   var requestURL = getter('Request', 'url');
@@ -600,11 +604,11 @@
     var v = args.length && bad(urlOf(args));
     if (!v) return apply(f, self, args);
     stop(v, 'fetch');
-    return Obj.create(proto('FetchLaterResult') || null, { activated: { value: false } });
+    return create(proto('FetchLaterResult') || null, { activated: { value: false } });
   });
   method(proto('Cache'), 'add', refusing('fetch', fetchError));
   method(proto('Cache'), 'addAll', function (f, self, args) {
-    var list = args.length ? Array.from(args[0]) : [], i, v;
+    var list = args.length ? listOf(args[0]) : [], i, v;
     for (i = 0; i < list.length; i++) {
       v = bad(urlOf([list[i]]));
       if (v) { stop(v, 'fetch'); return failed(fetchError()); }
@@ -685,21 +689,22 @@
   })();
 
   // ---- The signal itself, and what a denied vendor would leave behind.
-  function speak(owner, name, d) {
-    var k;
-    for (k in { get: 1, set: 1 }) if (d[k]) native(d[k], k + ' ' + name);
-    put(owner, name, { get: d.get, set: d.set, enumerable: !!d.enumerable, configurable: true });
+  function voiced(name, d) {
+    native(d.get, 'get ' + name);
+    if (d.set) native(d.set, 'set ' + name);
+    return d;
   }
   if (conf.g && win.navigator.globalPrivacyControl !== true) {
     (function (owner) {
       // Also over the accessor of a browser that says false.
-      speak(owner, 'globalPrivacyControl', desc({ get globalPrivacyControl() { return true; } }, 'globalPrivacyControl'));
+      put(owner, 'globalPrivacyControl', voiced('globalPrivacyControl', desc({ get globalPrivacyControl() { return true; } }, 'globalPrivacyControl')));
     })(proto('Navigator') || proto('WorkerNavigator'));
   }
+  var lengths = split(conf.l, ' ');
   function badName(n) {
     if (denied(n)) return n;
-    for (var i = 0; i < conf.l.length && conf.l[i] < n.length; i++) {
-      var start = slice(n, 0, conf.l[i] + 1) + '*';
+    for (var i = 0; lengths[i] <= n.length; i++) {
+      var start = slice(n, 0, lengths[i]) + '*';
       if (denied(start)) return start;
     }
     return '';
@@ -710,7 +715,7 @@
     var s = args[0] = '' + args[0], v = badCookie(exec(/^\s*([^=;]*?)\s*(?:[=;]|$)/, s)[1]), m;
     // Taking a cookie away is always allowed.
     m = v && exec(/;\s*(?:max-age\s*=\s*(?:-|0\s*(?:;|$))|expires\s*=\s*([^;]*))/i, s);
-    if (m && (!m[1] || new win.Date(m[1]) < new win.Date())) v = '';
+    if (m && (!m[1] || new Date_(m[1]) < now())) v = '';
     if (v) stop(v, 'cookie');
     else apply(f, self, args);
   });
@@ -718,10 +723,10 @@
     var o = args[0], v = badCookie('' + (o && typeof o === 'object' ? o.name : o));
     if (!v) return apply(f, self, args);
     stop(v, 'cookie');
-    return Promise_.resolve();
+    return apply(resolve, Promise_, []);
   });
   method(proto('Storage'), 'setItem', function (f, self, args) {
-    arg(args, 0, win.String);
+    arg(args, 0, String_);
     var v = args.length > 1 && badKey(args[0]);
     if (!v) return apply(f, self, args);
     stop(v, 'storage');
@@ -753,7 +758,10 @@
   var setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value');
   var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
   var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
-  var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute);
+  var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute);
+  var firstChild = getter('Node', 'firstChild'), nextSibling = getter('Node', 'nextSibling'), insertIn = un(NodeP.insertBefore), takeFrom = un(NodeP.removeChild);
+  var createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement');
+  var DOMParser_ = win.DOMParser, XMLSerializer_ = win.XMLSerializer, serialize = un(XMLSerializer_.prototype.serializeToString);
   var rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString;
   var attributes = getter('Element', 'attributes'), isConnected = getter('Node', 'isConnected'), nodeType = getter('Node', 'nodeType');
 
@@ -900,16 +908,15 @@
   function tree(root) {
     var list, i, j, el, map;
     try { list = nodeType(root) === 9 ? allIn(root, '*') : nodeType(root) === 11 ? allOf(root, '*') : all(root, '*'); } catch (e) { return root; }
-    for (i = -1; i < list.length; i++) {
-      el = i < 0 ? root : list[i];
+    for (i = -1; (el = i < 0 ? root : list[i]); i++) {
       map = nodeType(el) === 1 ? attributes(el) : [];
-      for (j = 0; j < map.length; j++) attrNode(map[j], tagOf(el));
+      for (j = 0; map[j]; j++) attrNode(map[j], tagOf(el));
       if (isText(el)) {
         map = textContent(el);
         if (rawText(tagOf(el), map) !== map) apply(setText, el, [rawText(tagOf(el), map)]);
       }
     }
-    for (el = root.firstChild; el; el = el.nextSibling) if (nodeType(el) === 7) apply(setData, el, [instruction(apply(getData, el, []))]);
+    for (el = firstChild(root); el; el = nextSibling(el)) if (nodeType(el) === 7) apply(setData, el, [instruction(apply(getData, el, []))]);
     return root;
   }
   method(proto('DOMParser'), 'parseFromString', function (f, self, args) {
@@ -987,22 +994,26 @@
   method(proto('KeyframeEffect'), 'setKeyframes', both(keyframes(0)));
   constructor('KeyframeEffect', keyframes(1));
   method(win.CSS, 'registerProperty', both(keyframes(0)));
+  var sample = doc.documentElement.style, lacking = {};
   split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
     'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
     'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
     '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
-    if (dashed !== 'src' && !win.CSS.supports(dashed, 'inherit')) return;
-    var humps = swap(/-([a-z])/g, dashed, function (m) { return m[1].toUpperCase(); }), found = desc({
+    // Descriptors of fonts are properties of their rule alone.
+    if (dashed !== 'src' && !(dashed in sample)) return;
+    var words = split(dashed, '-'), humps = words[0], i, found = desc({
       get x() { return apply(getProperty, this, [dashed]); },
       set x(v) { apply(setProperty, this, [dashed, v === null ? '' : css('' + v)]); }
     }, 'x');
+    for (i = 1; i < words.length; i++) humps += upper(words[i][0]) + slice(words[i], 1);
     // for-in does not show the dashed names in browsers.
     found.enumerable = false;
     [dashed, humps, slice(humps, 0, 6) === 'Webkit' ? 'w' + slice(humps, 1) : humps].forEach(function (name) {
-      if (!desc(OwnStyleP, name)) speak(OwnStyleP, name, found);
-      else if (desc(OwnStyleP, name).get !== found.get) setter(OwnStyleP, name, styled);
+      if (desc(OwnStyleP, name)) setter(OwnStyleP, name, styled);
+      else lacking[name] = voiced(name, found);
     });
   });
+  Obj.defineProperties(OwnStyleP, lacking);
 
   // ---- Rarer ways to name a server.
   constructor('MediaMetadata', scrubbing(0, 'img', DEAD));
@@ -1018,7 +1029,7 @@
   });
 
   // ---- Realms. A blank frame fires load while it is being inserted, before the script that inserts it goes on.
-  var defaultView = getter('Document', 'defaultView');
+  var defaultView = getter('Document', 'defaultView'), objectDocument = getter('HTMLObjectElement', 'contentDocument'), innerDocument = getter('HTMLFrameElement', 'contentDocument');
   function adopt(child) {
     try { if (child && child !== win && child.document) G(child, conf, own); } catch (e) { nothing(); }
   }
@@ -1060,25 +1071,25 @@
     if (weakGet(braked, w) || w.location.href !== 'about:blank') return;
     weakSet(braked, w, true);
     listen(w, 'beforeunload', function () {
-      if (el.getAttribute('src') || el.hasAttribute('srcdoc') || win.Date.now() - hands < 2000) return;
-      var parent = parentNode(el), next = el.nextSibling;
+      if (attributeOf(el, 'src') || attributeOf(el, 'srcdoc') !== null || now() - hands < 2000) return;
+      var parent = parentNode(el), next = nextSibling(el);
       stop('unknown', 'navigate');
-      el.remove();
-      parent.insertBefore(el, next);
+      takeFrom(parent, el);
+      insertIn(parent, el, next);
     });
   }
-  var formAction = getter('HTMLFormElement', 'action');
+  var formAction = getter('HTMLFormElement', 'action'), submitterOf = getter('SubmitEvent', 'submitter'), prevent = un(win.Event.prototype.preventDefault);
   function denies(form, submitter) {
-    var url = submitter && submitter.hasAttribute && submitter.hasAttribute('formaction') ? submitter.formAction : formAction(form);
-    hands = win.Date.now();
+    var own = submitter ? attributeOf(submitter, 'formaction') : null, url = own === null ? formAction(form) : own;
+    hands = now();
     return url && bad(url) && stop(bad(url), 'form');
   }
   // A refused form stays where it is, as if the server had answered 204.
   method(proto('HTMLFormElement'), 'submit', function (f, self, args) { if (!denies(self, null)) return apply(f, self, args); });
   function onLoad(e) {
-    var el = targetOf(e), tag = tagOf(el);
+    var el = targetOf(e), tag = tagOf(el), d = tag === 'object' ? objectDocument(el) : tag === 'frame' ? innerDocument(el) : null;
     if (tag === 'iframe') adoptFrame(el);
-    else if (exec(/^(?:frame|object|embed)$/, tag) && el.contentDocument) adopt(defaultView(el.contentDocument));
+    else if (d) adopt(defaultView(d));
   }
   // A page may fire an event of that name at anything.
   // A click that script makes leads where window.open would: into a frame or another tab. The visitor's own are free.
@@ -1101,8 +1112,13 @@
   method(proto('HTMLElement'), 'click', clicked);
   method(proto('EventTarget'), 'dispatchEvent', clicked);
   method(proto('HTMLFormElement'), 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
-  function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), e.submitter)) e.preventDefault(); }
-  function onClick() { hands = win.Date.now(); }
+  function onSubmit(e) {
+    var by = null;
+    // A page may fire an event of that name of any kind.
+    try { by = submitterOf(e); } catch (x) { nothing(); }
+    if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), by)) prevent(e);
+  }
+  function onClick() { hands = now(); }
   function hear(root) {
     listen(root, 'load', onLoad, true);
     // Before any listener of the page, which could keep the event from the document.
@@ -1130,9 +1146,10 @@
   });
   // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
   if (win.navigation) {
+    var destination = getter('NavigateEvent', 'destination'), destinationURL = getter('NavigationDestination', 'url');
     listen(win.navigation, 'navigate', function (e) {
-      var v = (win !== win.top || conf.x) && !e.userInitiated && e.cancelable && bad(e.destination.url);
-      if (v) { stop(v, 'navigate'); e.preventDefault(); }
+      var v = (win !== win.top || conf.x) && !e.userInitiated && bad(destinationURL(destination(e)));
+      if (v) { stop(v, 'navigate'); prevent(e); }
     });
   }
   attach();
@@ -1146,20 +1163,21 @@
     if (v) stop(v, 'csp');
   });
   // import() cannot be wrapped; an import map fails the modules of denied hosts instead. The hosts come in a script of
-  // their own. Where the page shows that it has modules, it stands behind the guard and the page waits for it; else nobody
-  // but the load event does. Our element says whether the page's policy lets us add a map, and what maps the page has. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
-  // only one, the page's own comes before ours. Chromium takes some 20 us for each host, so only the common ones are in it
+  // their own. Where the page shows that it has modules, it stands behind the guard and the page waits for it; else in
+  // front, and nobody but the load event does. Our element says whether the page's policy lets us add a map, and what maps
+  // the page has. A second one is merged since Chromium 133 (which also brought moveBefore); where the first one is the
+  // only one, the page's own comes before ours. Chromium takes some 4 us for each host, so only the common ones are in it
   // at once, and the rest follows while the page idles.
   function denyModules(list) {
-    var el = doc.createElementNS('http://www.w3.org/1999/xhtml', 'script'), imports = {}, i;
+    var imports = {}, i, el = createIn(doc, XHTML, 'script'), root = rootElement(doc);
     for (i = 0; i < list.length; i++) {
       imports['https://' + list[i] + '/'] = DEAD + '/';
       if (win.location.protocol === 'http:') imports['http://' + list[i] + '/'] = DEAD + '/';
     }
-    el.type = 'importmap';
-    if (own.nonce) el.nonce = own.nonce;
-    apply(setText, el, [win.JSON.stringify({ imports: imports })]);
-    (doc.head || doc.documentElement).appendChild(el).remove();
+    give(el, 'type', 'importmap');
+    if (own.nonce) give(el, 'nonce', own.nonce);
+    apply(setText, el, [quote({ imports: imports })]);
+    takeFrom(root, insertIn(root, el, null));
   }
   function modules(list, common) {
     var idle = win.requestIdleCallback, script = doc.currentScript;
@@ -1173,14 +1191,14 @@
       if (list.length) apply(idle, win, [more]);
     } else if (own.modules !== 'own' && !doc.querySelector('script[type=importmap]')) denyModules(list.splice(0, common));
   }
-  if (own.modules === '') {
-    var loader = doc.createElementNS('http://www.w3.org/1999/xhtml', 'script');
-    loader.src = own.me.replace('guard', 'modules');
-    if (own.nonce) loader.nonce = own.nonce;
-    (doc.head || doc.documentElement).appendChild(loader).remove();
-  }
   // Frameworks that hydrate the whole document count elements: nothing of ours stays among the page's.
-  if (own.script) own.script.remove();
+  if (own.script) {
+    // What asks for the hosts of modules stands in front, unless it has run.
+    var before = own.modules === '' && own.script.previousElementSibling;
+    if (before && tagOf(before) === 'script') before.remove();
+    own.script.remove();
+  }
+  if (isArray(early)) modules(early[0], early[1]);
   listen(win, 'pagehide', own.flush);
   listen(win, 'pagehide', tidy);
   listen(doc, 'visibilitychange', own.flush);

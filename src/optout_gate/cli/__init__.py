@@ -1,54 +1,56 @@
 """The commands. No logic of their own: each calls the room that knows, and prints what it says.
 
 Exit codes, for all: 0 good, 1 the check failed, 2 usage or bad configuration.
+
+A command's module is imported when it is asked for. All of them are most of a second of CPU, which a container's
+``healthcheck`` would spend every ten seconds.
 """
+
+from importlib import import_module
 
 import click
 
 from optout_gate import __version__
-from optout_gate.cli import (
-    check,
-    choices,
-    demo,
-    explain,
-    healthcheck,
-    learn,
-    lists,
-    mitm,
-    probe,
-    schema,
-    serve,
-    snippet,
-    vendors,
-)
 
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="optout-gate")
-def main() -> None:
-    r"""Make a website keep its word: opt-out signals are honoured before a response leaves.
-
-    \b
-    Try it:             optout-gate demo
-    Before a website:   optout-gate serve --upstream http://127.0.0.1:8000
-    """
-
+EXAMPLE = """
+\b
+Try it:            optout-gate demo
+Before a website:  optout-gate serve --upstream http://127.0.0.1:8000
+"""
 
 COMMANDS = (
-    serve.serve,
-    demo.demo,
-    mitm.mitm,
-    check.check,
-    choices.choices,
-    explain.explain,
-    vendors.vendors,
-    lists.lists,
-    learn.learn,
-    snippet.snippet,
-    probe.probe,
-    schema.schema,
-    healthcheck.healthcheck,
+    "check",
+    "choices",
+    "demo",
+    "explain",
+    "healthcheck",
+    "learn",
+    "lists",
+    "mitm",
+    "probe",
+    "schema",
+    "serve",
+    "snippet",
+    "vendors",
 )
+"""Each stands under its own name in the module of that name."""
 
-for command in COMMANDS:
-    main.add_command(command)
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(
+    cls=_Commands, epilog=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="optout-gate")
+def main() -> None:
+    """Make a website keep its word: opt-out signals are honoured before a response leaves."""

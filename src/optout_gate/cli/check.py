@@ -6,7 +6,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from optout_gate.cli.output import config_errors_told, console, emit_json
+from optout_gate.cli.output import config_errors_told, console, emit_json, show
 from optout_gate.policy.config import PolicyConfig, SiteConfig
 from optout_gate.policy.config_failures import Instead, NoTransform
 from optout_gate.policy.decision import Policy
@@ -45,7 +45,7 @@ def check(config: Path, as_json: bool) -> None:
     sites = Table("hosts", "upstream", "mode", "policy", title="Sites", title_justify="left")
     for site in loaded.config.sites:
         sites.add_row(", ".join(site.hosts), site.upstream, site.mode.value, site.policy)
-    console.print(sites)
+    show(sites)
     policies = Table(
         "policy", "honours", "denies", "vendors blocked", "single vendors", "always on", title_justify="left"
     )
@@ -60,7 +60,7 @@ def check(config: Path, as_json: bool) -> None:
             ", ".join(f"{vendor}: {action.value}" for vendor, action in policy.vendors.items()) or "–",
             ", ".join(policy.always) or "–",
         )
-    console.print(policies)
+    show(policies)
     for name, policy in loaded.config.policies.items():
         if policy.notice is not None:
             _tell_notice(name, policy.notice)
@@ -110,7 +110,7 @@ def _tell_notice(policy: str, notice: Notice) -> None:
         denied = ", ".join(purpose.value for purpose in Purpose if purpose in withheld)
         floor = f"on {', '.join(category.paths)}: no {denied}" if category.paths and denied else "–"
         chart.add_row(category.name, *cells, floor)
-    console.print(chart)
+    show(chart)
     console.print(f"collected with: {', '.join(each.value for each in notice.technologies)}")
     for words, purposes in notice.purposes.items():
         console.print(f"used for {words}: {', '.join(purpose.value for purpose in purposes)}")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import click
 from rich.table import Table
 
-from optout_gate.cli.output import config_errors_told, console, emit_json, fail
+from optout_gate.cli.output import config_errors_told, console, emit_json, fail, show
 from optout_gate.http import Headers, Pair, host_of
 from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig, Unknown
 from optout_gate.policy.decision import Decision, Policy, Verdict
@@ -172,7 +172,7 @@ def _tell_trace(decision: Decision, found: Trace, *, as_json: bool) -> None:
             "; ".join(each.because) or "–",
             f"{names} and {more} more" if more > 0 else names or "–",
         )
-    console.print(purposes)
+    show(purposes)
     console.print(f"policy {decision.policy.name!r}: {decision}")
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import config_errors_told, errors
-from optout_gate.cli.serve import _address
+from optout_gate.cli.output import checked_address, config_errors_told, errors
 from optout_gate.policy.config import Config, split_address
 from optout_gate.policy.load import load_file
 
@@ -36,7 +35,7 @@ def healthcheck(config: Path | None, admin: str | None) -> None:
 
     Exit code 0 when it is; 1 when it is not, or does not answer.
     """
-    address = _address(admin, "--admin")
+    address = checked_address(admin, "--admin")
     if address is None:
         default = str(Config.model_fields["admin"].default)
         address = load_file(config).config.admin if config is not None else default

@@ -4,12 +4,15 @@ import json
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
 
-from optout_gate.errors import ConfigError
+from optout_gate.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,6 +21,13 @@ BAD_USAGE = 2
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False)
+
+
+def show(table: "Table") -> None:
+    """Print a table. Where a word is wider than its column it goes on in the next line: a name cut short names nothing."""
+    for column in table.columns:
+        column.overflow = "fold"
+    console.print(table)
 
 
 def emit_json(value: Any) -> None:
@@ -29,6 +39,22 @@ def fail(text: str, code: int = BAD_USAGE) -> NoReturn:
     """Print an error and leave."""
     errors.print(f"[bold red]error:[/] {_plain(text)}", soft_wrap=True)
     sys.exit(code)
+
+
+def checked_address(value: str | None, flag: str) -> str | None:
+    """Return an address that a flag gave.
+
+    Raises:
+        ConfigError: it is none; told under the flag's name.
+    """
+    from optout_gate.policy.config import split_address
+
+    if value is not None:
+        try:
+            split_address(value)
+        except ValueError as error:
+            raise ConfigError([Problem(flag, 0, 0, str(error))]) from None
+    return value
 
 
 def config_errors_told(command: Callable[P, R]) -> Callable[P, R]:

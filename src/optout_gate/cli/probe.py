@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from optout_gate.cli.output import config_errors_told, console, emit_json, fail
+from optout_gate.cli.output import config_errors_told, console, emit_json, fail, show
 from optout_gate.edges.probe import Probe, ProbeError, asking
 from optout_gate.gate import Gate
 from optout_gate.http import Pair
@@ -60,7 +60,7 @@ def probe(url: str, lines: tuple[str, ...], config: Path | None, timeout_s: floa
         table = Table("what is wrong", "who asked, in order", "evidence", "URL", title=url)
         for each in look.findings:
             table.add_row(f"{each.kind}: {each.words}", " → ".join(each.order), each.evidence, each.url)
-        console.print(table)
+        show(table)
     else:
         console.print(
             f"good: {look.asked} requests in every order, and each answer was its visitor's own", markup=False

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import config_errors_told, fail
-from optout_gate.errors import ConfigError
+from optout_gate.cli.output import checked_address, config_errors_told, fail
 from optout_gate.proxy.server import run
 from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S, CannotStart, Settings
 from optout_gate.telemetry.logs import FORMS, Form, configure_logging
@@ -42,7 +41,12 @@ Example:
     help="Where metrics and health are.  [default: 127.0.0.1:9090]",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that serve visitors."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    envvar="OPTOUT_GATE_WORKERS",
+    help="Processes that serve visitors.",
 )
 @click.option(
     "--log-format",
@@ -105,8 +109,8 @@ def serve(
     """Run the gate in front of a website.
 
     --upstream alone is enough. Every option also comes from the environment: OPTOUT_GATE_CONFIG, OPTOUT_GATE_UPSTREAM,
-    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_LOG_REQUESTS, OPTOUT_GATE_DRAIN_DELAY,
-    OPTOUT_GATE_DRAIN_TIMEOUT, OPTOUT_GATE_TLS_CERT, OPTOUT_GATE_TLS_KEY.
+    OPTOUT_GATE_LISTEN, OPTOUT_GATE_ADMIN, OPTOUT_GATE_WORKERS, OPTOUT_GATE_LOG_FORMAT, OPTOUT_GATE_LOG_REQUESTS,
+    OPTOUT_GATE_DRAIN_DELAY, OPTOUT_GATE_DRAIN_TIMEOUT, OPTOUT_GATE_TLS_CERT, OPTOUT_GATE_TLS_KEY.
     """
     if config is None and upstream is None:
         raise click.UsageError("say where the website is: --upstream http://HOST:PORT, or --config FILE")
@@ -114,7 +118,7 @@ def serve(
         raise click.UsageError("--tls-key is the key of a certificate, and there is no --tls-cert")
     configure_logging(log_format)
     try:
-        addresses = _address(listen, "--listen"), _address(admin, "--admin")
+        addresses = checked_address(listen, "--listen"), checked_address(admin, "--admin")
         settings = Settings(
             config,
             upstream,
@@ -131,15 +135,3 @@ def serve(
     except CannotStart as error:
         fail(str(error))
     sys.exit(code)
-
-
-def _address(value: str | None, flag: str) -> str | None:
-    from optout_gate.errors import Problem
-    from optout_gate.policy.config import split_address
-
-    if value is not None:
-        try:
-            split_address(value)
-        except ValueError as error:
-            raise ConfigError([Problem(flag, 0, 0, str(error))]) from None
-    return value

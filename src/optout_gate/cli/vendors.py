@@ -6,7 +6,7 @@ import click
 from rich.table import Table
 
 from optout_gate.cli import vendor_page
-from optout_gate.cli.output import console, emit_json
+from optout_gate.cli.output import console, emit_json, fail, show
 from optout_gate.trackers.catalog import builtin
 from optout_gate.trackers.purposes import Purpose
 
@@ -37,7 +37,10 @@ def vendors(purpose: str | None, as_json: bool, page: Path | None) -> None:
         key=lambda vendor: (vendor.purposes[0].value, vendor.name.lower()),
     )
     if page is not None:
-        page.write_text(vendor_page.page(catalog, chosen), "utf-8")
+        try:
+            page.write_text(vendor_page.page(catalog, chosen), "utf-8")
+        except OSError as error:
+            fail(f"{page} cannot be written: {error.strerror}")
         console.print(f"{len(chosen)} vendors written to {page}")
         return
     if as_json:
@@ -50,5 +53,5 @@ def vendors(purpose: str | None, as_json: bool, page: Path | None) -> None:
         file, line = catalog.origins[vendor.vendor]
         purposes = ", ".join(each.value for each in vendor.purposes)
         table.add_row(vendor.vendor, vendor.name, vendor.company, purposes, shown, f"{file}:{line}")
-    console.print(table)
+    show(table)
     console.print(f"{len(chosen)} vendors")

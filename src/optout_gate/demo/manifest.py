@@ -297,11 +297,11 @@ DENIED = frozenset(PolicyConfig().deny)
 """What an opt-out denies when nothing else is configured; performance is not among it."""
 
 
-def hosts_to_lose(path: str, denied: frozenset[Purpose] = DENIED) -> frozenset[str]:
-    """Return the hosts that ``path`` must not reach when the purposes ``denied`` are denied."""
-    return frozenset(host for planted in PLANTED[path] if planted.purpose in denied for host in planted.hosts)
+def hosts_to_lose(path: str) -> frozenset[str]:
+    """Return the hosts that ``path`` must not reach for who opted out."""
+    return frozenset(host for planted in PLANTED[path] if planted.purpose in DENIED for host in planted.hosts)
 
 
-def hosts_to_keep(path: str, denied: frozenset[Purpose] = DENIED) -> frozenset[str]:
-    """Return the third-party hosts that ``path`` must still reach when ``denied`` is denied."""
-    return frozenset(host for planted in PLANTED[path] if planted.purpose not in denied for host in planted.hosts)
+def hosts_to_keep(path: str) -> frozenset[str]:
+    """Return the third-party hosts that ``path`` must still reach."""
+    return frozenset(host for planted in PLANTED[path] if planted.purpose not in DENIED for host in planted.hosts)

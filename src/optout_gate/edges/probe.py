@@ -18,10 +18,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from optout_gate import __version__
 from optout_gate.errors import GateError, RewriteError
-from optout_gate.exchange import HTML
 from optout_gate.gate import Gate
 from optout_gate.http import Headers, Pair, Request, Response, media_type
 from optout_gate.report import OUTCOME_FIELD
+from optout_gate.rewrite.response_kind import HTML
 from optout_gate.signals import gpc
 
 MOST_REQUESTS = 32

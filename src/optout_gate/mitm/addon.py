@@ -109,7 +109,7 @@ class OptOutGateAddon:
 
         answer = await own_page(settings.gate, request, body)
         if answer is not None:
-            flow.response = mitm.Response.make(answer.status, answer.body, answer.headers.pairs)
+            flow.response = messages.made_of(answer)
 
     def responseheaders(self, flow: mitm.HTTPFlow) -> None:
         """Rewrite the response's head, and put the body on its way (mitmproxy's hook)."""

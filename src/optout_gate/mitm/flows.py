@@ -51,7 +51,7 @@ class Crossing:
         if beacon.reply is not None:
             self.is_refused = True
             reply = self.exchange.marked(beacon.reply)
-            flow.response = mitm.Response.make(reply.status, reply.body, reply.headers.pairs)
+            flow.response = messages.made_of(reply)
             if reply.status == 204:
                 del flow.response.headers["content-length"]
 
@@ -103,7 +103,7 @@ class Crossing:
         except RewriteError as error:
             answer = self.exchange.cut(error)
             log.warning("optout_gate: %s held back from a visitor who opted out: %s", flow.request.url, error)
-            flow.response = mitm.Response.make(answer.status, answer.body, answer.headers.pairs)
+            flow.response = messages.made_of(answer)
             return
         length = str(len(sent)).encode()
         headers = passage.head.headers.without([b"transfer-encoding"])

@@ -28,6 +28,17 @@ def response_of(response: mitm.Response) -> Response:
     return Response(response.status_code, Headers(response.headers.fields))
 
 
+def made_of(answer: Response) -> mitm.Response:
+    """Return an answer of the gate's own.
+
+    mitmproxy's ``make`` would put the body into the coding that the head names, and it is in it already.
+    """
+    made = mitm.Response.make(answer.status, b"", answer.headers.pairs)
+    made.raw_content = answer.body
+    made.headers["content-length"] = str(len(answer.body))
+    return made
+
+
 def set_headers(message: mitm.Request | mitm.Response, headers: Headers) -> None:
     """Give ``message`` these header lines."""
     if message.headers.fields != headers.pairs:

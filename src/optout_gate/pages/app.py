@@ -54,6 +54,9 @@ _BY_DESTINATION: Mapping[str, tuple[int, str, bytes]] = {
     "json": (200, "application/json", b"{}"),
 }
 
+# A site's service worker that passes a request on makes it ``empty``, whatever it was for; what it accepts stays.
+_BY_ACCEPT = (("text/html", "iframe"), ("image/", "image"), ("text/css", "style"))
+
 
 _NOTHING_TO_DO = (OUTCOME_FIELD.lower(), Outcome.NOTHING_TO_DO.value.encode())
 
@@ -143,11 +146,11 @@ class OwnPages:
         current = request.query_params.get("v") == surrogates.version(name)
         headers = {
             "Cache-Control": _FOR_GOOD if current else _FOR_NOW,
-            "Vary": "Sec-Fetch-Dest",
+            "Vary": "Sec-Fetch-Dest, Sec-Fetch-Mode, Accept, Origin",  # all that _destination reads
             "X-Content-Type-Options": "nosniff",
             "Cross-Origin-Resource-Policy": "same-site",  # a page whose <base> leads to another host of the site
         }
-        other = _BY_DESTINATION.get(request.headers.get("sec-fetch-dest", ""))
+        other = _BY_DESTINATION.get(_destination(request))
         if other is not None:
             status, media_type, body = other
             return Response(body or None, status, media_type=media_type or None, headers=headers)
@@ -269,3 +272,17 @@ def _path(scope: MutableMapping[str, Any]) -> str:
     """Return the path as it is routed: what the application is mounted under left away."""
     path, root = str(scope["path"]), str(scope.get("root_path", ""))
     return path[len(root) :] if root and path.startswith(f"{root}/") else path
+
+
+def _destination(request: Request) -> str:
+    """Return what an answer is for, in the words of ``Sec-Fetch-Dest``; for a page behind a service worker, by its other fields."""
+    said = request.headers.get("sec-fetch-dest", "")
+    if said != "empty" or request.method != "GET":
+        return said
+    accept = request.headers.get("accept", "")
+    for start, destination in _BY_ACCEPT:
+        if accept.startswith(start):
+            return destination
+    # To its own host, a page's fetch and XMLHttpRequest say `cors` and no Origin; a script says `no-cors`, or `cors` and Origin.
+    is_fetch = request.headers.get("sec-fetch-mode") == "cors" and "origin" not in request.headers
+    return said if is_fetch else "script"

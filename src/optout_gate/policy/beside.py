@@ -12,7 +12,7 @@ from string import Template
 
 from optout_gate.documents import VALUE, Document, did_you_mean, parse
 from optout_gate.errors import ConfigError, Problem
-from optout_gate.policy.config import Config, Mode, SiteConfig
+from optout_gate.policy.config import Config, Mode, SiteConfig, split_address
 from optout_gate.policy.texts import LANGUAGES, NAMES, PLACEHOLDERS, Texts, builtin
 from optout_gate.policy.tls import Place, TlsOptions, VisitorsTls, faults
 
@@ -85,7 +85,7 @@ def _visitors_tls(document: Document, config: Config, folder: Path, problems: li
     if config.tls is None:
         return None
     certificate, key = _in(folder, config.tls.certificate_file), _in(folder, config.tls.key_file)
-    problems += (document.problem(("tls",), fault) for fault in faults(certificate, key))
+    problems += (document.problem(("tls", said, VALUE), fault) for said, fault in faults(certificate, key))
     return VisitorsTls(certificate or "", key, _place(document, ("tls",)))
 
 
@@ -99,7 +99,7 @@ def _upstream_tls(
         problems.append(document.problem(at, f"TLS is spoken with https upstreams, and this one is {site.upstream}"))
         return None
     ca, certificate, key = (_in(folder, name) for name in (said.ca_file, said.certificate_file, said.key_file))
-    problems += (document.problem(at, fault) for fault in faults(certificate, key, ca))
+    problems += (document.problem((*at, name, VALUE), fault) for name, fault in faults(certificate, key, ca))
     return TlsOptions(said.verify, said.server_name, ca, certificate, key, _place(document, at))
 
 
@@ -114,6 +114,10 @@ def _place(document: Document, at: tuple[int | str, ...]) -> Place:
 
 def _contradictions(document: Document, config: Config) -> Iterator[Problem]:
     """Yield what one key says against another."""
+    visitors, operators = split_address(config.listen), split_address(config.admin)
+    if visitors == operators and visitors[1]:  # the system chooses two where the port is 0
+        text = "admin is the address that visitors come in on; choose another, and keep it inside"
+        yield document.problem(("admin", VALUE), text)
     if config.gpc_json is not None:
         for index, site in enumerate(config.sites):
             if site.mode is not Mode.ENFORCE:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from optout_gate.policy.config_failures import NoTransform, OnFailureConfig
 from optout_gate.policy.config_tls import TlsConfig, UpstreamTlsConfig, UpstreamUrl
@@ -14,13 +14,12 @@ from optout_gate.policy.config_visitor import ChoicesConfig, ConsumersConfig, Gp
 from optout_gate.policy.honor import EVERY_SIGNAL, Honor
 from optout_gate.policy.limits import LimitsConfig
 from optout_gate.policy.notice import Notice
-from optout_gate.policy.parts import DeniablePurpose, Part, PathPattern
+from optout_gate.policy.parts import CookieName, DeniablePurpose, Part, PathPattern
 from optout_gate.signals import onetrust
 from optout_gate.trackers.purposes import Purpose
 from optout_gate.trackers.vendor import Vendor, VendorId
 
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\Z")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 §5.6.2, of which cookie names are made
 
 
 class Mode(StrEnum):
@@ -54,8 +53,9 @@ class ClickIds(StrEnum):
     KEEP = "keep"
 
 
-def _address(value: str) -> str:
-    split_address(value)
+def _address(value: object) -> object:
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        split_address(str(value))  # a bare port is a number to YAML
     return value
 
 
@@ -78,9 +78,19 @@ def split_address(value: str) -> tuple[str, int]:
 
 def _host_pattern(value: str) -> str:
     if value != "*" and not _HOST_PATTERN.match(value):
-        hint = f"; did you mean {value.lower()!r}?" if _HOST_PATTERN.match(value.lower()) else ""
+        near = _host_in(value)
+        hint = f"; did you mean {near!r}?" if _HOST_PATTERN.match(near) else ""
         raise ValueError(f"{value!r} is not a host pattern: expected 'www.example.com', '*.example.com' or '*'{hint}")
     return value
+
+
+def _host_in(value: str) -> str:
+    """Return the host of what may be an address, with a port, in capitals or in letters of another alphabet."""
+    host = re.sub(r"\A[a-z]+://|/.*\Z|:[0-9]+/?.*\Z", "", value.lower())
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
 
 
 def _allowed(value: str) -> str:
@@ -98,13 +108,7 @@ def _network(value: str) -> str:
     return value
 
 
-def _cookie_name(value: str) -> str:
-    if not _TOKEN.match(value):
-        raise ValueError(f"{value!r} is not a cookie name (RFC 6265 §4.1.1)")
-    return value
-
-
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, BeforeValidator(_address)]
 HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 AllowedName = Annotated[str, AfterValidator(_allowed)]
@@ -255,7 +259,7 @@ class DnsConfig(Part):
 class CookieConfig(Part):
     """The gate's own first-party opt-out cookie."""
 
-    name: Annotated[str, AfterValidator(_cookie_name)] = Field("optout_gate", description="its name")
+    name: CookieName = Field("optout_gate", description="its name")
     max_age_days: int = Field(390, ge=1, le=400, description="how long it lasts; browsers cut at 400 days")
     domain: str | None = Field(None, description="Domain attribute; by default the host alone")
 
@@ -270,19 +274,19 @@ class FilterListConfig(Part):
     )
 
 
-class TrackersConfig(Part):
-    """What the gate recognises beyond its own catalogue."""
-
-    extra: tuple["ExtraVendor", ...] = Field((), description="vendors of your own")
-    filter_lists: tuple[FilterListConfig, ...] = Field((), description="filter lists, asked after the catalogue")
-
-
 class ExtraVendor(Vendor):
     """A vendor the operator adds; of a catalogue entry only id and purposes are asked for."""
 
     name: str = Field("", description="the product's name; by default its id")
     company: str = Field("", description="who receives the data")
     source: str = Field("configuration", description="where the facts come from")
+
+
+class TrackersConfig(Part):
+    """What the gate recognises beyond its own catalogue."""
+
+    extra: tuple[ExtraVendor, ...] = Field((), description="vendors of your own")
+    filter_lists: tuple[FilterListConfig, ...] = Field((), description="filter lists, asked after the catalogue")
 
 
 class Config(Part):

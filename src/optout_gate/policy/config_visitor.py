@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 §5.6.2
+from optout_gate.policy.parts import TOKEN, CookieName, Part
+
 _NOT_AN_IDENTITY = frozenset(
     {"authorization", "cookie", "host", "sec-gpc", "user-agent", "x-forwarded-for", "x-real-ip", "forwarded"}
 )
@@ -50,16 +51,10 @@ def _link(value: str) -> str:
 
 
 def _identity_field(value: str) -> str:
-    if not _TOKEN.match(value):
+    if not TOKEN.match(value):
         raise ValueError(f"{value!r} is not the name of a header field (RFC 9110 §5.1)")
     if value.lower() in _NOT_AN_IDENTITY:
         raise ValueError(f"{value!r} does not say who has signed in; name the field that your own gateway adds")
-    return value
-
-
-def _cookie_name(value: str) -> str:
-    if not _TOKEN.match(value):
-        raise ValueError(f"{value!r} is not a cookie name (RFC 6265 §4.1.1)")
     return value
 
 
@@ -75,10 +70,6 @@ def _redis_url(value: str) -> str:
     return value
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class StatusPlace(StrEnum):
     """Where a page shows that an opt-out is honoured."""
 
@@ -87,7 +78,7 @@ class StatusPlace(StrEnum):
     OFF = "off"
 
 
-class PreferencesConfig(_Part):
+class PreferencesConfig(Part):
     """The preference page and the status."""
 
     paths: tuple[Annotated[str, AfterValidator(_own_path)], ...] = Field(
@@ -105,7 +96,7 @@ class PreferencesConfig(_Part):
     )
 
 
-class GpcJsonConfig(_Part):
+class GpcJsonConfig(Part):
     """The statement at /.well-known/gpc.json."""
 
     last_update: Annotated[str, AfterValidator(_full_date)] = Field(
@@ -113,13 +104,13 @@ class GpcJsonConfig(_Part):
     )
 
 
-class IdentifyConfig(_Part):
+class IdentifyConfig(Part):
     """How a request says which consumer has signed in."""
 
     header: Annotated[str, AfterValidator(_identity_field)] | None = Field(
         None, description="a field that the site's own gateway adds; believed from trusted_proxies alone"
     )
-    cookie: Annotated[str, AfterValidator(_cookie_name)] | None = Field(
+    cookie: CookieName | None = Field(
         None, description="a cookie that holds the same value on every browser the consumer signs in on"
     )
     unguessable: bool = Field(
@@ -135,7 +126,7 @@ class IdentifyConfig(_Part):
         return self
 
 
-class ConsumersConfig(_Part):
+class ConsumersConfig(Part):
     """Known consumers: whose opt-out holds on every browser they sign in on."""
 
     identify: IdentifyConfig = Field(description="how a request says who has signed in")
@@ -144,7 +135,7 @@ class ConsumersConfig(_Part):
     )
 
 
-class ChoicesCacheConfig(_Part):
+class ChoicesCacheConfig(Part):
     """What each worker remembers of the store."""
 
     entries: int = Field(10_000, ge=1, le=10_000_000, description="consumers remembered at most")
@@ -152,7 +143,7 @@ class ChoicesCacheConfig(_Part):
     others_s: float = Field(1.0, ge=0, le=60, description="how long it is remembered that there is none, in seconds")
 
 
-class ChoicesConfig(_Part):
+class ChoicesConfig(Part):
     """Where the opt-outs of known consumers stand."""
 
     backend: Literal["sqlite", "redis"] = Field("sqlite", description="sqlite for one machine, redis for several")

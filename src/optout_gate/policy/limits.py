@@ -80,6 +80,10 @@ class RewritingLimits(Part):
         64 * 1024,  # most pages fit; a larger one shows its first part some milliseconds later
         description="of a page held back until it is known that it can be rewritten",
     )
+    held_s: Seconds = Field(
+        0.25,  # a page that is not streamed is here whole long before
+        description="from its first piece, for which a page is held back that does not tell its length",
+    )
     remembered_bytes: Annotated[int, Field(ge=0)] = Field(
         32 * 1024 * 1024, description="of pages that came twice, kept with what became of them, in each worker"
     )

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from optout_gate.documents import VALUE, Document, did_you_mean, parse, validate
+from optout_gate.documents import VALUE, Document, did_you_mean, parse, place_of, validate
 from optout_gate.errors import ConfigError, Problem
 from optout_gate.policy.beside import Beside, read_beside
-from optout_gate.policy.config import Action, Config
+from optout_gate.policy.config import Action, Config, split_address
 from optout_gate.trackers import lists, unknown
 from optout_gate.trackers.catalog import Catalog, builtin, builtin_documents
 from optout_gate.trackers.lists import FilterList
@@ -32,18 +33,21 @@ class Loaded:
     """What is allowed and hardly ever meant."""
 
 
-def load_file(path: Path) -> Loaded:
+def load_file(path: Path | str) -> Loaded:
     """Return the configuration in ``path``.
 
     Raises:
         ConfigError: with everything that is wrong, each with file, line and column.
     """
+    path = Path(path)
     try:
         text = path.read_text("utf-8")
     except OSError as error:
         raise ConfigError([Problem(str(path), 0, 0, f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError([Problem(str(path), 0, 0, f"not UTF-8 text (byte {error.start})")]) from None
+        before = error.object[: error.start].decode("utf-8")
+        place = place_of(before, len(before))
+        raise ConfigError([Problem(str(path), *place, "not UTF-8 text; save the file in that encoding")]) from None
     return load_text(text, file=str(path), folder=path.parent)
 
 
@@ -112,6 +116,15 @@ def _cautions(document: Document, config: Config) -> Iterator[Problem]:
             at = ("sites", index, "upstream_tls", "verify", VALUE)
             text = f"the certificate of {site.upstream} is not checked: anyone on the way there reads and changes all"
             yield document.problem(at, text)
+        if _is_listened_on(site.upstream, config.listen):
+            where = ("sites", index, "upstream", VALUE)
+            yield document.problem(where, f"{site.upstream} is the gate's own address: every request ends with 508")
+
+
+def _is_listened_on(upstream: str, listen: str) -> bool:
+    origin, (host, port) = urlsplit(upstream), split_address(listen)
+    mine = {host, "localhost", "127.0.0.1"} if host in ("0.0.0.0", "127.0.0.1") else {host}
+    return origin.scheme == "http" and origin.port == port and origin.hostname in mine
 
 
 def _own_vendors(document: Document) -> Iterator[Problem]:

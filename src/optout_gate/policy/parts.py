@@ -1,10 +1,13 @@
 """What the parts of the configuration have in common: their base, and the values that several of them take."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from optout_gate.trackers.purposes import DENIABLE, Purpose
+
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 §5.6.2: names of header fields, and of cookies
 
 
 class Part(BaseModel):
@@ -25,5 +28,12 @@ def _deniable(value: Purpose) -> Purpose:
     return value
 
 
+def _cookie_name(value: str) -> str:
+    if not TOKEN.match(value):
+        raise ValueError(f"{value!r} is not a cookie name (RFC 6265 §4.1.1)")
+    return value
+
+
+CookieName = Annotated[str, AfterValidator(_cookie_name)]
 PathPattern = Annotated[str, AfterValidator(_path_pattern)]
 DeniablePurpose = Annotated[Purpose, AfterValidator(_deniable)]

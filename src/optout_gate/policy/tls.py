@@ -50,22 +50,30 @@ class VisitorsTls:
     place: Place
 
 
-def faults(certificate: str | None, key: str | None, ca: str | None = None) -> Iterator[str]:
-    """Yield what can be seen to be wrong with files of TLS, each with the file's name."""
-    if ca is not None:
-        yield from _fault(ca, b"CERTIFICATE-----", "certificate")
-    if certificate is not None:
-        yield from _fault(certificate, b"CERTIFICATE-----", "certificate")
-        yield from _fault(key or certificate, b"PRIVATE KEY-----", "private key")
+def faults(certificate: str | None, key: str | None, ca: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield what can be seen to be wrong with files of TLS: the key of the configuration, and words with the file's name."""
+    seen: set[str] = set()  # a file that holds certificate and key cannot be read once
+    for said, name, mark in (
+        ("ca_file", ca, _CERTIFICATE),
+        ("certificate_file", certificate, _CERTIFICATE),
+        ("key_file" if key else "certificate_file", certificate and (key or certificate), _KEY),
+    ):
+        text = _fault(name, mark) if name else None
+        if text is not None and text not in seen:
+            seen.add(text)
+            yield said, text
 
 
-def _fault(name: str, mark: bytes, what: str) -> Iterator[str]:
+_CERTIFICATE, _KEY = b"CERTIFICATE-----", b"PRIVATE KEY-----"
+
+
+def _fault(name: str, mark: bytes) -> str | None:
     try:
         content = Path(name).read_bytes()
     except OSError as error:
-        yield f"{name} cannot be read: {error.strerror}"
-        return
+        return f"{name} cannot be read: {error.strerror}"
     if mark not in content:
-        yield f"{name} holds no PEM {what}"
-    elif what == "private key" and b"ENCRYPTED" in content:
-        yield f"{name} is encrypted, and the gate has nobody to ask for a passphrase"
+        return f"{name} holds no PEM {'certificate' if mark is _CERTIFICATE else 'private key'}"
+    if mark is _KEY and b"ENCRYPTED" in content:
+        return f"{name} is encrypted, and the gate has nobody to ask for a passphrase"
+    return None

@@ -3,6 +3,8 @@
 import time
 from email.utils import formatdate
 
+from starlette.types import Send
+
 from optout_gate.errors import UpstreamError
 from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Pair, Response
@@ -41,6 +43,13 @@ def of_length(head: Response, body: bytes) -> Response:
     """Return the head of an answer whose whole body is here, which tells its length."""
     length = str(len(body)).encode()
     return Response(head.status, head.headers.replacing(b"content-length", length))
+
+
+async def send_whole(send: Send, response: Response) -> None:
+    """Send a response that is here whole."""
+    headers = [*response.headers, date_line()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def takes_hints(exchange: Exchange) -> bool:

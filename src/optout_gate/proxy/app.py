@@ -3,28 +3,27 @@
 The gate decides (:mod:`optout_gate.gate`), the protocol class in front refuses what is not sound HTTP
 (:mod:`optout_gate.proxy.protocol`), the client behind keeps nothing between visitors
 (:mod:`optout_gate.proxy.upstream`). What is left is the order of things.
+The exchange itself goes the short way (:mod:`optout_gate.proxy.relay`) or the long one (:mod:`optout_gate.proxy.long_way`).
 """
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from functools import partial
-from typing import Any
 from weakref import WeakSet
 
-from optout_gate.errors import RewriteError, UpstreamError
+from starlette.types import Message, Receive, Scope, Send
+
+from optout_gate.errors import UpstreamError
 from optout_gate.exchange import Exchange
 from optout_gate.gate import Gate
 from optout_gate.http import Headers, Request, Response, request_of
 from optout_gate.pages.app import SIGNED_IN, OwnPages
 from optout_gate.proxy import forwarding, signed_in, websocket
-from optout_gate.proxy.answers import date_line, dated, of_length, plain, takes_hints, unanswered
+from optout_gate.proxy.answers import date_line, plain, send_whole, unanswered
+from optout_gate.proxy.long_way import LongWay, peer_of
 from optout_gate.proxy.protocol_head import REFUSED
 from optout_gate.proxy.relays import Relays
-from optout_gate.proxy.upstream import Upstream, UpstreamAddress, UpstreamResponse
-from optout_gate.receiving import refusal, told_with
+from optout_gate.proxy.upstream import Upstream, UpstreamAddress
+from optout_gate.receiving import told_with
 from optout_gate.report import NO_SITE, Report
-from optout_gate.rewrite.passage import Passage
 from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
@@ -32,16 +31,7 @@ from optout_gate.telemetry.outcomes import OutcomeLog
 from optout_gate.telemetry.turns import Turn
 from optout_gate.uncloaking import Uncloaking
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 log = logging.getLogger("optout_gate.proxy")
-
-
-class VisitorGone(Exception):
-    """The visitor closed the connection before the request's body was complete."""
 
 
 class ProxyApp:
@@ -142,7 +132,7 @@ class ProxyApp:
         if exchange.beacon is not None and exchange.beacon.reply is not None:
             await websocket.refuse(scope, receive, send, 403)
             return
-        headers = self.request_headers(exchange.site, exchange.request, _peer(scope))
+        headers = self.request_headers(exchange.site, exchange.request, peer_of(scope))
         upstream, target = self.upstream(exchange.site), exchange.request.target
         await websocket.relay(upstream.address, upstream.limits, target, headers, scope, receive, send)
 
@@ -183,7 +173,7 @@ class ProxyApp:
             known.learn(exchange.decision)
         begun = gate.clock()
         self.turn.begin()
-        under_way = _Forwarding(self, exchange, scope, receive, send)
+        under_way = LongWay(self, exchange, scope, receive, send)
         try:
             await under_way.run()
         finally:
@@ -214,151 +204,6 @@ class ProxyApp:
         await send_whole(send, answer)
 
 
-class _Forwarding:
-    """One exchange on its way to the origin and back."""
-
-    def __init__(self, app: ProxyApp, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        self.app = app
-        self.exchange = exchange
-        self.scope = scope
-        self.receive = receive
-        self.send = send
-        self.started = False
-        self.status = 0  # of the answer; 0 until one begins
-        self._gone = False
-
-    async def run(self) -> None:
-        """Send the request on and the response back."""
-        leaving = self.scope.get("extensions", {}).get("optout_gate.leaving")
-        if leaving is not None:
-            leaving["tell"] = partial(self._leave, asyncio.current_task())
-        try:
-            await self._to_its_end()
-        except asyncio.CancelledError:
-            if not self._gone:
-                raise
-        finally:
-            if leaving is not None:
-                leaving.clear()
-
-    async def _to_its_end(self) -> None:
-        try:
-            await self._forward()
-        except UpstreamError as error:
-            await self._fail(self.app.failed(self.exchange, error))
-        except RewriteError as error:
-            await self._fail(self.exchange.cut(error))
-        except VisitorGone:
-            pass
-
-    def _leave(self, task: "asyncio.Task[Any] | None") -> None:
-        """End the exchange: an answer nobody reads costs the origin for nothing."""
-        self._gone = True
-        if task is not None:
-            task.cancel()
-
-    async def _forward(self) -> None:
-        exchange = self.exchange
-        if exchange.beacon is not None:
-            refused, self.receive = await refusal(exchange, self.receive)
-            if refused is not None:
-                self.started = True
-                await send_whole(self.send, refused)
-                return
-        headers = self.app.request_headers(exchange.site, exchange.request, _peer(self.scope))
-        body = self._request_body() if _has_body(exchange.request.headers) else None
-        begun = self.app.gate.clock()
-        upstream = self.app.upstream(exchange.site)
-        early = self._hint if self._takes_hints() else None
-        fresh = "optout_gate.once_more" in self.scope.get("extensions", {})
-        method, target = exchange.request.method, exchange.request.target
-        response = await upstream.send(method, target, headers, body, early, fresh=fresh)
-        self.app.turn.answered(self.app.gate.clock() - begun)
-        try:
-            head = Response(response.status, response.end_to_end)
-            passage = exchange.respond(head)
-            if passage.untouched:
-                await self._pass_on(passage.head, response)
-            else:
-                await self._rewrite(passage, response)
-        finally:
-            await response.close()
-
-    def _takes_hints(self) -> bool:
-        return "http.response.early_hint" in self.scope.get("extensions", {}) and takes_hints(self.exchange)
-
-    async def _hint(self, headers: Headers) -> None:
-        links = self.exchange.early(forwarding.end_to_end(headers))
-        if links:
-            await self.send({"type": "http.response.early_hint", "links": links})
-
-    async def _pass_on(self, head: Response, response: UpstreamResponse) -> None:
-        response.raise_if_lost()  # nothing has been sent yet
-        await self._start(head, response.reason)  # leaves with the first piece, where one is there already
-        chunk = b"" if response.ended else await response.read()
-        report = self.exchange.report
-        while True:
-            is_last = response.ended
-            if is_last or chunk:
-                await self.send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
-            report.bytes_in += len(chunk)
-            report.bytes_out += len(chunk)
-            if is_last:
-                return
-            chunk = await response.read()
-
-    async def _rewrite(self, passage: Passage, response: UpstreamResponse) -> None:
-        while not response.ended:
-            chunk = await response.read()
-            out = passage.feed(chunk) if chunk else b""
-            if not out:
-                continue
-            if not self.started:
-                await self._start(passage.head, response.reason)
-            await self.send({"type": "http.response.body", "body": out, "more_body": True})
-        out = passage.close()
-        if not self.started:  # held back whole, so its length is known
-            await self._start(of_length(passage.head, out), response.reason)
-        await self.send({"type": "http.response.body", "body": out})
-
-    async def _start(self, head: Response, reason: bytes) -> None:
-        self.started, self.status = True, head.status
-        headers = dated(head.headers)
-        start = {"type": "http.response.start", "status": head.status, "headers": headers.pairs, "reason": reason}
-        await self.send(start)
-
-    async def _fail(self, answer: Response) -> None:
-        """Answer with an error, or cut the connection where an answer is already under way."""
-        if not self.started:
-            self.started, self.status = True, answer.status
-            await send_whole(self.send, answer)
-            return
-        if "optout_gate.abort" in self.scope.get("extensions", {}):
-            await self.send({"type": "optout_gate.abort"})
-
-    async def _request_body(self) -> AsyncIterator[bytes]:
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise VisitorGone
-            chunk = message.get("body", b"")
-            if chunk:
-                yield chunk
-            if not message.get("more_body", False):
-                return
-
-
-def _peer(scope: Scope) -> str | None:
-    client = scope.get("client")
-    return client[0] if client else None
-
-
-def _has_body(headers: Headers) -> bool:
-    if b"transfer-encoding" in headers:
-        return True
-    return (headers.first(b"content-length") or b"0") != b"0"
-
-
 def _dated(send: Send) -> Send:
     """Return ``send`` for an answer that the gate is the origin of: such a one has a Date (RFC 9110 §6.6.1)."""
 
@@ -368,10 +213,3 @@ def _dated(send: Send) -> Send:
         await send(message)
 
     return with_date
-
-
-async def send_whole(send: Send, response: Response) -> None:
-    """Send a response that is here whole."""
-    headers = [*response.headers, date_line()]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})

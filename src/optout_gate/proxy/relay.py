@@ -4,10 +4,11 @@ Nearly every request of a website is a GET without a body, on a connection that 
 standing as well. Nothing has to be waited for there but bytes, and their transports say when they have come. So a
 :class:`Relay` is called by both connections and does at once what there is to do. Whatever needs more (a body, a
 question about the visitor, a page of the gate's own, a connection that is not there yet) takes the long way,
-:meth:`optout_gate.proxy.app.ProxyApp.__call__`, and so does an exchange whose connection the origin was just closing.
+:mod:`optout_gate.proxy.long_way`, and so does an exchange whose connection the origin was just closing.
 What visitors, origins and the metrics see is the same.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
@@ -79,6 +80,7 @@ class Relay:
         self._ready: FramedResponse | None = None
         self._reason = b""
         self._status = 0
+        self._held: asyncio.TimerHandle | None = None
 
     def begin(self, connection: Connection, head: bytes, again: Callable[[], None]) -> None:
         """Send the request; ``again`` sends it the long way."""
@@ -132,6 +134,7 @@ class Relay:
             self._respond(response.head)
         passage, flow = self._passage, self._protocol.flow
         assert passage is not None
+        piece = None
         while response.pieces:
             if flow.write_paused:
                 return
@@ -149,8 +152,27 @@ class Relay:
             self._end(passage)
         elif connection.error is not None:
             raise connection.error
-        elif passage.untouched and self._answer is None:
+        elif self._answer is not None:
+            return
+        elif passage.untouched:
             self._send(passage.head, b"", more=True)  # a stream whose first event is yet to come has a head
+        elif piece is not None and self._held is None:
+            self._hold(passage, response.head)
+
+    def _hold(self, passage: Passage, head: ResponseHead | None) -> None:
+        """Give a page that its origin streams a while to come whole."""
+        if head is not None and b"content-length" not in head.end_to_end:
+            self._held = self._protocol.loop.call_later(self._app.gate.limits.held_s, self._let_go, passage)
+
+    def _let_go(self, passage: Passage) -> None:
+        """Send what is there of a page that its origin streams."""
+        if self.response_complete or self._answer is not None:
+            return
+        try:
+            if out := passage.let_go():
+                self._send(passage.head, out, more=True)
+        except RewriteError as error:
+            self._fail(self._exchange.cut(error))
 
     def _respond(self, head: ResponseHead) -> None:
         app = self._app
@@ -248,6 +270,8 @@ class Relay:
     def _release(self) -> None:
         self._protocol.tasks.discard(self)
         self._app.turn.end()
+        if self._held is not None:
+            self._held.cancel()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finish()

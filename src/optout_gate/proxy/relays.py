@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, NamedTuple
 
-from optout_gate.exchange import Exchange, Told
+from optout_gate.exchange import Exchange
 from optout_gate.gate import Gate
 from optout_gate.http import Headers, Request, path_of
+from optout_gate.policy.decision import Decision
 from optout_gate.proxy import forwarding
 from optout_gate.proxy.known_heads import Head
 from optout_gate.proxy.relay import Relay
@@ -34,6 +35,26 @@ _ANY_TARGET = b"/"
 _UNSOUND = re.compile(rb"[\x00-\x20\x7f]")
 """In a target that would not be one on the wire. Doors have refused it already; what is sent must not depend on that."""
 _MOST_PEERS = 16  # of whom something is known for one head
+_MOST_TOLD = 4  # decisions for one request head: paths on which more is denied for everyone
+
+
+class _Told:
+    """What origins are told in a request's fields, by the decision: the same at every address on a site."""
+
+    __slots__ = ("_by_decision",)
+
+    def __init__(self) -> None:
+        self._by_decision: dict[int, tuple[Decision, Headers]] = {}
+
+    def get(self, decision: Decision) -> Headers | None:
+        """Return the fields, or None where they have to be worked out."""
+        found = self._by_decision.get(id(decision))  # a policy decides alike with one value
+        return found[1] if found is not None else None
+
+    def keep(self, decision: Decision, headers: Headers) -> None:
+        """Remember the fields."""
+        if len(self._by_decision) < _MOST_TOLD:
+            self._by_decision[id(decision)] = decision, headers
 
 
 class _Known(NamedTuple):
@@ -51,7 +72,7 @@ class _Known(NamedTuple):
     authority: str
     reading: Reading
     alike: Hashable
-    told: Told
+    told: _Told
     around: dict[int, tuple[Headers, tuple[bytes, bytes]]]
 
 
@@ -143,4 +164,4 @@ class Relays:
             return None
         asked = may_be_rewritten(request), is_for_worker(request), is_for_a_sheet(request), is_shown(request)
         alike = site.config.mode, head.method, asked
-        return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, Told(), {})
+        return _Known(gate, site, request.scheme, authority, gate.read(request, site), alike, _Told(), {})

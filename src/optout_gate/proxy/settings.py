@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,3 +112,15 @@ def bind(address: str, flag: str) -> socket.socket:
         raise AddressInUse(error.errno, text) from None
     listener.setblocking(False)
     return listener
+
+
+def addresses_of(loaded: Loaded) -> Mapping[str, str]:
+    """Return what is listened on, by key of the configuration."""
+    return {"listen": loaded.config.listen, "admin": loaded.config.admin}
+
+
+def not_moved(bound: Mapping[str, str], asked: Mapping[str, str]) -> Iterator[str]:
+    """Yield words for each address that a reload asks for in vain."""
+    for key, address in bound.items():
+        if asked[key] != address:
+            yield f"{key} changes with a restart, not with a reload: still on {address}"

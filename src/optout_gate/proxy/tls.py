@@ -109,7 +109,7 @@ class VisitorsContext:
 
 
 def _load_chain(context: ssl.SSLContext, certificate: str, key: str | None, place: tuple[str, int, int]) -> None:
-    for fault in faults(certificate, key):
+    for _, fault in faults(certificate, key):
         raise ConfigError([Problem(*place, fault)])
     try:
         context.load_cert_chain(certificate, key, password="")

@@ -281,15 +281,15 @@ class UpstreamResponse:
         if connection is not None and connection.error is not None and not connection.response.pieces:
             raise connection.error
 
-    async def read(self) -> bytes:
-        """Return the next piece of the body as it came, at most 64 KiB, or ``b""`` at its end.
+    async def read(self, within_s: float | None = None) -> bytes:
+        """Return the next piece of the body as it came, at most 64 KiB; ``b""`` at its end, and where none comes ``within_s``.
 
         Raises UpstreamError when the origin broke off or stalls, and what the request body raised.
         """
         connection = self._connection
         if connection is None:
             return b""
-        chunk = await connection.read()
+        chunk = await connection.read(within_s)
         if connection.spent:
             self._finish()
         return chunk

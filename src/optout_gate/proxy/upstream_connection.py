@@ -138,8 +138,8 @@ class Connection(asyncio.BufferedProtocol):
             self._resume_reading()
         return piece
 
-    async def read(self) -> bytes:
-        """Return the next piece of the body, ``b""`` at its end.
+    async def read(self, within_s: float | None = None) -> bytes:
+        """Return the next piece of the body; ``b""`` at its end, and where none comes ``within_s``.
 
         Raises UpstreamError, or what the request body raised.
         """
@@ -149,7 +149,12 @@ class Connection(asyncio.BufferedProtocol):
                 return b""
             if self._error is not None:
                 raise self._error
+            timer = None if within_s is None else self._loop.call_later(max(0, within_s), self._wake)
             await self._wait(self._pool.limits.idle_read_s)
+            if timer is not None:
+                timer.cancel()
+                if not response.pieces:
+                    return b""
         return self.take()
 
     async def _wait(self, seconds: float) -> None:

@@ -19,7 +19,7 @@ from optout_gate.policy.limits import ServerLimits
 from optout_gate.policy.load import Loaded
 from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import gate_protocol
-from optout_gate.proxy.settings import DRAIN_S, Settings
+from optout_gate.proxy.settings import DRAIN_S, Settings, addresses_of, not_moved
 from optout_gate.proxy.tls import VisitorsContext
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
@@ -98,6 +98,7 @@ class Visitors:
         self._settings = settings
         self._listener = listener
         self.metrics = Metrics()
+        self._addresses = addresses_of(loaded)
         limits = loaded.config.limits
         self.app = ProxyApp(self._gate(loaded), self.metrics, RequestLog() if settings.log_requests else None)
         self._protocol = gate_protocol(limits.client)
@@ -129,6 +130,8 @@ class Visitors:
         self.app.gate = self._gate(loaded)
         self._protocol.keep_within(loaded.config.limits.client)
         self.server.config.ws_max_size = loaded.config.limits.upstream.message_bytes
+        for said in not_moved(self._addresses, addresses_of(loaded)):
+            log.warning(said)
         log.info("configuration reloaded")
 
     def _gate(self, loaded: Loaded) -> Gate:

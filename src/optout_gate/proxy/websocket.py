@@ -5,22 +5,16 @@ message by message, close codes too. Pings are each side's own.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
 
 import aiohttp
+from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from optout_gate.http import Headers, Pair
 from optout_gate.policy.limits import UpstreamLimits
 from optout_gate.proxy.tls import client_context
 from optout_gate.proxy.upstream_address import UpstreamAddress
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _HANDSHAKE = frozenset(
     {b"sec-websocket-key", b"sec-websocket-version", b"sec-websocket-extensions", b"sec-websocket-protocol",

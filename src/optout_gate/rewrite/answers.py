@@ -74,6 +74,7 @@ class RepeatedAnswer(Passage):
         repeats_: Repeats,
         *,
         key: Hashable,
+        wait_bytes: int,
         report: Reported,
     ) -> None:
         self._came = response
@@ -82,7 +83,7 @@ class RepeatedAnswer(Passage):
         self._repeats = repeats_
         self._key = key
         self._report = report
-        self._wait_bytes = repeats.wait_for(response.headers)
+        self._wait_bytes = wait_bytes
         self._waiting: list[bytes] = []
         self._held_bytes = 0
         self._inner: Passage | None = None
@@ -108,6 +109,15 @@ class RepeatedAnswer(Passage):
         self._waiting.append(chunk)
         self._held_bytes += len(chunk)
         return b"" if self._held_bytes <= self._wait_bytes else self._worked_out().feed(self._body())
+
+    def let_go(self) -> bytes:
+        """Return what is final of all that was held back; the answer is not looked up.
+
+        Raises:
+            RewriteError: nothing may be sent.
+        """
+        inner = self._worked_out()
+        return (inner.feed(self._body()) if self._waiting else b"") + inner.let_go()
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.

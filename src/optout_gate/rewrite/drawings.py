@@ -5,10 +5,9 @@ one of these, some for the cursor alone. ``<set attributeName="href" to="https:/
 nowhere on it (SMIL Animation, in SVG Animations §3).
 """
 
-from typing import Any
-
 from optout_gate.rewrite.attributes import editable, url_text, written
 from optout_gate.rewrite.css import may_leave, rewrite_css
+from optout_gate.rewrite.element import Tag
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import CSS_URL, MARK
 from optout_gate.trackers.urls import Base
@@ -19,12 +18,11 @@ PAINTED = ("fill", "stroke", "filter", "mask", "clip-path", "marker-start", "mar
 SELECTOR = ",".join(f'[{name}*="{mark}"]' for name in PAINTED for mark in "(&")
 """No other value holds an address."""
 
-ANIMATIONS = ("animate", "set")
 _VALUES = ("to", "from", "by", "values")
 _ADDRESSES = frozenset({"href", "xlink:href"})
 
 
-def paint(element: Any, judge: Judge, base: Base) -> None:
+def paint(element: Tag, judge: Judge, base: Base) -> None:
     """Take out what an element's presentation attributes refer to."""
     for name in PAINTED:
         raw = element.get_attribute(name)
@@ -36,7 +34,7 @@ def paint(element: Any, judge: Judge, base: Base) -> None:
             element.set_attribute(name, written(rewritten))
 
 
-def animation(element: Any, judge: Judge, base: Base) -> None:
+def animation(element: Tag, judge: Judge, base: Base) -> None:
     """Take out the addresses that an animation would give an element."""
     moved = (element.get_attribute("attributename") or "").strip().lower()
     for name in _VALUES:
@@ -49,7 +47,7 @@ def animation(element: Any, judge: Judge, base: Base) -> None:
             element.set_attribute(name, written(rewritten))
 
 
-def _addresses(text: str, judge: Judge, base: Base, element: Any) -> str:
+def _addresses(text: str, judge: Judge, base: Base, element: Tag) -> str:
     kept: list[str] = []
     for each in text.split(";"):
         verdict = judge.reference(url_text(each.strip()), base, "image")

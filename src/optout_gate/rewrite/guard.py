@@ -11,7 +11,7 @@ occur, and everything beyond ASCII, so that U+2028 cannot end a line.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -23,6 +23,9 @@ from optout_gate.rewrite.hashed import hashed
 UNKNOWN_VENDOR = "unknown"
 """What the guard says of what it stopped without knowing where it led."""
 
+_COMPILE_ALL = b"//# allFunctionsCalledOnLoad\n"
+"""Has Chromium 136 and later compile all of it while it comes in, off the main thread, instead of function by function in
+front of the page's first script (https://v8.dev/blog/explicit-compile-hints); to all others a comment."""
 _USE_STRICT = re.compile(rb"""(?:\xef\xbb\xbf)?(?:\s|//[^\n]*\n|/\*.*?\*/)*(["'])use strict\1""", re.DOTALL)
 """A directive prologue. Anything but white space and comments in front of it makes it an ordinary string."""
 
@@ -64,11 +67,11 @@ class GuardConfig:
 
 
 def source(conf: GuardConfig) -> bytes:
-    """Return the script for a document: ``guard.js`` with its configuration, one line of ASCII.
+    """Return the script for a document: a hint to compilers, and ``guard.js`` with its configuration, in ASCII.
 
     Safe inside a ``<script>`` element as it is.
     """
-    return _folded() + b"(self," + _configuration(conf) + b");"
+    return _COMPILE_ALL + _script(conf)
 
 
 def worker_prologue(conf: GuardConfig, head: bytes = b"") -> bytes:
@@ -79,7 +82,7 @@ def worker_prologue(conf: GuardConfig, head: bytes = b"") -> bytes:
     with one too, because behind the guard the script's own has no effect any more.
     """
     directive = b'"use strict";' if _USE_STRICT.match(head) else b""
-    return directive + source(conf)
+    return directive + _script(conf)
 
 
 def denied_modules(hosts: Sequence[str], at_once: int) -> bytes:
@@ -88,12 +91,20 @@ def denied_modules(hosts: Sequence[str], at_once: int) -> bytes:
     An import map does it, whose keys are URL prefixes: they take names and not hashes, a subdomain has to be listed to be
     stopped, and ``name.*`` cannot be written at all. It is a script of its own, because a page need not wait for it.
     """
-    return b'self[Symbol.for("optout-gate")](%b,%d);' % (_json(list(hosts)), at_once)
+    # Where it comes before the guard, what it says waits for it.
+    tells = (
+        b'(function(k,h,n){typeof self[k]=="function"?self[k](h,n):self[k]=[h,n]})(Symbol.for("optout-gate"),%b,%d);'
+    )
+    return tells % (_json(list(hosts)), at_once)
 
 
 def version(conf: GuardConfig) -> str:
     """Return 16 hexadecimal digits that change with the script or its configuration, for an immutable URL."""
     return sha256(source(conf)).hexdigest()[:16]
+
+
+def _script(conf: GuardConfig) -> bytes:
+    return _folded() + b"(self," + _configuration(conf) + b");"
 
 
 @cache
@@ -104,15 +115,16 @@ def _folded() -> bytes:
 
 def _configuration(conf: GuardConfig) -> bytes:
     names = [*conf.hosts, *(f"={name}" for name in conf.cookies), *(f"#{name}" for name in conf.storage)]
-    table = hashed(names, conf.innocent)
+    filter_ = hashed(names, conf.innocent)
     endings = (name for name in (*conf.cookies, *conf.storage) if name.endswith("*"))
+    rules = list(_rules(conf))
     return _json(
         {
-            "t": table.table,
-            "m": [table.size, table.range, table.seed],
-            "l": sorted({len(name.encode("utf-16-le")) // 2 - 1 for name in endings}),
-            "w": int(any(host.endswith(".*") for host in conf.hosts)),
-            "p": " ".join(_rules(conf)),
+            "t": filter_.rows,
+            "m": filter_.seed,
+            "l": " ".join(map(str, sorted({len(name.encode("utf-16-le")) // 2 for name in endings}))),
+            "w": _stars(conf.hosts) * 2 or _stars(rules),
+            "p": " ".join(["", *rules, ""]),
             "u": conf.stand_in,
             "r": conf.report_path,
             "n": conf.sample_rate,
@@ -120,6 +132,11 @@ def _configuration(conf: GuardConfig) -> bytes:
             "x": int(conf.strict),
         }
     )
+
+
+def _stars(names: Iterable[str]) -> int:
+    """Return 1 when one of the names is a name under any public suffix."""
+    return int(any(name.endswith(".*") and not name.startswith(("/", "!")) for name in names))
 
 
 def _rules(conf: GuardConfig) -> Iterator[str]:

@@ -21,20 +21,19 @@ What is done with an element stands in :mod:`optout_gate.rewrite.page`.
 """
 
 import re
-from typing import Protocol, cast
-
-import lolhtml
+from typing import cast
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.judge import Judge
+from optout_gate.rewrite.lol_html import LolHtml
 from optout_gate.rewrite.page import Page
 from optout_gate.rewrite.plain import ALIKE, PLAIN, parts_of
-from optout_gate.rewrite.selectors import DELICATE, Contents, Handlers, handlers, holds_delicate
+from optout_gate.rewrite.remembering import ELEMENT, met_again, recalled, recurs, remembered
+from optout_gate.rewrite.selectors import DELICATE, Contents, handlers, holds_delicate
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.tags import TagScanner
 from optout_gate.rewrite.unsent import Unsent
 
-MAX_SILENT_BYTES = 4 * 1024 * 1024  # fed without a byte coming out: an attribute or text without end
 MAX_TRIED_BYTES = 256 * 1024  # of a select; one with every country and its telephone code has some 20 KB
 LEAST_PLAIN_BYTES = 4096  # of the beginning of a page that is not there whole; a page in crumbs is lol-html's
 MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
@@ -42,14 +41,7 @@ MAX_DEPTH = 4  # of pages inside pages (noscript, srcdoc)
 _IMPORT_MAP = b"importmap"
 # With every "<" before it: of several, lol-html still holds the last but one when the tag begins.
 _DELICATE_START = re.compile(rb"<+(select|frameset)(?=[\s/>]|\Z)", re.IGNORECASE)
-_IN_HANDLER = re.compile(r"(Content handler error: \w+).*", re.DOTALL)
 _HELD_START = max(len(name) for name in DELICATE) + 1  # of "<frameset"; a chunk may end inside it
-
-
-class _Element(Protocol):
-    """Gives lol-html the method that it tells handlers of elements by."""
-
-    def element(self, element: object) -> None: ...
 
 
 class HtmlRewriter:
@@ -85,10 +77,10 @@ class HtmlRewriter:
         self._waiting: list[bytes] = []  # of a page that is there whole
         self._status = status
         self._contents: Contents | None = None
-        self._made: _LolHtml | None = None
+        self._made: LolHtml | None = None
         self._start = self._page.state()
         # Until lol-html has the page. A mode is set before the first script, whatever that is.
-        self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.starts_from_own
+        self._may_be_plain = depth == 0 and not (xml or judge.decision.policy.restricts) and self._page.here.is_own
         self._partial = b""
         self._trial: _Trial | None = None
         self._unsent = Unsent()
@@ -121,7 +113,7 @@ class HtmlRewriter:
                 raise
         self._judge.removals.forget(mark)
         self._page.restore(self._start)
-        self._page.expects_base = True
+        self._page.here.may_move = True
         scanner = TagScanner(self._page)
         return scanner.feed(data) + scanner.close()
 
@@ -142,7 +134,7 @@ class HtmlRewriter:
         parts, rest = parts_of(data, judge.catalog, self._status, whole=is_whole)
         if any(_IMPORT_MAP in text.lower() for text, kind in parts if kind is ALIKE):
             return self._read(data)  # what scripts behind it import depends on it
-        known = iter(judge.recalled("element", [text for text, kind in parts if kind is ALIKE]))
+        known = iter(recalled(judge, [text for text, kind in parts if kind is ALIKE]))
         steps = [(text, kind, next(known) if kind is ALIKE else None) for text, kind in parts]
         there = [text for text, kind, found in steps if kind is not PLAIN and found is None]
         if (there or rest) and self._contents is None:
@@ -152,10 +144,10 @@ class HtmlRewriter:
             if kind is PLAIN:
                 out.append(text)
             elif found is not None:
-                judge.met_again(found)
+                met_again(judge, found)
                 out.append(cast(bytes, found.text) if found.notes else text)
-            elif kind is ALIKE and judge.recurs("element", text):
-                out.append(judge.remembered("element", text, judge.page, self._engine.write))
+            elif kind is ALIKE and recurs(judge, text):
+                out.append(remembered(judge, ELEMENT, text, judge.page, self._engine.write))
             else:
                 out.append(self._engine.write(text))
         if rest and not is_whole and len(rest) < LEAST_PLAIN_BYTES and b">" not in rest:
@@ -196,10 +188,10 @@ class HtmlRewriter:
         return out
 
     @property
-    def _engine(self) -> "_LolHtml":
+    def _engine(self) -> LolHtml:
         if self._made is None:
             contents = self._contents or Contents(b"", whole=True)
-            self._made = _LolHtml(handlers(self._page, self._judge, contents), contents, self._status)
+            self._made = LolHtml(handlers(self._page, self._judge, contents), contents, self._status)
         return self._made
 
     def _may_hold_delicate(self, data: bytes) -> bool:
@@ -232,7 +224,7 @@ class HtmlRewriter:
                 own is not None
                 and trial.begun
                 and not self._page.in_delicate
-                and (trial.has_put_out or self._page.in_text)
+                and (trial.has_put_out or self._page.texts.is_within)
             ):
                 # The one before stood inside a script or an attribute; this one may be one. (Where lol-html has put
                 # out nothing since then, and no text is being read, the tag that began it is not over yet.)
@@ -270,7 +262,7 @@ class HtmlRewriter:
             raise error or RewriteError(Failure.REWRITER, "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
-        self._page.expects_base = True  # the scanner leaves nothing out
+        self._page.here.may_move = True  # the scanner leaves nothing out
         self._scanner = TagScanner(self._page)
         return self._scanner.feed(trial.held + b"".join(trial.raw))
 
@@ -307,49 +299,6 @@ class _Trial:
         """Put page and notes back to where the element began."""
         self._page.restore(self._state)
         self._judge.removals.forget(self._mark)
-
-
-class _LolHtml:
-    """lol-html with this page's handlers; its errors are :exc:`RewriteError`."""
-
-    def __init__(self, found: Handlers, contents: Contents, status: Status | None) -> None:
-        self._out: list[bytes] = []
-        self._silent_bytes = 0
-        self._rewriter = lolhtml.HTMLRewriter(self._out.append)  # type: ignore[arg-type]  # it is given bytes
-        for selector, handler in found:
-            self._rewriter.on(selector, handler)
-        if status is not None and status.concerns(contents):
-            status.watch(self._rewriter)
-
-    def write(self, chunk: bytes) -> bytes:
-        try:
-            self._rewriter.write(chunk)
-        except RuntimeError as error:
-            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
-        out = self._taken()
-        self._silent_bytes = 0 if out else self._silent_bytes + len(chunk)
-        if self._silent_bytes > MAX_SILENT_BYTES:
-            raise RewriteError(
-                Failure.OVERSIZE, f"more than {MAX_SILENT_BYTES:,} bytes without an end of the construct"
-            )
-        return out
-
-    def end(self) -> bytes:
-        try:
-            self._rewriter.end()
-        except RuntimeError as error:
-            raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
-        return self._taken()
-
-    def _taken(self) -> bytes:
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
-
-
-def _words(error: RuntimeError) -> str:
-    """Return what lol-html says; of an error in a handler its kind alone, as the rest may hold some of the page."""
-    return _IN_HANDLER.sub(r"\1", str(error))
 
 
 def _inner_page(judge: Judge, text: str, url: str, depth: int, *, in_noscript: bool = False, xml: bool = False) -> str:

@@ -109,18 +109,22 @@ def element(
 
     It takes itself out of the page when it runs, so a framework that hydrates the whole document counts no element more.
     """
-    declared = f'<meta charset="{label}">' if label is not None else ""
     no_value = '=""' if xml else ""
-    here = admission.inline and (modules.used or modules.mapped)
+    namespace = f' xmlns="{inject_xml.XHTML}"' if xml else ""
+    nonce = f' nonce="{escape(admission.nonce)}"' if admission.nonce is not None else ""
     told = '="own"' if modules.mapped else '="here"' if modules.used else no_value
     says = f" data-modules{told}" if admission.inline else ""  # an import map may be added
     says += f" data-marks{no_value}" if marks else ""
-    namespace = f' xmlns="{inject_xml.XHTML}"' if xml else ""
-    nonce = f' nonce="{escape(admission.nonce)}"' if admission.nonce is not None else ""
-    made = f'{declared}<script{namespace} src="{escape(guard.url)}"{says}{nonce}></script>'
-    if here:
-        made += f'<script{namespace} src="{escape(guard.modules_url)}"{nonce}></script>'
-    return made.encode("ascii")
+    made = [f'<script{namespace} src="{escape(guard.url)}"{says}{nonce}></script>']
+    if label is not None:
+        made.insert(0, f'<meta charset="{label}">')
+    if admission.inline:
+        waits = modules.used or modules.mapped
+        asynchronous = "" if waits else f" async{no_value}"
+        hosts = f'<script{namespace}{asynchronous} src="{escape(guard.modules_url)}"{nonce}></script>'
+        # The browser asks for what stands in front while it waits for the guard, at no cost of the page's first script.
+        made.insert(len(made) if waits else -1, hosts)
+    return "".join(made).encode("ascii")
 
 
 class Injected:
@@ -193,7 +197,7 @@ class Injected:
         if at is None or self._admission is None:
             self._missed("xhtml" if at is None else "csp")
             return held
-        if _ADDRESS in held[at : at + 256]:
+        if _ADDRESS in held[at : at + 512]:
             return held  # a gate before this one has done it
         return held[:at] + self._element(text) + held[at:]
 

@@ -4,19 +4,17 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import AnyStr, cast
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from optout_gate.policy.config import Action, Unknown
 from optout_gate.policy.decision import Decision, Verdict
 from optout_gate.rewrite.cloaks import Cloaks
 from optout_gate.rewrite.embeds import boxes_selectors
-from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS, Known, KnownTag, Memory, Shelf, Snippet
+from optout_gate.rewrite.memory import Known, Memory, Shelf
 from optout_gate.rewrite.removals import Removals
-from optout_gate.rewrite.start_tag import Attributes, Edits, StartTag
 from optout_gate.trackers import unknown
-from optout_gate.trackers.catalog import Catalog, Container, Rule
+from optout_gate.trackers.catalog import Catalog, Rule
 from optout_gate.trackers.lists import FilterList
 from optout_gate.trackers.urls import Base, Target, base_of, resolve
 from optout_gate.trackers.vendor import Box, Vendor
@@ -26,7 +24,15 @@ _BY_ITSELF = ("//", "https://", "http://")
 
 
 class Judge:
-    """Decides about references, and remembers what was decided."""
+    """Decides about references.
+
+    Attributes:
+        removals: what was taken out, and what was let through though nobody knows it.
+        allowed: by id, vendors that were recognised and may stay, in the order of the page.
+        may_restrict: a vendor's restricted mode can be set on this page.
+        memory: what was found out on the pages before, if that is kept.
+        shelf: the part of it that holds under this decision about this site.
+    """
 
     def __init__(
         self,
@@ -36,7 +42,7 @@ class Judge:
         *,
         page_url: str,
         notes: Removals | None = None,
-        own_hosts: Sequence[str] = (),
+        own_hosts: tuple[str, ...] = (),
         inline_allowed: bool = True,
         memory: Memory | None = None,
         cloaks: Cloaks | None = None,
@@ -44,8 +50,9 @@ class Judge:
         """Take what was decided and who is known.
 
         ``own_hosts`` are further hosts of the site, which are never a third party (``*.example.com`` is every
-        subdomain); ``cloaks`` knows which of what stands under them are a vendor's. ``inline_allowed`` is False when the response's Content-Security-Policy keeps a script of the
-        gate's own out: a vendor's restricted mode cannot be set then, and it is denied instead.
+        subdomain); ``cloaks`` knows which of what stands under them are a vendor's. ``inline_allowed`` is False when the
+        response's Content-Security-Policy keeps a script of the gate's own out: a vendor's restricted mode cannot be set
+        then, and it is denied instead.
         """
         self.decision = decision
         self.catalog = catalog
@@ -54,18 +61,13 @@ class Judge:
         self.authority = page_url.partition("://")[2].partition("/")[0]
         self.removals = Removals() if notes is None else notes
         self.may_restrict = inline_allowed
-        self.allowed: dict[
-            str, Vendor
-        ] = {}  # by id: vendors that were recognised and may stay, in the order of the page
+        self.allowed: dict[str, Vendor] = {}
         self._cloaks = cloaks
         self._filter_lists = filter_lists
         # On a path where denials hold for everyone, only what is known by name loads.
         self._unknown = Unknown.BLOCK if decision.rules else decision.policy.unknown
-        own = {self.page.host, self.page.host.removeprefix("www.")}
-        own |= {host.removeprefix("*.") for host in own_hosts if host != "*"}
         self.click_ids = catalog.click_id_pattern
-        self._own_suffixes = tuple("." + host for host in own if host)
-        self._own = frozenset(own)
+        self._own, self._own_suffixes = _own_hosts(self.page.host, own_hosts)
         # Everything that a verdict, or what takes a reference's place, depends on besides the reference, its base and
         # `may_restrict`. Of a page's address, filter lists read the host alone.
         standing = (
@@ -76,99 +78,16 @@ class Judge:
             self.authority,
             own_hosts,
         )
-        self._memory = memory
-        self._shelf = memory.shelf(standing) if memory is not None else Shelf()
+        self.memory = memory
+        self.shelf = memory.shelf(standing) if memory is not None else Shelf()
 
-    def remembered(self, kind: str, text: AnyStr, base: Base, rewrite: Callable[[AnyStr], AnyStr]) -> AnyStr:
-        """Return ``rewrite(text)``, from memory where the same snippet was rewritten under the same decision before.
+    @property
+    def knows_cloaks(self) -> bool:
+        """True where names under the site's own are asked about."""
+        return self._cloaks is not None
 
-        Only for a ``rewrite`` whose result depends on nothing but ``text``, ``base`` and this judge's answers.
-        """
-        memory, key = self._memory, self._key(kind, text, base)
-        if memory is None or key is None:
-            return rewrite(text)
-        found = memory.recall(key) or memory.unchanged(key)
-        if found is not None:
-            self.met_again(found)
-            return cast(AnyStr, found.text) if found.notes else text
-        with self._apart() as removals:
-            out = rewrite(text)
-            notes = removals.notes()
-            hosts = tuple(removals.unknown.elements())
-            if notes:
-                memory.keep(key, Snippet(out, notes, self.allowed, hosts))
-            elif notes is not None and out == text:
-                memory.keep_unchanged(key, Snippet("", (), self.allowed, hosts))
-        return out
-
-    def recalled(self, kind: str, texts: Iterable[bytes]) -> list[Snippet | None]:
-        """Return what became of each of these snippets on the page: for who then says :meth:`met_again`."""
-        memory, base = self._memory, self.page
-        if memory is None:
-            return [None for _ in texts]
-        recall, unchanged, key_of = memory.recall, memory.unchanged, self._key
-        keys = (key_of(kind, text, base) for text in texts)
-        return [(recall(key) or unchanged(key)) if key is not None else None for key in keys]
-
-    def recurs(self, kind: str, text: bytes) -> bool:
-        """Return True when a snippet on the page was met before, so that it is worth remembering what becomes of it."""
-        memory, key = self._memory, self._key(kind, text, self.page)
-        return memory is not None and key is not None and memory.recurs(key)
-
-    def _key(self, kind: str, text: str | bytes, base: Base) -> Hashable | None:
-        # From a base of the site's own, what a relative reference leads to is never denied; no more of it matters.
-        if len(text) > MAX_SNIPPET_CHARACTERS or base.host != self.page.host:
-            return None
-        if self._cloaks is not None and self._may_name_cloaked(
-            (str(text, "latin-1") if isinstance(text, bytes) else text,)
-        ):
-            return None
-        return (kind, text, self._shelf, base.scheme, self.may_restrict)
-
-    def met_again(self, found: Snippet | KnownTag) -> None:
-        """Note what was noted when a snippet or tag was met before."""
-        if found.notes:
-            self.removals.add_all(found.notes)
-        if found.allowed:
-            self.allowed.update(found.allowed)
-        for host in found.unknown:
-            self.removals.let_through(host)
-
-    def remembered_tag(
-        self, name: str, attributes: Attributes, base: Base, *, in_noscript: bool, look: Callable[[StartTag], None]
-    ) -> Edits:
-        """Return what ``look`` does with a start tag, from memory where the same was looked at before.
-
-        Only for a ``look`` whose doings depend on nothing but the arguments and this judge's answers, and for a base on the
-        page's own host: what a relative reference leads to is then never denied.
-        """
-        key = (name, attributes, in_noscript, base.scheme, self.may_restrict)
-        found = self._shelf.tags.get(key)
-        if found is not None:
-            self.met_again(found)
-            return found.edits
-        tag = StartTag(name, attributes)
-        with self._apart() as removals:
-            look(tag)
-            notes = removals.notes()
-            if notes is not None and not self._may_name_cloaked(value for _, value in attributes):
-                hosts = tuple(removals.unknown.elements())
-                self._shelf.learn_tag(key, attributes, KnownTag(tag.edits, notes, self.allowed, hosts))
-        return tag.edits
-
-    @contextmanager
-    def _apart(self) -> Iterator[Removals]:
-        """Note what happens within apart from all else, and put it to the rest afterwards."""
-        noted, allowed, self.removals, self.allowed = self.removals, self.allowed, Removals(), {}
-        try:
-            yield self.removals
-        finally:
-            noted.take(self.removals)
-            allowed.update(self.allowed)
-            self.removals, self.allowed = noted, allowed
-
-    def _may_name_cloaked(self, texts: Iterable[str]) -> bool:
-        """Return True where it may be found out later whose a name under the site's own is."""
+    def may_name_cloaked(self, texts: Iterable[str]) -> bool:
+        """Return True where it may be found out later whose a name under the site's own is, and one stands in the texts."""
         return self._cloaks is not None and any(suffix in text for text in texts for suffix in self._own_suffixes)
 
     def origin_for(self, base: Base) -> str:
@@ -192,7 +111,7 @@ class Judge:
         """Return where ``text`` leads from ``base`` and who that is, from memory where it is an address by itself."""
         key = (kind, text)
         if base.scheme == self.page.scheme:  # all that "//host" takes from its base
-            found = self._shelf.addresses.get(key)
+            found = self.shelf.addresses.get(key)
             if found is not None:
                 return found
         target = resolve(text, base)
@@ -201,7 +120,7 @@ class Judge:
         own = self.own(target.host)
         known = Known(target, own, None if own else self.verdict(target, kind))
         if base.scheme == self.page.scheme and text.startswith(_BY_ITSELF) and not self._may_be_cloaked(target.host):
-            self._shelf.learn(key, known)
+            self.shelf.learn(key, known)
         return known
 
     def _ruled(self, known: Known) -> Verdict | None:
@@ -249,6 +168,10 @@ class Judge:
     def _denied(self, verdict: Verdict) -> bool:
         return verdict.denied or (verdict.answer.action is Action.RESTRICT and not self.may_restrict)
 
+    def _if_denied(self, rule: Rule | None) -> Verdict | None:
+        verdict = self.decision.verdict(rule) if rule is not None else None
+        return verdict if verdict is not None and self._denied(verdict) else None
+
     def verdict(self, target: Target, kind: str) -> Verdict | None:
         """Return the verdict about ``target`` whatever it says, or None when nobody knows it."""
         if self.decision.policy.allows_hosts and (found := self.decision.allowed(target.host)) is not None:
@@ -273,11 +196,11 @@ class Judge:
         if known is None or known.own:
             return None
         host = known.target.host
-        verdicts = self._shelf.hosts.get(host)
+        verdicts = self.shelf.hosts.get(host)
         if verdicts is None:
             allowed = self.decision.policy.allows_hosts and self.decision.allowed(host) is not None
             verdicts = () if allowed else tuple(map(self.decision.verdict, self.catalog.on_host(host)))
-            self._shelf.learn_host(host, verdicts)
+            self.shelf.learn_host(host, verdicts)
         if verdicts and all(map(self._denied, verdicts)):
             return verdicts[0]
         return self._ruled(known)
@@ -301,19 +224,11 @@ class Judge:
 
     def click_id(self, name: str) -> Verdict | None:
         """Return the verdict that denies a click identifier by the name of its parameter, or None."""
-        rule = self.catalog.by_click_id(name)
-        if rule is None:
-            return None
-        verdict = self.decision.verdict(rule)
-        return verdict if self._denied(verdict) else None
+        return self._if_denied(self.catalog.by_click_id(name))
 
     def amp(self, name: str) -> Verdict | None:
         """Return the verdict that denies an AMP component by the vendor name in its ``type``, or None."""
-        rule = self.catalog.by_amp(name)
-        if rule is None:
-            return None
-        verdict = self.decision.verdict(rule)
-        return verdict if self._denied(verdict) else None
+        return self._if_denied(self.catalog.by_amp(name))
 
     def box_selector(self, present: frozenset[str], watched: frozenset[str], *, amp: bool) -> str:
         """Return the selector for the boxes that denied vendors fill, where of the elements ``watched`` these are present.
@@ -321,21 +236,20 @@ class Judge:
         ``amp`` says that AMP's may be, too.
         """
         key = (present, amp, self.may_restrict)
-        found = self._shelf.box_selectors.get(key)
+        found = self.shelf.box_selectors.get(key)
         if found is None:
-            boxes = boxes_selectors(box.rule.text for box in self.catalog.containers.values() if self._denies_box(box))
+            boxes = boxes_selectors(
+                box.rule.text for box in self.catalog.containers.values() if self._if_denied(box.rule)
+            )
             here = (
                 each
                 for tag, each in boxes.items()
                 if tag in present or (tag not in watched and (amp or not tag.startswith("amp-")))
             )
             found = ",".join(here)
-            if len(self._shelf.box_selectors) < MAX_SELECTORS:
-                self._shelf.box_selectors[key] = found
+            if len(self.shelf.box_selectors) < MAX_SELECTORS:
+                self.shelf.box_selectors[key] = found
         return found
-
-    def _denies_box(self, box: Container) -> bool:
-        return self._denied(self.decision.verdict(box.rule))
 
     def container(self, tag: str, words: Iterable[str]) -> tuple[Verdict, Box] | None:
         """Return who is denied that would fill an element of this name, and what is known of the box.
@@ -343,21 +257,24 @@ class Judge:
         ``words`` are its classes, its ``#id`` and its ``[attributes]``.
         """
         for box in self.catalog.by_container(tag, words):
-            verdict = self.decision.verdict(box.rule)
-            if self._denied(verdict):
+            verdict = self._if_denied(box.rule)
+            if verdict is not None:
                 return verdict, box.box
         return None
 
     def script_box(self, kind: str) -> tuple[Verdict, Box] | None:
         """Return who is denied that would draw something in place of a script of this type, and what is known of it."""
         found = self.catalog.script_boxes.get(kind.partition("/")[0].strip().lower())
-        verdict = self.decision.verdict(found.rule) if found is not None else None
-        return (verdict, found.box) if found is not None and verdict is not None and self._denied(verdict) else None
+        verdict = self._if_denied(found.rule) if found is not None else None
+        return (verdict, found.box) if found is not None and verdict is not None else None
 
     def script(self, text: str) -> Verdict | None:
         """Return the verdict that denies an inline script by its fingerprint, or None."""
-        rule = self.catalog.by_script(text)
-        if rule is None:
-            return None
-        verdict = self.decision.verdict(rule)
-        return verdict if self._denied(verdict) else None
+        return self._if_denied(self.catalog.by_script(text))
+
+
+@lru_cache(maxsize=256)  # a site answers to a few hosts
+def _own_hosts(host: str, further: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the site's own hosts, and the ends of what stands under them."""
+    own = {host, host.removeprefix("www."), *(each.removeprefix("*.") for each in further if each != "*")}
+    return frozenset(own), tuple("." + each for each in own if each)

@@ -12,16 +12,15 @@ import re
 
 from optout_gate.errors import RewriteError
 from optout_gate.http import Headers, Response
-from optout_gate.policy.decision import Decision, Verdict
+from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import surrogates
 from optout_gate.rewrite.codings import Coding
 from optout_gate.rewrite.inline import without_denied_imports
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import GENERIC
 from optout_gate.rewrite.passage import Passage
-from optout_gate.rewrite.removals import Removals
 from optout_gate.rewrite.response_head import REWRITTEN_BODY
-from optout_gate.trackers.catalog import Catalog, Rule
+from optout_gate.trackers.catalog import Rule
 from optout_gate.trackers.libraries import MAX_LIBRARY_BYTES, OPENING_BYTES, Library, is_library
 
 KIND = "library"
@@ -51,18 +50,12 @@ class LibraryPassage(Passage):
         response: Response,
         name: str,
         coding: bytes,
-        decision: Decision,
-        catalog: Catalog,
-        removals: Removals,
         judge: Judge,
     ) -> None:
-        """Take the head, the name of the file and its coding, which the gate can open, and who decides about imports."""
+        """Take the head, the name of the file and its coding, which the gate can open, and who decides."""
         super().__init__(response)
         self._name = name
         self._coding = None if coding == b"identity" else Coding(coding)
-        self._decision = decision
-        self._catalog = catalog
-        self._removals = removals
         self._judge = judge
         self._raw: list[bytes] = []
         self._opened = bytearray()
@@ -95,8 +88,8 @@ class LibraryPassage(Passage):
         verdict = self._verdict()
         if verdict is None:
             return self._without_imports() if self._may_import else self._as_it_came()
-        self._removals.add(KIND, verdict, self._name)
-        return self._replaced(verdict) if self._decision.enforced else self._as_it_came()
+        self._judge.removals.add(KIND, verdict, self._name)
+        return self._replaced(verdict) if self._judge.decision.enforced else self._as_it_came()
 
     def _open(self, chunk: bytes) -> None:
         for piece in (chunk,) if self._coding is None else self._coding.opened(chunk):
@@ -106,7 +99,7 @@ class LibraryPassage(Passage):
 
     def _suspect(self) -> None:
         opening = bytes(self._opened[:OPENING_BYTES])
-        found = self._catalog.libraries.suspects(self._name, opening)
+        found = self._judge.catalog.libraries.suspects(self._name, opening)
         self._may_import = b"import" in opening and _IMPORT.search(opening) is not None
         # Whoever has more marks is the more particular: a Google tag is also a container of Google's.
         self._suspects = sorted(found, key=lambda each: -len(each[0].all))
@@ -115,7 +108,7 @@ class LibraryPassage(Passage):
         body = bytes(self._opened)
         for library, rule in self._suspects or ():
             if is_library(library, body):
-                verdict = self._decision.verdict(rule)
+                verdict = self._judge.decision.verdict(rule)
                 return verdict if verdict.denied else None
         return None
 
@@ -123,7 +116,7 @@ class LibraryPassage(Passage):
         text = self._opened.decode("latin-1")
         first = _FIRST_STATEMENTS.match(text)
         out = without_denied_imports(text, self._judge, self._judge.page, end=first.end() if first is not None else 0)
-        if out == text or not self._decision.enforced:
+        if out == text or not self._judge.decision.enforced:
             return self._as_it_came()
         self._leaves_another(self.head.headers.without(REWRITTEN_BODY | {b"content-encoding", b"cache-control"}))
         return out.encode("latin-1")

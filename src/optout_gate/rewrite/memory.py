@@ -8,7 +8,7 @@ A whole element, from its start tag to its end tag, is a snippet too, once it is
 that say all about it are remembered with what was done to them (:mod:`optout_gate.rewrite.start_tag`).
 A gate has one memory, so a reload begins with an empty one.
 
-What decides about a snippet besides its text is the key's business: :meth:`Judge.remembered` puts it together.
+What decides about a snippet besides its text is the key's business: :mod:`optout_gate.rewrite.remembering` puts it together.
 """
 
 from collections.abc import Hashable, Mapping

@@ -2,7 +2,8 @@
 
 The first :data:`HELD_BYTES` of a body wait. If the rewriter gives up on them, nothing has been sent yet, and the page
 goes out contained: as it came, under a Content-Security-Policy that needs no parser. If it gives up later, the error
-reaches the door, which cuts the connection: the rest is never sent unrewritten.
+reaches the door, which cuts the connection: the rest is never sent unrewritten. A page that its origin streams would
+wait for its slowest part, so a door that has a clock lets go of it after a while.
 """
 
 import traceback
@@ -48,24 +49,17 @@ class Pipeline:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes, return those that are final."""
-        try:
-            if self._coding is None:
-                return self._rewritten(chunk) if chunk else b""
-            out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
-            return self._coding.closed(b"".join(out))
-        except RewriteError:
-            raise
-        except BaseException as error:
-            raise _as_failure(error) from error
+        return _sound(self._feed, chunk)
 
     def whole(self, body: bytes) -> bytes:
         """Return a whole body rewritten: what is not in it is not looked for."""
-        try:
-            return self._whole(body)
-        except RewriteError:
-            raise
-        except BaseException as error:
-            raise _as_failure(error) from error
+        return _sound(self._whole, body)
+
+    def _feed(self, chunk: bytes) -> bytes:
+        if self._coding is None:
+            return self._rewritten(chunk) if chunk else b""
+        out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
+        return self._coding.closed(b"".join(out))
 
     def _whole(self, body: bytes) -> bytes:
         opened: Iterator[bytes] = iter((body,)) if self._coding is None else self._coding.opened(body)
@@ -87,18 +81,13 @@ class Pipeline:
             out.append(self._rewritten(first))
             out += [self._rewritten(piece) for piece in opened if piece]
         done = b"".join(out)
-        return (done if self._coding is None else self._coding.closed(done)) + self._closed()
+        return (done if self._coding is None else self._coding.closed(done)) + self._close()
 
     def close(self) -> bytes:
         """Return what was held back, and the end of the coding."""
-        try:
-            return self._closed()
-        except RewriteError:
-            raise
-        except BaseException as error:
-            raise _as_failure(error) from error
+        return _sound(self._close)
 
-    def _closed(self) -> bytes:
+    def _close(self) -> bytes:
         if self._started is None:
             return b""  # an empty body stays empty, also where a coding has a header of its own
         charset, rewriter = self._started
@@ -114,6 +103,16 @@ class Pipeline:
             self._started = charset, make(None)
         charset, rewriter = self._started
         return charset.leave(rewriter.feed(charset.enter(piece)))
+
+
+def _sound(step: Callable[..., bytes], *given: bytes) -> bytes:
+    """Return what a step puts out; what goes wrong in it is a RewriteError."""
+    try:
+        return step(*given)
+    except RewriteError:
+        raise
+    except BaseException as error:
+        raise _as_failure(error) from error
 
 
 def _as_failure(error: BaseException) -> BaseException:
@@ -153,6 +152,14 @@ class Passage:
         """Take the next bytes of the origin's body, return those to send now."""
         return chunk
 
+    def let_go(self) -> bytes:
+        """Say that the origin takes its time, return what was held back only to be safe; from now on nothing is.
+
+        Raises:
+            RewriteError: nothing may be sent.
+        """
+        return b""
+
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send."""
         return b""
@@ -168,9 +175,9 @@ class RewrittenPassage(Passage):
         head: Response,
         pipeline: Pipeline,
         contain: Callable[[RewriteError], Response | None],
-        finish: Callable[[Response], Response] = lambda head: head,
+        finish: Callable[[Response], Response],
         *,
-        hold_bytes: int = HELD_BYTES,
+        hold_bytes: int,
     ) -> None:
         """Take the head to send, and what gives the head to send instead when the rewriter gives up in time.
 
@@ -202,6 +209,17 @@ class RewrittenPassage(Passage):
         self._held_bytes += len(chunk)
         if self._held_bytes < self._hold_bytes:
             return b""
+        return self._begun()
+
+    def let_go(self) -> bytes:
+        """Return what is final of all that was held back.
+
+        Raises:
+            RewriteError: the rewriter gave up, and nothing may be sent.
+        """
+        return b"" if self._contained or self._released else self._begun()
+
+    def _begun(self) -> bytes:
         try:
             out = self._pipeline.feed(b"".join(self._raw))
         except RewriteError as error:

@@ -20,7 +20,7 @@ from typing import Protocol
 from optout_gate.http import Headers, Pair, Request, Response
 from optout_gate.policy.decision import Decision
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.passage import HELD_BYTES, Passage, RewrittenPassage
+from optout_gate.rewrite.passage import Passage, RewrittenPassage
 from optout_gate.rewrite.removals import Mark, Removals
 from optout_gate.trackers.vendor import Vendor
 
@@ -38,6 +38,8 @@ PASSING = frozenset(
      b"x-runtime", b"x-served-by", b"x-timer", b"x-trace-id"}
 )  # fmt: skip
 """Response fields on which no rewriting of a body depends, and which differ from one answer to the next."""
+
+_FORBID_STORING = frozenset({b"no-store", b"private"})
 
 Address = tuple[Hashable, int, bytes]
 """Where a page is looked for: its key, its length, and a few of its bytes. Only equal bytes are then the same page."""
@@ -124,17 +126,20 @@ def _address(key: Hashable, body: bytes) -> Address:
 
 def may_be_stored(request: Request, headers: Headers) -> bool:
     """Return True unless the origin, or what the visitor sent, forbids to store an answer."""
-    forbidden = {b"no-store", b"private"}
+    if b"authorization" in request.headers:
+        return False
+    if b"cache-control" not in headers:
+        return True
     said = {member.lower().partition(b"=")[0] for member in headers.members(b"cache-control")}
-    return not said & forbidden and b"authorization" not in request.headers
+    return said.isdisjoint(_FORBID_STORING)
 
 
-def wait_for(headers: Headers) -> int:
-    """Return for how many bytes of a body to wait, given the origin's header."""
+def wait_for(headers: Headers, held_bytes: int) -> int:
+    """Return for how many bytes of a body to wait, given the origin's header; ``held_bytes`` where it tells no length."""
     length = headers.first(b"content-length") or b""
     if length.isdigit() and len(length) < 9 and int(length) <= MAX_PAGE_BYTES:
         return MAX_PAGE_BYTES
-    return HELD_BYTES
+    return held_bytes
 
 
 def key_of(decision: Decision, request: Request, response: Response) -> Hashable:
@@ -205,6 +210,15 @@ class RepeatedPassage(Passage):
             return b""
         held, self._waiting = b"".join(self._waiting), None
         return self._through(self._inner.feed(held))
+
+    def let_go(self) -> bytes:
+        """Return what is final of all that was held back; the page is not looked up.
+
+        Raises:
+            RewriteError: the rewriter gave up, and nothing may be sent.
+        """
+        held, self._waiting = b"".join(self._waiting or ()), None
+        return self._through((self._inner.feed(held) if held else b"") + self._inner.let_go())
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.

@@ -125,8 +125,8 @@ def allows_inline(headers: Headers) -> bool:
     return True
 
 
-def varying(headers: Headers, *, fields: tuple[bytes, ...] = (b"Sec-GPC",)) -> Headers:
-    """Return the headers with ``Vary: Sec-GPC`` merged in (RFC 9110 §12.5.5), or with other fields' names."""
+def varying(headers: Headers, *, fields: tuple[bytes, ...]) -> Headers:
+    """Return the headers with the names of ``fields`` merged into ``Vary`` (RFC 9110 §12.5.5)."""
     if b"vary" not in headers:
         return headers.plus((b"Vary", b", ".join(fields)))
     members = [member.lower() for member in headers.members(b"vary")]

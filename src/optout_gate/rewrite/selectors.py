@@ -20,7 +20,8 @@ from typing import Any
 
 from optout_gate.rewrite import drawings
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.page import PLANS_WITHOUT_TEXTS, Page, take_text
+from optout_gate.rewrite.page import PLANS_WITHOUT_TEXTS, Page
+from optout_gate.rewrite.page_texts import PageTexts, take_text
 from optout_gate.rewrite.references import SELECTOR
 from optout_gate.rewrite.whole import TextRewriter
 
@@ -84,9 +85,9 @@ class TextsAlone:
 class TypedScripts:
     """Hands on inline scripts with a ``type``, which are looked at before it is clear what their text is."""
 
-    def __init__(self, page: Page) -> None:
-        self.element = page.start_script
-        self.text = page.take_text
+    def __init__(self, texts: PageTexts) -> None:
+        self.element = texts.start_script
+        self.text = texts.take
 
 
 class Contents:
@@ -163,26 +164,26 @@ def _elements(present: frozenset[str], *, moved: bool, texts_apart: bool) -> str
 
 def handlers(page: Page, judge: Judge, contents: Contents) -> Handlers:
     """Return the selectors that a page can match, each with its handler."""
-    present = contents.elements
-    moved = contents.has_base or not page.starts_from_own
-    page.expects_base = moved
+    present, texts = contents.elements, page.texts
+    moved = contents.has_base or not page.here.is_own
+    page.here.may_move = moved
     # Who reads a page that lol-html may give up on asks whether it stands in a text; and modes are set before the first script.
     texts_apart = contents.whole and not contents.has_delicate and not judge.decision.policy.restricts
     found: Handlers = [(_elements(present, moved=moved, texts_apart=texts_apart), page)]
     if texts_apart:
         page.plans = PLANS_WITHOUT_TEXTS
         if "script" in present:
-            found += ((_PLAIN_SCRIPTS, TextsAlone(page.script_text)), (_TYPED_SCRIPTS, TypedScripts(page)))
+            found += ((_PLAIN_SCRIPTS, TextsAlone(texts.script)), (_TYPED_SCRIPTS, TypedScripts(texts)))
         if "style" in present:
-            found.append(("style", TextsAlone(page.style_text)))
+            found.append(("style", TextsAlone(texts.style)))
         if "noscript" in present:
-            found.append(("noscript", TextsAlone(page.noscript_text)))
+            found.append(("noscript", TextsAlone(texts.noscript)))
     else:
-        found.append((",".join(name for name in _TEXTS if name in present), Texts(page.take_text)))
+        found.append((",".join(name for name in _TEXTS if name in present), Texts(texts.take)))
     if contents.has_svg:
         found.append((drawings.SELECTOR, Elements(page.paint)))
         if texts_apart:
-            found.insert(0, ("svg style,svg script", Elements(page.find_foreign)))
+            found.insert(0, ("svg style,svg script", Elements(texts.find_foreign)))
     for word, selector, handler in _optional(page, judge, contents):
         if selector and not contents.lacks(word):
             found.append((selector, Elements(handler)))

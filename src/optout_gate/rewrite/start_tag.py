@@ -1,12 +1,12 @@
 """A start tag's attributes, and what was done with them, so that it can be done again to the next tag that is the same.
 
 The tags of vendors are the same to the letter on every page of a site. What becomes of one depends on its name, its
-attributes and the judge's standing alone (:meth:`~optout_gate.rewrite.judge.Judge.remembered_tag`), and asking lol-html
+attributes and the judge's standing alone (:func:`~optout_gate.rewrite.remembering.remembered_tag`), and asking lol-html
 for all attributes at once costs little more than asking for two, each a call from Python into Rust. So a tag met for the
 first time is written down here, and :class:`~optout_gate.rewrite.page.Page` works on this in place of lol-html's element.
 """
 
-from typing import Any
+from optout_gate.rewrite.element import Tag
 
 Attributes = tuple[tuple[str, str], ...]
 """Names and raw values, in the order of the tag; a name may stand there twice."""
@@ -55,7 +55,7 @@ class StartTag:
                 return
 
 
-def edit(element: Any, edits: Edits) -> None:
+def edit(element: Tag, edits: Edits) -> None:
     """Do to an element what was done to another with the same attributes."""
     for name, value in edits:
         if value is None:

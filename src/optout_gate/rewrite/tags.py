@@ -12,74 +12,27 @@ may carry a prefix. A document type with declarations of its own could say anyth
 
 import codecs
 import re
-from typing import Any
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.page import NEEDS_NO_ATTRIBUTE, Page
+from optout_gate.rewrite.scanned import BLANK, NAME, XML_NAME, ScannedTag, ScannedText
 
 MAX_HELD_CHARACTERS = 4 * 1024 * 1024  # of one tag; a picture inlined in an attribute is long
 
-_BLANK = "\t\n\f\r "
 _RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript"})
 _REWRITTEN = frozenset({"script", "style", "noscript"})
 _INTEGRATION = frozenset({"foreignobject", "desc", "title"})  # in SVG, HTML begins again inside these
-# Start tags that end foreign content (HTML §13.2.6.5).
-_BREAKOUT = frozenset(
-    [
-        "b",
-        "big",
-        "blockquote",
-        "body",
-        "br",
-        "center",
-        "code",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "embed",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "hr",
-        "i",
-        "img",
-        "li",
-        "listing",
-        "menu",
-        "meta",
-        "nobr",
-        "ol",
-        "p",
-        "pre",
-        "ruby",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "strike",
-        "sub",
-        "sup",
-        "table",
-        "tt",
-        "u",
-        "ul",
-        "var",
-    ]
-)
-_NAME = re.compile(rf"[A-Za-z][^{_BLANK}/>]*")
-_XML_NAME = re.compile(rf"[^{_BLANK}/><=!?&'\"-][^{_BLANK}/>]*")
-_ATTRIBUTE = re.compile(rf"[{_BLANK}/]*(?:(?P<close>>)|(?P<name>[^{_BLANK}/>][^{_BLANK}/>=]*))")
-_EQUALS = re.compile(rf"[{_BLANK}]*=[{_BLANK}]*")
-_UNQUOTED = re.compile(rf"[^{_BLANK}>]*")
+_BREAKOUT = frozenset({
+    "b", "big", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "embed", "h1",
+    "h2", "h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr", "ol",
+    "p", "pre", "ruby", "s", "small", "span", "strong", "strike", "sub", "sup", "table", "tt", "u", "ul",
+    "var",
+})  # fmt: skip
+"""Start tags that end foreign content (HTML §13.2.6.5)."""
+_CDATA_END = "]]>"
 _COMMENT_END = re.compile(r"--!?>")
-_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{_BLANK}/>])", re.IGNORECASE)
-_XML_SCRIPT = re.compile(rf"<!\[CDATA\[|\]\]>|</(?:[^\s/>:]+:)?(?:script|style)(?=[{_BLANK}/>])", re.IGNORECASE)
+_SCRIPT = re.compile(rf"<!--|-->|</?script(?=[{BLANK}/>])", re.IGNORECASE)
+_XML_SCRIPT = re.compile(rf"<!\[CDATA\[|\]\]>|</(?:[^\s/>:]+:)?(?:script|style)(?=[{BLANK}/>])", re.IGNORECASE)
 _STYLESHEET_HREF = re.compile(r"<\?xml-stylesheet\s[^>]*?href\s*=\s*([\"'])(?P<url>.*?)\1", re.DOTALL)
 _LONGEST_END = len("</noscript") + 16  # characters held back in a text, so that no end tag is split; and a prefix
 
@@ -136,13 +89,13 @@ class TagScanner:
             out.append(text[place:])
             return len(text)
         if self._cdata:
-            return self._until(text, place, out, "]]>", last=last)
+            return self._end_of_cdata(text, place, out, last=last)
         start = text.find("<", place)
         if start != place:
             end = len(text) if start < 0 else start
             out.append(text[place:end])
             return end
-        name = _XML_NAME if self._xml else _NAME
+        name = XML_NAME if self._xml else NAME
         rest = text[start + 1 : start + 9]
         if rest[:1] == "!":
             return self._declaration(text, start, out, rest, last=last)
@@ -155,13 +108,14 @@ class TagScanner:
         out.append("<")
         return start + 1
 
-    def _until(self, text: str, place: int, out: list[str], mark: str, *, last: bool) -> int | None:
-        end = text.find(mark, place)
+    def _end_of_cdata(self, text: str, place: int, out: list[str], *, last: bool) -> int | None:
+        end = text.find(_CDATA_END, place)
         if end >= 0:
             self._cdata = False
-            out.append(text[place : end + len(mark)])
-            return end + len(mark)
-        end = len(text) if last else max(place, len(text) - len(mark) + 1)
+            end += len(_CDATA_END)
+            out.append(text[place:end])
+            return end
+        end = len(text) if last else max(place, len(text) - len(_CDATA_END) + 1)
         out.append(text[place:end])
         return end if end > place else None
 
@@ -200,7 +154,7 @@ class TagScanner:
         return end
 
     def _tag(self, text: str, start: int, out: list[str]) -> int | None:
-        tag = _StartTag.read(text, start, xml=self._xml)
+        tag = ScannedTag.read(text, start, xml=self._xml)
         if tag is None:
             return None
         end = start + len(tag.source)
@@ -253,7 +207,7 @@ class TagScanner:
     def _end_of_raw(self, text: str, place: int) -> int | None:
         if self._raw == "script" or self._xml:
             return self._walk(text, place, len(text))[1]
-        pattern = re.compile(rf"</{self._raw}(?=[{_BLANK}/>])", re.IGNORECASE)
+        pattern = re.compile(rf"</{self._raw}(?=[{BLANK}/>])", re.IGNORECASE)
         found = pattern.search(text, place)
         return found.start() if found is not None else None
 
@@ -289,132 +243,6 @@ class TagScanner:
         out.append(self._text_piece(piece, last=last) if self._raw in _REWRITTEN else piece)
 
     def _text_piece(self, piece: str, *, last: bool) -> str:
-        chunk = _Piece(piece, last)
-        self._page.take_text(chunk)
+        chunk = ScannedText(piece, last)
+        self._page.texts.take(chunk)
         return chunk.out
-
-
-class _Piece:
-    """A piece of text, with the methods of lol-html's."""
-
-    def __init__(self, text: str, last: bool) -> None:
-        self.text = text
-        self.last_in_text_node = last
-        self.out = text
-
-    def replace(self, text: str, _: Any) -> None:
-        self.out = text
-
-    def remove(self) -> None:
-        self.out = ""
-
-
-class _StartTag:
-    """A tag as it stands in the page, with the methods of lol-html's elements."""
-
-    def __init__(
-        self, source: str, name: str, attributes: list[tuple[str, str, int, int]], end: int, xml: bool
-    ) -> None:
-        """Take the tag's text, its name, its attributes (name, raw value, where they stand), where the last one ends."""
-        self.source = source
-        self.tag_name = name
-        self.is_end = source[1] == "/"
-        self.is_closed = source.endswith("/>")
-        self.namespace_uri = "http://www.w3.org/1999/xhtml"
-        self._attributes = attributes
-        self.has_attributes = bool(attributes)
-        self._end = end
-        self._xml = xml
-        self._changed: dict[str, str | None] = {}
-        self._before = ""
-        self._inside = ""
-
-    @classmethod
-    def read(cls, text: str, start: int, *, xml: bool) -> "_StartTag | None":
-        """Return the tag that begins at ``start``, or None when its end is not there yet."""
-        found = (_XML_NAME if xml else _NAME).match(text, start + 2 if text[start + 1] == "/" else start + 1)
-        if found is None:
-            return None
-        name = found.group().lower()
-        if xml:
-            name = name.rpartition(":")[2]
-        attributes: list[tuple[str, str, int, int]] = []
-        place = end = found.end()
-        while (match := _ATTRIBUTE.match(text, place)) is not None:
-            if match["close"] is not None:
-                return cls(text[start : match.end()], name, attributes, end - start, xml)
-            begin, place = match.start("name"), match.end()
-            value = ""
-            equals = _EQUALS.match(text, place)
-            if equals is not None:
-                place = equals.end()
-                quote = text[place : place + 1]
-                if quote in ('"', "'") and quote:
-                    closing = text.find(quote, place + 1)
-                    if closing < 0:
-                        return None
-                    value, place = text[place + 1 : closing], closing + 1
-                else:
-                    unquoted = _UNQUOTED.match(text, place)
-                    value = unquoted.group() if unquoted is not None else ""
-                    place += len(value)
-            if place >= len(text):
-                return None
-            attributes.append((match["name"].lower(), value, begin - start, place - start))
-            end = place
-        return None
-
-    @property
-    def attributes(self) -> list[tuple[str, str]]:
-        return [(name, value) for name, value, _, _ in self._attributes]
-
-    def get_attribute(self, name: str) -> str | None:
-        if name in self._changed:
-            return self._changed[name]
-        return next((value for each, value, _, _ in self._attributes if each == name), None)
-
-    def has_attribute(self, name: str) -> bool:
-        return self.get_attribute(name) is not None
-
-    def set_attribute(self, name: str, value: str) -> None:
-        self._changed[name] = value
-
-    def remove_attribute(self, name: str) -> None:
-        if self.has_attribute(name):
-            self._changed[name] = None
-
-    def before(self, content: str, _: Any) -> None:
-        self._before += content
-
-    def prepend(self, content: str, _: Any) -> None:
-        self._inside += content
-
-    def rendered(self) -> str:
-        """Return the tag with its changes spliced in, and what was put around it."""
-        out: list[str] = [self._before]
-        done = 0
-        written: set[str] = set()
-        for name, _, start, end in self._attributes:
-            if name not in self._changed:
-                continue
-            value = self._changed[name]
-            if value is None or name in written:  # every one of that name goes: a second must not come into force
-                out.append(self.source[done:start].rstrip(_BLANK))
-            else:
-                out += (self.source[done:start], self._pair(name, value))
-            written.add(name)
-            done = end
-        out.append(self.source[done : self._end])
-        out += [
-            f" {self._pair(name, value)}"
-            for name, value in self._changed.items()
-            if value is not None and name not in written
-        ]
-        out.append(self.source[self._end :])
-        if not self.is_closed:
-            out.append(self._inside)
-        return "".join(out)
-
-    def _pair(self, name: str, value: str) -> str:
-        value = value.replace('"', "&quot;")
-        return f'{name}="{value.replace("<", "&lt;") if self._xml else value}"'

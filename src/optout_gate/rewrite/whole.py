@@ -7,6 +7,7 @@ from optout_gate.errors import Failure, RewriteError
 from optout_gate.rewrite.attributes import editable, written
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.memory import MAX_SNIPPET_CHARACTERS
+from optout_gate.rewrite.remembering import remembered
 from optout_gate.trackers.urls import Base
 
 
@@ -118,7 +119,7 @@ class Known:
         if self._rewriter is not None:
             return self._rewriter.close()
         text = "".join(self._held)
-        return self._judge.remembered(self._kind, text, self._base, self._rewritten) if text else ""
+        return remembered(self._judge, self._kind, text, self._base, self._rewritten) if text else ""
 
     def _rewritten(self, text: str) -> str:
         rewriter = self._make(self._judge, self._base)

@@ -62,11 +62,6 @@ class Statement:
         return Answer.OUT in (self.sale, self.sharing, self.targeted_advertising)
 
     @property
-    def opted_in(self) -> bool:
-        """True when one of the three was allowed and none refused."""
-        return not self.opted_out and Answer.IN in (self.sale, self.sharing, self.targeted_advertising)
-
-    @property
     def silent(self) -> bool:
         """True when nothing was said about any use."""
         return all(getattr(self, use) is Answer.UNKNOWN for use in USES)

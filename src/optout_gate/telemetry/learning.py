@@ -25,6 +25,12 @@ ALLOWED = "a vendor that the policy allows:"
 _LINE = re.compile(rf"(?P<what>{UNKNOWN}|{ALLOWED}) (?P<name>[a-z0-9._-]+)")
 
 
+_NEITHER = "neither a HAR file nor log lines of the gate"
+
+_CUT = "neither log lines of the gate nor a whole HAR file: {}"
+_EVENT = '"event"'  # in every line of the gate's log in JSON
+
+
 @dataclass(slots=True)
 class Learned:
     """Who a site refers to, each in the order of the alphabet when it is read.
@@ -59,14 +65,16 @@ class Learning:
         """Learn from one file: a HAR where its text is one, else log lines.
 
         Raises:
-            ValueError: it is JSON that is neither.
+            ValueError: it is neither.
         """
         if not text.lstrip().startswith("{"):
             self._lines(text)
             return
         try:
             har = json.loads(text)
-        except ValueError:  # one object a line: a log
+        except ValueError as error:  # one object a line: a log
+            if _EVENT not in text:
+                raise ValueError(_CUT.format(error)) from None
             self._lines(text)
             return
         if isinstance(har, dict) and "event" in har:  # a log of one line
@@ -75,7 +83,7 @@ class Learning:
         try:
             urls = [str(entry["request"]["url"]) for entry in har["log"]["entries"]]
         except (KeyError, TypeError):
-            raise ValueError("neither a HAR file nor log lines of the gate") from None
+            raise ValueError(_NEITHER) from None
         self._requests(urls)
 
     def _lines(self, text: str) -> None:

@@ -3,19 +3,16 @@
 Label values come from closed sets: sites and policies are the configuration's, vendors the catalogue's, everything
 else is an enumeration. Nothing a visitor or origin sends becomes a label: no host, path or cookie.
 
-With several workers each writes to files that the supervisor reads together (prometheus-client's multiprocess mode),
-so a gauge says how the workers' values are joined. That mode cannot forget a label value, so what changes with a reload
-(the configuration's hash, the age of a list) is a number and never a label.
+What there is to count in stands in :mod:`optout_gate.telemetry.series`; here is what is counted where.
 """
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter
 
 from optout_gate.gate import Gate
 from optout_gate.policy.config import Action, Mode
@@ -27,14 +24,8 @@ from optout_gate.telemetry.choices import ChoiceMetrics
 from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
 from optout_gate.telemetry.recent import Recent
+from optout_gate.telemetry.series import Series
 from optout_gate.telemetry.state import StateMetrics
-from optout_gate.telemetry.turns import SummedHistogram
-
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for every counter, which nobody asks for
-
-GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-UPSTREAM_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
-TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
@@ -65,148 +56,14 @@ EVERYDAY: Mapping[Mode, tuple[tuple[str, Outcome], ...]] = {
 """Signals and outcomes by which every site named is counted on its own; the first two are shown before any request."""
 
 log = logging.getLogger("optout_gate")
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class Metrics:
-    """The gate's metrics in a registry of their own."""
+class Metrics(Series):
+    """Counts what happens, in a registry of its own."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry if registry is not None else CollectorRegistry()
-        to = self.registry
-        self.requests = Counter(
-            "optout_gate_requests_total",
-            "Requests by site, the signal that decided, and what became of the response.",
-            ["site", "signal", "decision"],
-            registry=to,
-        )
-        self.removals = Counter(
-            "optout_gate_removals_total",
-            "References, scripts and cookies taken out of responses (in observe mode: that would have been).",
-            ["vendor", "purpose"],
-            registry=to,
-        )
-        self.removals_by_kind = Counter(
-            "optout_gate_removals_by_kind_total", "The same, by what was taken out.", ["kind"], registry=to
-        )
-        self.beacons = Counter(
-            "optout_gate_beacons_refused_total",
-            "Requests to denied vendors through the site's own host that were refused (observed: would have been).",
-            ["vendor"],
-            registry=to,
-        )
-        self.cookies_cut = Counter(
-            "optout_gate_request_cookies_cut_total",
-            "Cookies of denied vendors cut out of requests to origins (observed: would have been).",
-            registry=to,
-        )
-        self.click_ids_cut = Counter(
-            "optout_gate_request_click_ids_cut_total",
-            "Click ids of denied vendors cut out of addresses and Referer on their way to origins (likewise).",
-            registry=to,
-        )
-        self.blocked_in_browser = Counter(
-            "optout_gate_blocked_in_browser_total",
-            "Requests to denied vendors that the guard or a policy stopped in visitors' browsers, as browsers report.",
-            ["vendor", "channel"],
-            registry=to,
-        )
-        self.leaks = Counter(
-            "optout_gate_leaks_total",
-            "Requests to denied vendors that got out of visitors' browsers, as browsers report.",
-            ["vendor", "channel"],
-            registry=to,
-        )
-        self.browser_reports_refused = Counter(
-            "optout_gate_browser_reports_refused_total",
-            "Reports from browsers that were not read.",
-            ["reason"],
-            registry=to,
-        )
-        self.guard_not_injected = Counter(
-            "optout_gate_guard_not_injected_total",
-            "Documents of visitors who opted out that went out without the guard.",
-            ["reason"],
-            registry=to,
-        )
-        self.bytes_in = Counter("optout_gate_upstream_body_bytes_total", "Body bytes from origins.", registry=to)
-        self.bytes_out = Counter("optout_gate_sent_body_bytes_total", "Body bytes sent to visitors.", registry=to)
-        self.gate_seconds = SummedHistogram(
-            "optout_gate_rewrite_duration_seconds",
-            "Time an exchange spent in the gate itself: signals, decision, rewriting.",
-            buckets=GATE_BUCKETS,
-            registry=to,
-        )
-        self.upstream_seconds = SummedHistogram(
-            "optout_gate_upstream_duration_seconds",
-            "Time until the origin's response head was there.",
-            buckets=UPSTREAM_BUCKETS,
-            registry=to,
-        )
-        self.total_seconds = SummedHistogram(
-            "optout_gate_request_duration_seconds",
-            "Time from a request's head to the end of its response.",
-            buckets=TOTAL_BUCKETS,
-            registry=to,
-        )
-        self.rewrite_errors = Counter(
-            "optout_gate_rewrite_errors_total",
-            "Responses that could not be rewritten, and what was done.",
-            ["reason", "action"],
-            registry=to,
-        )
-        self.no_transform = Counter(
-            "optout_gate_no_transform_total",
-            "Pages and style sheets that were rewritten although they say Cache-Control: no-transform.",
-            registry=to,
-        )
-        self.upstream_errors = Counter(
-            "optout_gate_upstream_errors_total", "Exchanges that the origin failed.", ["reason"], registry=to
-        )
-        self.refusals = Counter(
-            "optout_gate_refused_requests_total", "Requests the gate itself refused.", ["reason"], registry=to
-        )
-        self.anomalies = Counter(
-            "optout_gate_signal_anomalies_total",
-            "Signals that were damaged on the way, or that say what no specification lets them say.",
-            ["kind"],
-            registry=to,
-        )
-        self.contradictions = Counter(
-            "optout_gate_signal_contradictions_total",
-            "Requests on which one signal refuses what another allows, by the pair in alphabetical order.",
-            ["one", "other"],
-            registry=to,
-        )
-        self.dnt = Counter("optout_gate_dnt_requests_total", "Requests with DNT: 1.", registry=to)
-        self.inflight = Gauge(
-            "optout_gate_inflight_requests", "Exchanges under way.", registry=to, multiprocess_mode="livesum"
-        )
+    def __init__(self) -> None:
+        super().__init__(CollectorRegistry())
         self._own_pages = OWN_PAGES
-        self.own_pages = Counter(
-            "optout_gate_own_page_responses_total",
-            "Answers of the gate's own pages: the preference page, the forms on it, scripts.",
-            ["page", "result"],
-            registry=to,
-        )
-        self.last_opt_out = Gauge(
-            "optout_gate_last_opt_out_timestamp_seconds",
-            "When a request last opted out by this signal, since the gate was started.",
-            ["signal"],
-            registry=to,
-            multiprocess_mode="max",
-        )
-        self.unknown = Counter(
-            "optout_gate_unknown_references_total",
-            "References to third parties that neither the catalogue nor a list knows, on pages of who opted out.",
-            registry=to,
-        )
-        self.unknown_hosts = Gauge(
-            "optout_gate_unknown_hosts",
-            "Hosts of such third parties since the start, up to 1000; the log names each.",
-            registry=to,
-            multiprocess_mode="max",
-        )
         self._hosts: set[str] = set()
         self._beacons = Names[str](MAX_BEACON_VENDORS)
         self._beacons_met: set[str] = set()
@@ -219,8 +76,8 @@ class Metrics:
         self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
         self._sites = Names[str](MAX_NAMED_SITES)
         self._requested = Names[tuple[str, str, str]](MAX_REQUEST_SERIES)
-        self.choices = ChoiceMetrics(to)
-        self._state = StateMetrics(to)
+        self.choices = ChoiceMetrics(self.registry)
+        self._state = StateMetrics(self.registry)
         self.recent = Recent()
 
         # prometheus-client checks and joins the labels' values anew each time: more than counting costs.
