@@ -81,6 +81,7 @@ A, B = ask(b"/a"), ask(b"/b", GPC)
 KEPT = b'If-None-Match: "1"\r\nAccept-Encoding: zz\r\n'
 STALE = ask(b"/a", KEPT)
 LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n" + DATED + b"\r\n"
+STREAMED = chunked(b"<!doctype html><title>Shop</title><p>", fields=HTML, end=b"")
 EVENTS = (
     A + B + ask(b"/c", method=b"HEAD") + ORIGIN + answer(b"1") + ORIGIN + answer(b"2") + ORIGIN + answer(b"", HTML),
     A + SECOND + B + OTHER + answer(b"to the first") + ORIGIN + answer(b"to the second"),
@@ -104,6 +105,11 @@ EVENTS = (
     * 2,
     (STALE + ORIGIN + answer() + FIRST + ask(b"/always", KEPT) + ORIGIN + answer(PAGE, HTML) + FIRST) * 2,
     A + ORIGIN + LONG + MUCH + CUT + RESET + SECOND + A + ORIGIN + answer(),
+    B + ORIGIN + STREAMED + TICK + ORIGIN + b"2\r\nHi\r\n" + CUT + b"0\r\n\r\n",
+    B + ORIGIN + STREAMED + TICK + ORIGIN + END,
+    B + ORIGIN + STREAMED + RESET,
+    B + ORIGIN + STREAMED + b"?",
+    STOP + B + ORIGIN + STREAMED + TICK + TICK + TICK + FIRST + RESET,
     A + TICK + TICK + TICK + FIRST + A + ORIGIN + answer(),
     STOP + A + ORIGIN + LONG + MUCH + CUT + MUCH + CUT + MUCH + FIRST + STOP + ORIGIN + MUCH + MUCH,
     STOP + A + ORIGIN + LONG + MUCH + CUT + MUCH + CUT + MUCH + TICK + TICK + TICK + TICK,
