@@ -83,11 +83,12 @@ def _health(routing: Routing) -> str:
 
 
 def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
-    bare = _to_origin(site, vary=False)
-    rest = _TO_GATE if routing.everything else _to_origin(site, vary=True)
+    bare = _to_origin(site)
+    rest = _TO_GATE if routing.everything else _to_origin(site, vary=("Sec-GPC",))
     asked = {
         "path": (f"path_regexp `^(?:{'|'.join(_cleaned(routing.paths))})`", _TO_GATE),
-        "asset": (_any_of("Sec-Fetch-Dest", NEVER_REWRITTEN), bare),
+        # A page that was asked for as a font came from the site: no cache may give it to who wants a page.
+        "asset": (_any_of("Sec-Fetch-Dest", NEVER_REWRITTEN), _to_origin(site, vary=("Sec-GPC", "Sec-Fetch-Dest"))),
         "gpc": ("header Sec-GPC *", _TO_GATE),
         **({"dnt": ("header DNT 1", _TO_GATE)} if routing.dnt else {}),
         **{f"cookie{n}": (f"header_regexp Cookie `{each}`", _TO_GATE) for n, each in enumerate(routing.cookies, 1)},
@@ -147,7 +148,7 @@ def _name(host: str, listen: Address) -> str:
     return f"http://{'' if host == '*' else host}:{listen.port}"
 
 
-def _to_origin(site: EdgeSite, *, vary: bool) -> str:
+def _to_origin(site: EdgeSite, *, vary: tuple[str, ...] = ()) -> str:
     where = f"unix/{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
     lines = [f"reverse_proxy {'https://' if site.tls else ''}{where} {{"]
     if site.tls and not isinstance(site.origin, UnixSocket) and site.tls != site.origin.host:
@@ -156,6 +157,5 @@ def _to_origin(site: EdgeSite, *, vary: bool) -> str:
         lines.append(f"\theader_up Host {site.host}")
     elif site.tls:
         lines.append("\theader_up Host {http.request.hostport}")
-    if vary:
-        lines.append("\theader_down +Vary Sec-GPC")
+    lines += [f"\theader_down +Vary {field}" for field in vary]
     return "\n".join([*lines, "}"]) + "\n" if len(lines) > 1 else lines[0].removesuffix(" {") + "\n"
