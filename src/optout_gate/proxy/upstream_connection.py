@@ -153,7 +153,7 @@ class Connection(asyncio.BufferedProtocol):
             await self._wait(self._pool.limits.idle_read_s)
             if timer is not None:
                 timer.cancel()
-                if not response.pieces:
+                if not response.pieces and self._error is None:
                     return b""
         return self.take()
 
