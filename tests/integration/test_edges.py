@@ -100,7 +100,10 @@ def wait_for(stack: Stack, status: bytes, *, marked: bool = False, path: str = "
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp(request.param)
     with stack(request.param, folder) as made, made.gate():
-        wait_for(made, b"200", path="/_optout/preferences")
+        for path in ("/_optout/preferences", "/order"):
+            wait_for(made, b"200", path=path)
+        # Each of Caddy's ways to the gate looks after its health by itself.
+        assert eventually(lambda: made.ask("/order", "Cookie: optout_gate=1")[0].startswith(b"HTTP/1.1 200"))
         yield made
 
 
