@@ -101,11 +101,13 @@ def bare(dialect: str, text: str) -> str:
 
 
 def bare_envoy(text: str) -> str:
-    """Return Envoy's file with the last route alone, which is the site's."""
+    """Return Envoy's file with one route, which is the site's, and nothing that only the question needs."""
     config = yaml.safe_load(text)
+    del config["inline_headers"]
     [chain] = config["static_resources"]["listeners"][0]["filter_chains"]
     site = chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"][0]
-    site["routes"] = [{key: site["routes"][-1][key] for key in ("match", "route")}]
+    to_origin = next(route["route"] for route in site["routes"] if route["route"]["cluster"] == "origin_1")
+    site["routes"] = [{"match": {"prefix": "/"}, "route": to_origin}]
     return str(yaml.safe_dump(config, sort_keys=False))
 
 

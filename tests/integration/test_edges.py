@@ -24,12 +24,16 @@ EDGES = [
 ]
 TRACKER = b"connect.facebook.net"
 PAGE = b'<!doctype html><title>Shop</title><script src="https://connect.facebook.net/en_US/fbevents.js"></script>'
+DRAWING = (
+    b'<svg xmlns="http://www.w3.org/2000/svg"><script href="https://connect.facebook.net/en_US/fbevents.js"/></svg>'
+)
 SHEET = b"body{background:url(https://connect.facebook.net/x.png)}"
 CACHED = [("Cache-Control", "public, max-age=600"), ("ETag", '"v1"')]
 SITE = {
     "/": (200, [("Content-Type", "text/html; charset=utf-8"), *CACHED], PAGE),
     "/member/": (200, [("Content-Type", "text/html"), *CACHED], PAGE),
     "/sheet.css": (200, [("Content-Type", "text/css"), *CACHED], SHEET),
+    "/drawing.svg": (200, [("Content-Type", "image/svg+xml"), *CACHED], DRAWING),
     "/logo.png": (200, [("Content-Type", "image/png"), *CACHED], b"picture"),
     "/order": (200, [("Content-Type", "text/html")], PAGE),
 }
@@ -118,6 +122,8 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("/order", ('Cookie: a=b; optout_gate = "1"; c=d',), True),
         ("/order", ("Cookie: a=b", "Cookie: optout_gate=1"), True),
         ("/order", ("Cookie: optout_gate=0; optout_gate=1",), True),
+        ("/order", ("Cookie: theme=\xff\xfe; optout_gate=1",), True),  # bytes that are no text
+        ("/order", ("Cookie: theme=\xff\xfe; cart=3",), False),
         ("/order", ("Cookie: optout_gate=0",), False),
         ("/order", ("Cookie: xoptout_gate=1",), False),
         ("/order", ("Cookie: a=b; usprivacy=1YYN",), True),
@@ -135,6 +141,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("/a/../member/x", (), True),
         ("/a\\..\\member/x", (), True),
         ("/order?back=/member/", (), False),
+        ("/order?back=//member/%20", (), False),
     ],
     ids=str,
 )
@@ -142,6 +149,21 @@ def test_only_what_the_gate_could_change_goes_through_it(
     running: Stack, path: str, lines: tuple[str, ...], to_gate: bool
 ) -> None:
     assert running.went_through_the_gate(path, *lines) is to_gate
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Sec-GPC: 0", "Sec-GPC: 1"),
+        ("Sec-GPC: 1", "Sec-GPC: 1"),
+        ("Cookie: a=b", "Cookie: optout_gate=1"),
+        ("Cookie: theme=\xff; optout_gate=1", "Sec-GPC:"),
+    ],
+    ids=str,
+)
+def test_the_gate_reads_an_opt_out_in_what_an_edge_makes_of_it(running: Stack, lines: tuple[str, ...]) -> None:
+    head, body = running.ask("/order", *lines)
+    assert head.startswith(b"HTTP/1.1 200") and TRACKER not in body
 
 
 def test_the_preference_page_is_the_gates_for_everyone(running: Stack) -> None:
@@ -160,8 +182,8 @@ def test_the_site_learns_the_visitors_address_and_not_what_the_visitor_says_of_i
         assert "203.0.113.9" not in ", ".join(told) and "127.0.0.1" in ", ".join(told)
 
 
-@pytest.mark.parametrize("path", ["/", "/sheet.css"])
-@pytest.mark.parametrize("first", ["nobody", "opted out"])
+@pytest.mark.parametrize("path", ["/", "/sheet.css", "/drawing.svg"])
+@pytest.mark.parametrize("first", ["nobody", "opted out", "asks for a font"])
 @pytest.mark.skipif(program("nginx") is None, reason="Debian's nginx-light is not installed")
 def test_a_shared_cache_never_gives_a_tracker_to_who_opted_out(
     running: Stack, tmp_path: Path, path: str, first: str
@@ -169,8 +191,10 @@ def test_a_shared_cache_never_gives_a_tracker_to_who_opted_out(
     listen = free_address()
     text = SHARED_CACHE.format(listen=shown(listen), behind=shown(running.edge))
     with running_edge("nginx", text, tmp_path, listen):
+        if first == "asks for a font":  # with the signal, and so by a way round the gate
+            running.ask(path, "Sec-GPC: 1", "Sec-Fetch-Dest: font", via=listen)
         for signals in ((), ("Sec-GPC: 1",), ()) if first == "nobody" else (("Sec-GPC: 1",), (), ("Sec-GPC: 1",)):
-            head, body = running.ask(path, *signals, via=listen)
+            head, body = running.ask(path, "Sec-Fetch-Dest: document", *signals, via=listen)
             assert head.startswith(b"HTTP/1.1 200")
             assert (TRACKER in body) is not bool(signals)
         assert b"X-Shared-Cache: HIT" in head  # so there was a cache to get it wrong

@@ -11,12 +11,15 @@ from click.testing import CliRunner
 from optout_gate.cli import main
 from optout_gate.edges import DIALECTS, FILES, Routing, routing_of
 from optout_gate.edges.caddy import names_of_cookies, pieces
+from optout_gate.edges.envoy import cookie_expression, path_expression
 from optout_gate.edges.nginx import cookie_expressions, quickly
-from optout_gate.edges.routing import ODD_PATH, Address
+from optout_gate.edges.routing import ODD_PATH, VARIES, Address
+from optout_gate.http import Headers, Response
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.signals.formats import COOKIES
 from optout_gate.signals.kinds import KINDS
 from support.edges import PROGRAMS, checked, program
+from support.gates import gate_of_tests, request
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LISTEN = Address("127.0.0.1", 18099)
@@ -64,8 +67,11 @@ def test_the_programs_own_checker_finds_nothing(dialect: str, fail_open: bool, s
         assert "[warn" not in words.lower(), words
 
 
-def routing_for(honor: str) -> Routing:
-    text = f"version: 1\nsites: [{{upstream: 'http://127.0.0.1:8000'}}]\npolicies: {{default: {{honor: {honor}}}}}\n"
+def routing_for(honor: str, more: str = "") -> Routing:
+    text = (
+        "version: 1\nsites: [{upstream: 'http://127.0.0.1:8000'}]\n"
+        f"policies: {{default: {{honor: {honor}{', ' if more else ''}{more}}}}}\n"
+    )
     return routing_of(load_text(text, file="site.yaml", folder=DEPLOY).config, listen=LISTEN)
 
 
@@ -83,23 +89,52 @@ def test_an_edge_sees_every_signal_that_a_policy_may_honour(kind: str) -> None:
 
 @pytest.mark.parametrize("own", ["optout_gate", "o", "o$p*t.o!ut"])
 @pytest.mark.parametrize("honor", ["[gpc, cookie]", sorted(KINDS - {"account"})], ids=["own", "all"])
-def test_nginx_and_caddy_find_the_cookies_that_every_other_edge_finds(own: str, honor: str) -> None:
+def test_every_edge_finds_the_same_cookies_in_its_own_way(own: str, honor: str) -> None:
     routing = replace(routing_for(honor), own_cookie=own)
-    quick = list(cookie_expressions(routing))
+    quick, envoys = list(cookie_expressions(routing)), every_byte(cookie_expression(routing))
     names = names_of_cookies(routing)
-    for name in [own, *(each.name.replace("*", "x*") for each in COOKIES), "session", "_ga", "cart", "xtcm", "tcmx"]:
+    wild = {each.name.replace("*", "x*"): each.name for each in COOKIES}  # such a name may reach over others' ends
+    wild |= {name: name.replace("*", "") for name in (own, "session", "_ga", "cart", "xtcm", "tcmx")}
+    for name in wild:
         for line in (f"{name}=1", f"a=b; {name}=1", f"a=b,\t{name} =0", f"{name}x=1", f"x{name}=1", f"a={name}", name):
             known = any(re.search(each, line) for each in routing.cookies)
             found = any(re.search(each, ";" + line) for each in quick)
             assert not known or all(any(part in line for part in each) for each in (names, pieces(names))), line
             # A name of which only the end is known is looked for anywhere.
             assert found == known or (found and "ENSIGHTEN" in name), line
+            for beside in ("", "theme=\xff; ", "; theme=\xff"):
+                text = beside + line if beside.endswith("; ") else line + beside
+                assert bool(re.fullmatch(envoys, text)) == known or (not known and "*" in wild[name]), text
 
 
-def test_nginx_finds_the_odd_paths_that_every_other_edge_finds() -> None:
+def test_every_edge_finds_the_same_odd_paths() -> None:
+    envoys = every_byte(path_expression(routing_for("[gpc]", "always: ['/*/member']")))
+    assert re.fullmatch(envoys, "/a\xffb/member") and not re.fullmatch(envoys, "/member")
     for letters in itertools.product("/.%\\?a", repeat=5):
         path = "/" + "".join(letters)
-        assert bool(re.match(quickly(ODD_PATH), path)) is bool(re.match(ODD_PATH, path)), path
+        is_odd = bool(re.match(ODD_PATH, path))
+        assert bool(re.match(quickly(ODD_PATH), path)) is is_odd, path
+        assert bool(re.fullmatch(envoys, path.partition("?")[0])) is is_odd, path  # which is all of it that Envoy shows
+
+
+def test_an_edge_knows_by_its_type_what_may_differ_for_who_opted_out() -> None:
+    gate = gate_of_tests()
+    settings = DIALECTS["nginx"](routing_for("[gpc]"), False)
+    types = settings.partition("map $upstream_http_content_type $optout_gate_vary {")[2].partition("}")[0]
+    strings = re.findall(r'"([^~"][^"]*|)" \$optout_gate_page_vary', types)
+    [expression] = re.findall(r'"~\*([^"]*)" \$optout_gate_page_vary', types)
+    for kind in ("", *VARIES, "text/html; charset=utf-8", "image/png", "application/json", "text/plain", "font/woff2"):
+        exchange = gate.open(request("/file", (b"Sec-Fetch-Dest", b"document")))
+        assert exchange is not None
+        head = exchange.respond(Response(200, Headers([(b"Content-Type", kind.encode())] if kind else []))).head
+        differs = b"sec-gpc" in [each.lower() for each in head.headers.members(b"vary")]
+        assert differs is (kind in strings or re.match(expression, kind) is not None), kind
+        assert differs is (not kind or kind.startswith(VARIES)), kind
+
+
+def every_byte(expression: str) -> str:
+    """Return an expression of RE2's in Python's words, for text of one character a byte."""
+    return expression.replace(r"\C", r"[\x00-\xff]")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

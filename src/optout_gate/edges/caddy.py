@@ -47,7 +47,7 @@ _SITE = """
 \t\t}
 \t\t<<asset>>
 \t\thandle @asset {
-\t\t\t<<bare>>
+\t\t\t<<to_asset>>
 \t\t}
 \t\t<<signals>>
 \t}
@@ -102,7 +102,7 @@ def _health(routing: Routing) -> str:
 
 
 def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
-    bare = _to_origin(site, vary=False)
+    bare = _to_origin(site)
     return fill(
         _SITE,
         names=", ".join(_name(host, routing.listen) for host in site.hosts),
@@ -111,9 +111,10 @@ def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
         route="route" if routing.everything else "route @known",
         path=f"@path {_or(_paths(routing.paths))}\n",
         asset=f"@asset {_one_of('Sec-Fetch-Dest', NEVER_REWRITTEN)}\n",
-        bare=bare,
+        # A page that was asked for as a font came from the site: no cache may give it to who wants a page.
+        to_asset=_to_origin(site, vary=("Sec-GPC", "Sec-Fetch-Dest")),
         signals=_TO_GATE if routing.everything else _signals(routing),
-        site="" if routing.everything else _to_origin(site, vary=True),
+        site="" if routing.everything else _to_origin(site, vary=("Sec-GPC",)),
         errors=fill(_ERRORS, origin=bare) if fail_open else "",
     )
 
@@ -206,7 +207,7 @@ def _name(host: str, listen: Address) -> str:
     return f"http://{'' if host == '*' else host}:{listen.port}"
 
 
-def _to_origin(site: EdgeSite, *, vary: bool) -> str:
+def _to_origin(site: EdgeSite, *, vary: tuple[str, ...] = ()) -> str:
     where = f"unix/{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
     lines = [f"reverse_proxy {'https://' if site.tls else ''}{where} {{"]
     if site.tls and not isinstance(site.origin, UnixSocket) and site.tls != site.origin.host:
@@ -215,6 +216,5 @@ def _to_origin(site: EdgeSite, *, vary: bool) -> str:
         lines.append(f"\theader_up Host {site.host}")
     elif site.tls:
         lines.append("\theader_up Host {http.request.hostport}")
-    if vary:
-        lines.append("\theader_down +Vary Sec-GPC")
+    lines += [f"\theader_down +Vary {field}" for field in vary]
     return "\n".join([*lines, "}"]) + "\n" if len(lines) > 1 else lines[0].removesuffix(" {") + "\n"

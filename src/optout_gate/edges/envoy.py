@@ -1,8 +1,13 @@
 """Envoy (1.30 and later), as a static bootstrap file.
 
 A route matches a header's value as one text, repeated lines joined with commas, and a regular expression must match all
-of it. With no healthy gate a cluster would by default send to sick ones (its panic mode); here it must not. The open
-variant puts a listener of Envoy's own behind the gates, which says on every answer that it was bypassed.
+of it. Up to 1.36 or later a dot matches a character: not a byte that is no UTF-8, behind which no cookie would be found.
+With no healthy gate a cluster would by default send to sick ones (its panic mode); here it must not. The open variant puts a listener of
+Envoy's own behind the gates, which says on every answer that it was bypassed.
+
+The dearest part of a question is to find the field: asked for one that it has no place for, Envoy first makes a map of
+them all, which costs as much as ten expressions. So the fields of the question get a place of their own, and one route
+with one expression over cookies takes everybody of whom nothing is known. What it leaves goes to the gate.
 """
 
 import re
@@ -11,13 +16,18 @@ from typing import Any
 import yaml
 
 from optout_gate.edges.filling import heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"
 _AGGREGATE = "type.googleapis.com/envoy.extensions.clusters.aggregate.v3.ClusterConfig"
+_APPEND, _OVERWRITE = "APPEND_IF_EXISTS_OR_ADD", "OVERWRITE_IF_EXISTS_OR_ADD"
 _BYPASS = "@optout-gate-bypassed"  # a socket without a file
+_PLACED = ("sec-gpc", "cookie", "sec-fetch-dest")
+"""Fields that get a place. Repeated lines of one reach the site as one, joined as HTTP/2 joins cookies, else with commas;
+``DNT`` is not here, for the gate reads no list in it."""
+_ANYTHING = re.compile(r"\[\^[?=;]+\]\*|\.\*")
 
 Yaml = dict[str, Any]
 
@@ -39,6 +49,7 @@ def write(routing: Routing, fail_open: bool) -> str:
         "layered_runtime": {
             "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 20000}}]
         },
+        "inline_headers": [{"inline_header_name": name, "inline_header_type": "REQUEST_HEADER"} for name in _PLACED],
         "static_resources": {"listeners": listeners, "clusters": clusters},
     }
     note = "# The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]\n"
@@ -66,24 +77,50 @@ def _listener(name: str, address: Yaml, sites: list[Yaml]) -> Yaml:
 def _site(routing: Routing, numbered: tuple[int, EdgeSite]) -> Yaml:
     number, site = numbered
     origin = _to_origin(number, site)
-    varying = {**origin, "response_headers_to_add": [_header("Vary", "Sec-GPC", "APPEND_IF_EXISTS_OR_ADD")]}
-    paths = [{"match": _path(path), **_TO_GATE} for path in routing.paths]
-    asset = {"match": _where("sec-fetch-dest", safe_regex={"regex": "|".join(NEVER_REWRITTEN)}), **origin}
-    signals = [{"match": _where("sec-gpc"), **_TO_GATE}]
-    for each in routing.cookies:
-        signals.append({"match": _where("cookie", safe_regex={"regex": f".*(?:{each}).*"}), **_TO_GATE})
-    if routing.dnt:
-        signals.append({"match": _where("dnt", exact="1"), **_TO_GATE})
-    rest = _TO_GATE if routing.everything else varying
+    own = {"match": {"safe_regex": {"regex": path_expression(routing)}}, **_TO_GATE}
+    silent = {"match": {"prefix": "/", "headers": _silent(routing)}, **origin}
+    asset = {"match": {"prefix": "/", "headers": [_matched("sec-fetch-dest", "|".join(NEVER_REWRITTEN))]}, **origin}
     return {
         "name": f"site_{number}",
         "domains": list(site.hosts),
         "request_headers_to_add": [
-            _header("X-Forwarded-For", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "OVERWRITE_IF_EXISTS_OR_ADD"),
-            _header("X-Forwarded-Host", "%REQ(:AUTHORITY)%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+            _header("X-Forwarded-For", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", _OVERWRITE),
+            _header("X-Forwarded-Host", "%REQ(:AUTHORITY)%", _OVERWRITE),
         ],
-        "routes": [*paths, asset, *signals, {"match": {"prefix": "/"}, **rest}],
+        "routes": [
+            own,
+            *([] if routing.everything else [{**silent, **_varying("Sec-GPC")}]),
+            # A page that was asked for as a font came from the site: no cache may give it to who wants a page.
+            {**asset, **_varying("Sec-GPC, Sec-Fetch-Dest")},
+            {"match": {"prefix": "/"}, **_TO_GATE},
+        ],
     }
+
+
+def path_expression(routing: Routing) -> str:
+    """Return the expression of a path, without its query, that is the gate's whoever asks."""
+    return rf"(?:{_bytewise('|'.join(routing.paths))})\C*"
+
+
+def cookie_expression(routing: Routing) -> str:
+    """Return the expression of a Cookie field by which a visitor may be known."""
+    return rf"\C*(?:{_bytewise('|'.join(routing.cookies))})\C*"
+
+
+def _bytewise(expression: str) -> str:
+    """Return an expression that reads over any bytes where ``expression`` reads over characters of a kind."""
+    return _ANYTHING.sub(r"\\C*", expression)
+
+
+def _silent(routing: Routing) -> list[Yaml]:
+    """Return how a request is matched of whose visitor nothing is known."""
+    matches: list[Yaml] = [{"name": "sec-gpc", "present_match": False}]
+    if routing.dnt:
+        matches.append({"name": "dnt", "present_match": False})
+    if routing.cookies:
+        unless = {"invert_match": True, "treat_missing_header_as_empty": True}
+        matches.append({**_matched("cookie", cookie_expression(routing)), **unless})
+    return matches
 
 
 _NOBODY: Yaml = {
@@ -91,9 +128,19 @@ _NOBODY: Yaml = {
     "domains": ["*"],
     "routes": [{"match": {"prefix": "/"}, "direct_response": {"status": 421}}],
 }
+
+
+def _header(name: str, value: str, action: str) -> Yaml:
+    return {"header": {"key": name, "value": value}, "append_action": action}
+
+
+def _varying(fields: str, action: str = _APPEND) -> Yaml:
+    return {"response_headers_to_add": [_header("Vary", fields, action)]}
+
+
 _TO_GATE: Yaml = {
     # The gate says it of pages; said twice it would part the variants of caches that compare Vary as text.
-    "response_headers_to_add": [{"header": {"key": "Vary", "value": "Sec-GPC"}, "append_action": "ADD_IF_ABSENT"}],
+    **_varying("Sec-GPC", "ADD_IF_ABSENT"),
     "route": {
         "cluster": "optout_gate",
         "timeout": "0s",  # of the whole answer; the gate has its own
@@ -112,9 +159,9 @@ def _to_origin(number: int, site: EdgeSite) -> Yaml:
 
 def _bypassed(number: int, site: EdgeSite) -> Yaml:
     told = [
-        _header("X-Optout-Gate", "bypassed", "OVERWRITE_IF_EXISTS_OR_ADD"),
-        _header("Cache-Control", "private, no-store", "OVERWRITE_IF_EXISTS_OR_ADD"),
-        _header("Vary", "Sec-GPC", "APPEND_IF_EXISTS_OR_ADD"),
+        _header("X-Optout-Gate", "bypassed", _OVERWRITE),
+        _header("Cache-Control", "private, no-store", _OVERWRITE),
+        _header("Vary", "Sec-GPC", _APPEND),
     ]
     return {
         "name": f"site_{number}",
@@ -125,20 +172,8 @@ def _bypassed(number: int, site: EdgeSite) -> Yaml:
     }
 
 
-def _path(path: str) -> Yaml:
-    """Return how a path is matched: by an expression only where a prefix cannot say it."""
-    if path == ODD_PATH or ".*" in path:
-        return {"safe_regex": {"regex": f"(?:{path}).*"}}
-    return {"prefix": re.sub(r"\\(.)", r"\1", path)}
-
-
-def _where(header: str, **match: Any) -> Yaml:
-    how: Yaml = {"string_match": match} if match else {"present_match": True}
-    return {"prefix": "/", "headers": [{"name": header, **how}]}
-
-
-def _header(name: str, value: str, action: str) -> Yaml:
-    return {"header": {"key": name, "value": value}, "append_action": action}
+def _matched(header: str, expression: str) -> Yaml:
+    return {"name": header, "string_match": {"safe_regex": {"regex": expression}}}
 
 
 def _gates(routing: Routing) -> Yaml:

@@ -41,6 +41,7 @@ frontend visitors
     acl asset req.fhdr(sec-fetch-dest) -m str <<assets>>
     <<paths>>
     http-request set-var(txn.to) str(origin)
+    http-request set-var(txn.to) str(asset) if { req.fhdr(sec-gpc) -m found } asset
     <<mark>>
     http-request set-var(txn.to) str(gate) if always
     <<open_rules>>
@@ -51,6 +52,8 @@ frontend visitors
     http-after-response set-var(txn.varies) bool(true) if { res.fhdr(content-type) -m beg -i <<varies>> }
     http-after-response set-var(txn.varies) bool(true) if !{ res.fhdr(content-type) -m found }
     http-after-response add-header Vary Sec-GPC if { var(txn.varies) -m bool } !{ res.hdr(vary) -m str -i sec-gpc }
+    # A page that was asked for as a font came from the site: no cache may give it to who wants a page.
+    http-after-response add-header Vary Sec-Fetch-Dest if { var(txn.to) -m str asset }
     <<open_response>>
 
 backend optout_gate

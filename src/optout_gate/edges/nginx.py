@@ -64,7 +64,11 @@ map $http_sec_gpc $optout_gate_uncached {
 map $upstream_http_content_type $optout_gate_vary {
     default "";
     <<often>>
-    "~*^(?:<<varies>>)" "Sec-GPC";
+    "~*^(?:<<varies>>)" $optout_gate_page_vary;
+}
+map $http_sec_gpc $optout_gate_page_vary {
+    default "Sec-GPC, Sec-Fetch-Dest";  # the site's own, as it was asked for as a font: for nobody who wants a page
+    ""      "Sec-GPC";
 }
 map $upstream_http_content_type $optout_gate_own_vary {     # the gate says it itself for pages
     default "";
@@ -143,9 +147,9 @@ proxy_set_header X-Forwarded-Proto $scheme;
 proxy_set_header X-Forwarded-Host $http_host;
 """
 
-_DNT = """map $http_dnt $optout_gate_dnt {
-    default 0;
-    "1"     1;
+_DNT = """map $http_dnt $optout_gate_dnt {    # any value, for the same reason as the signal's
+    default 1;
+    ""      0;
 }
 """
 
@@ -194,8 +198,8 @@ def write(routing: Routing, fail_open: bool) -> str:
         cookie="\n".join(f"{_quoted('~' + each)} 1;" for each in cookie_expressions(routing)),
         dnt_map=_DNT if routing.dnt else "",
         cached="" if routing.everything else '""      $optout_gate_known;\n"1"     $optout_gate_known;',
-        often="\n".join(f'"{each}" "Sec-GPC";' for each in ("", *often)),
-        varies="|".join(re.escape(each) for each in VARIES),
+        often="\n".join(f'"{each}" $optout_gate_page_vary;' for each in ("", "*/*", *often)),
+        varies=_folded(sorted(each for each in VARIES if "*" not in each)),
         open_maps=_OPEN_MAPS if fail_open else "",
         gates="\n".join(f"server {gate} max_fails=1 fail_timeout=2s;" for gate, _ in routing.gates),
         sites="".join(_site(site, number, listen, fail_open) for number, site in enumerate(routing.sites, 1)),

@@ -24,9 +24,13 @@ it: that is what beacons through the site's own host come as."""
 GPC_JSON = "/.well-known/gpc.json"
 VARIES = (
     "text/html", "application/xhtml+xml", "text/css",
-    "text/javascript", "application/javascript", "application/x-javascript",
+    "text/javascript", "application/javascript", "application/x-javascript", "text/ecmascript", "application/ecmascript",
+    "image/svg+xml", "application/xml", "text/xml",
+    "application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/mathml+xml",
+    "application/speculationrules+json", "application/unknown", "unknown/unknown", "*/*",
 )  # fmt: skip
-"""Types of which a visitor who opted out may get another body, so that caches must keep the two apart."""
+"""Types (their beginnings) of which a visitor who opted out may get another body, so that caches must keep the two apart.
+XML is among them for where it is shown as a page, and what browsers look into to find out what it is."""
 
 ODD_PATH = r"[^?]*(?:%|\\|//|/\.)"  # what the gate reads as another path: only it may say whether `always` covers it
 
