@@ -1,24 +1,28 @@
 """Fuzz one target, or all in turn, for as long as one likes: ``python fuzz/fuzz.py [TARGET ...] [--seconds N]``.
 
-With atheris (a coverage-guided fuzzer; Linux and macOS, ``pip install atheris``) where it is installed. Without it the
-same targets get mutations of the same seeds without guidance, and that is said. The seeds are the golden cases. An
-input that fails is kept in ``.cache/fuzz/TARGET``, and run first the next time.
+With atheris (a coverage-guided fuzzer; Linux and macOS, ``pip install atheris``) where it is installed. Without it, or with
+``--unguided``, the same targets get mutations of the same seeds, and of what guidance found before, and that is said:
+blind, but a target that does much for each input gets several times as many. The seeds are the golden cases. An input
+that fails is kept in ``.cache/fuzz/TARGET``, and run first the next time.
 """
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 KEPT = ROOT / ".cache" / "fuzz"
-TARGETS = ("request", "response", "signals", "page", "sheet")
+LONGEST = 2048  # bytes of an input
+TARGETS = ("request", "response", "relay", "signals", "page", "sheet")
 
 
 def seeds(name: str) -> Iterator[bytes]:
@@ -29,6 +33,10 @@ def seeds(name: str) -> Iterator[bytes]:
         yield from http_targets.REQUESTS
     elif name == "response":
         yield from http_targets.RESPONSES
+    elif name == "relay":
+        import relay_seeds
+
+        yield from relay_seeds.scripts()
     elif name == "signals":
         yield from (
             b"\0OptanonConsent=isGpcEnabled=1&groups=C0001:1,C0004:0\n\2" + value for value in (b"1", b"0", b"1, 1")
@@ -45,7 +53,10 @@ def target(name: str) -> Callable[[bytes], None]:
     """Return the function that raises on an input that breaks a promise."""
     import gate_targets
     import http_targets
+    import relay_targets
 
+    if name == "relay":
+        return relay_targets.relay
     return getattr(http_targets if name in ("request", "response") else gate_targets, name)  # type: ignore[no-any-return]
 
 
@@ -61,7 +72,7 @@ def guided(name: str, seconds: int) -> int:
         (corpus / f"seed-{hashlib.sha256(data).hexdigest()[:16]}").write_bytes(data)
     options = [
         f"-max_total_time={seconds}",
-        "-max_len=2048",
+        f"-max_len={LONGEST}",
         "-timeout=10",
         "-rss_limit_mb=2048",
         "-print_final_stats=1",
@@ -71,18 +82,30 @@ def guided(name: str, seconds: int) -> int:
     return 0
 
 
+def mutated(known: Sequence[bytes], chance: random.Random) -> bytes:
+    """Return one of ``known`` with a few bytes changed, taken out, or put in from another."""
+    data = bytearray(chance.choice(known)[:LONGEST])
+    for _ in range(1 + chance.randrange(7)):
+        place, removed = chance.randrange(len(data) + 1), chance.choice((0, 0, 1, 2, 4, 32))
+        piece = chance.randbytes(chance.randrange(3))
+        if chance.random() < 0.4:
+            other = chance.choice(known)
+            start = chance.randrange(len(other) + 1)
+            piece = other[start : start + chance.choice((2, 8, 32, 128, 512))]
+        data[place : place + removed] = piece
+    return bytes(data[:LONGEST])
+
+
 def unguided(name: str, seconds: int) -> int:
-    """Mutate the seeds without knowing what they reach."""
+    """Mutate the seeds, and what guidance found before, without knowing what they reach."""
     run, known = target(name), list(seeds(name))
-    chance = random.Random(name)
+    known += [file.read_bytes() for file in sorted((KEPT / name).glob("*")) if file.is_file()]
+    chance = random.Random()
     until, count = time.monotonic() + seconds, 0
     while time.monotonic() < until:
-        data = bytearray(chance.choice(known)[:2048])
-        for _ in range(chance.randrange(8)):
-            place = chance.randrange(len(data) + 1)
-            data[place : place + chance.randrange(4)] = chance.randbytes(chance.randrange(4))
+        data = mutated(known, chance)
         try:
-            run(bytes(data))
+            run(data)
         except Exception:
             kept = KEPT / name / f"crash-{hashlib.sha256(data).hexdigest()[:16]}"
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +113,8 @@ def unguided(name: str, seconds: int) -> int:
             print(f"{name}: failed on {kept}", file=sys.stderr)
             raise
         count += 1
-    print(f"{name}: {count:,} inputs in {seconds} s, unguided (atheris is not installed)")
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{name}: {count:,} inputs in {seconds} s without guidance, in at most {peak_mb} MB")
     return 0
 
 
@@ -99,21 +123,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("targets", nargs="*", default=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--unguided", action="store_true", help="as without atheris: blind, and several times as fast")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     unknown = set(asked.targets) - set(TARGETS)
     if unknown:
         parser.error(f"no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     if asked.here:
-        try:
-            import atheris  # noqa: F401
-        except ImportError:
-            return unguided(asked.targets[0], asked.seconds)
-        return guided(asked.targets[0], asked.seconds)
+        guides = not asked.unguided and importlib.util.find_spec("atheris") is not None
+        return (guided if guides else unguided)(asked.targets[0], asked.seconds)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "fuzz")])}
     failed = 0
     for name in asked.targets:
         command = [sys.executable, __file__, name, "--here", "--seconds", str(asked.seconds)]
+        command += ["--unguided"] * asked.unguided
         failed += subprocess.run(command, env=environment, check=False).returncode != 0
     return failed
 

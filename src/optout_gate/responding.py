@@ -32,7 +32,7 @@ from optout_gate.rewrite.passage import (
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark
-from optout_gate.rewrite.response_kind import CSS, HTML, XHTML, ResponseKind, kind_of
+from optout_gate.rewrite.response_kind import CSS, HTML, XHTML, ResponseKind, is_xml, kind_of
 from optout_gate.rewrite.status import Status
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
+_XML_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest")
+"""What tells XML that is shown from the same file as a picture or as data, of which nothing is taken."""
 _REMEMBERED = frozenset({HTML, XHTML, CSS})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
@@ -63,6 +65,8 @@ def passed_on(exchange: "Exchange", response: Response) -> Passage:
 
 
 def _varying(headers: Headers, kind: ResponseKind) -> Headers:
+    if is_xml(kind.essence) and kind.essence != XHTML:
+        return response_head.varying(headers, fields=_XML_VARIES)
     if kind.is_page or kind.is_script or kind.is_sniffed or kind.is_beside:
         return response_head.varying(headers, fields=_WORKER_VARIES if kind.is_worker else _PAGE_VARIES)
     return headers

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fuzz
 
-EXAMPLES = {"request": 500, "response": 1000, "signals": 500, "page": 400, "sheet": 400}
+EXAMPLES = {"request": 500, "response": 1000, "relay": 100, "signals": 500, "page": 400, "sheet": 400}
 
 EDIT = st.tuples(st.integers(0, 1023), st.integers(0, 6), st.binary(max_size=6))
 """Where, how many bytes go, and what comes instead."""

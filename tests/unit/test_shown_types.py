@@ -32,6 +32,17 @@ def test_a_picture_and_data_are_left_as_they_came(destination: bytes) -> None:
     assert answered(SVG, DRAWING)[1] == SVG  # over plain http, and from no browser
 
 
+@pytest.mark.parametrize("asks", [(), (OPTED_OUT,)])
+@pytest.mark.parametrize("destination", [b"document", b"image"])
+def test_a_cache_tells_xml_that_is_shown_from_the_same_file_as_a_picture(
+    destination: bytes, asks: tuple[Pair, ...]
+) -> None:
+    exchange = gate_of_tests().open(request("/a.svg", *asks, (b"Sec-Fetch-Dest", destination)))
+    assert exchange is not None
+    head, _ = drive(exchange, SVG, DRAWING)
+    assert {b"Sec-GPC", b"Sec-Fetch-Dest"} <= set(head.headers.members(b"vary"))
+
+
 def test_an_older_browser_says_that_it_shows_a_page_by_what_it_accepts() -> None:
     assert b"ads.test" not in answered(SVG, DRAWING, asks=((b"Accept", b"text/html,*/*;q=0.8"),))[1]
 

@@ -47,6 +47,16 @@ class LongWay:
         if leaving is not None:
             leaving["tell"] = partial(self._leave, asyncio.current_task())
         try:
+            await self._to_its_end()
+        except asyncio.CancelledError:
+            if not self._gone:
+                raise
+        finally:
+            if leaving is not None:
+                leaving.clear()
+
+    async def _to_its_end(self) -> None:
+        try:
             await self._forward()
         except UpstreamError as error:
             await self._fail(self.app.failed(self.exchange, error))
@@ -54,12 +64,6 @@ class LongWay:
             await self._fail(self.exchange.cut(error))
         except VisitorGone:
             pass
-        except asyncio.CancelledError:
-            if not self._gone:
-                raise
-        finally:
-            if leaving is not None:
-                leaving.clear()
 
     def _leave(self, task: "asyncio.Task[Any] | None") -> None:
         """End the exchange: an answer nobody reads costs the origin for nothing."""
@@ -80,7 +84,9 @@ class LongWay:
         begun = self.app.gate.clock()
         upstream = self.app.upstream(exchange.site)
         early = self._hint if self._takes_hints() else None
-        response = await upstream.send(exchange.request.method, exchange.request.target, headers, body, early)
+        fresh = "optout_gate.once_more" in self.scope.get("extensions", {})
+        method, target = exchange.request.method, exchange.request.target
+        response = await upstream.send(method, target, headers, body, early, fresh=fresh)
         self.app.turn.answered(self.app.gate.clock() - begun)
         try:
             head = Response(response.status, response.end_to_end)
@@ -101,17 +107,18 @@ class LongWay:
             await self.send({"type": "http.response.early_hint", "links": links})
 
     async def _pass_on(self, head: Response, response: UpstreamResponse) -> None:
+        response.raise_if_lost()  # nothing has been sent yet
         await self._start(head, response.reason)  # leaves with the first piece, where one is there already
         chunk = b"" if response.ended else await response.read()
         report = self.exchange.report
         while True:
+            is_last = response.ended
+            if is_last or chunk:
+                await self.send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
             report.bytes_in += len(chunk)
             report.bytes_out += len(chunk)
-            if response.ended:
-                await self.send({"type": "http.response.body", "body": chunk})
+            if is_last:
                 return
-            if chunk:
-                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             chunk = await response.read()
 
     async def _rewrite(self, passage: Passage, response: UpstreamResponse) -> None:

@@ -59,6 +59,21 @@ def _times(limits: ServerLimits) -> tuple[float, ...]:
     return limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s
 
 
+def _refused(refusal: Refusal, *, has_body: bool) -> bytes:
+    """Return the answer that says why, the last of its connection. One to HEAD has no body, nor a length of it."""
+    body = f"{refusal.problem}\n".encode("latin-1", "replace") if has_body else b""
+    lines = [
+        b"HTTP/1.1 %d %b" % (refusal.status, REASONS[refusal.status]),
+        b"content-type: text/plain; charset=utf-8",
+        b"date: " + formatdate(usegmt=True).encode(),
+        *([b"content-length: %d" % len(body)] if has_body else []),
+        b"connection: close",
+        b"",
+        body,
+    ]
+    return b"\r\n".join(lines)
+
+
 async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
     headers += [(b"date", formatdate(usegmt=True).encode()), (b"cache-control", b"no-store"), NO_SITE]
@@ -74,6 +89,20 @@ class RelayOf(Protocol):
         self, protocol: "GateProtocol", head: Head, target: bytes, *, keep_alive: bool, again: Callable[[], None]
     ) -> Relay | None:
         """Begin an exchange, or return None when the application has to be called."""
+
+
+class _PassingOver:
+    """Stands in the parser's place behind the last request of a connection, and does as llhttp does: no more is read."""
+
+    def feed_data(self, data: bytes | memoryview) -> None:
+        """Pass over it."""
+
+    def get_method(self) -> bytes:
+        """Return that of the last request."""
+        return b"GET"
+
+
+_PASSES_OVER: Any = _PassingOver()
 
 
 class GateProtocol(GuardedParsing):
@@ -142,7 +171,7 @@ class GateProtocol(GuardedParsing):
     def resume_writing(self) -> None:
         """Send on."""
         super().resume_writing()
-        if self.transport.is_closing() or self._deaf:
+        if self.transport.is_closing() or (self._deaf and self._active is None):
             self._await_sending()
         elif self._active is None:
             self._rest()
@@ -151,6 +180,11 @@ class GateProtocol(GuardedParsing):
             self._expect_body()
         if isinstance(self._active, Relay):
             self._active.resume()
+
+    def _await_answer(self) -> None:
+        """Give the application all the time it takes; a client that reads nothing meanwhile keeps its deadline."""
+        if not self.flow.write_paused:
+            self.deadline = inf
 
     def _await_sending(self) -> None:
         self._unsent = self.transport.get_write_buffer_size()
@@ -166,13 +200,18 @@ class GateProtocol(GuardedParsing):
                 self._reset()
         elif not self._in_head:
             if self._active is None:  # a body that nobody wants any more
-                self.transport.close()
+                self._close()
             else:
                 self._refuse(Refusal(408, "the request body stalled"))
         elif self._head_bytes:
             self._refuse(Refusal(408, "the request head stalled"))
         else:
-            self.transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close when the client has taken what was sent, or after a while."""
+        self._await_sending()
+        self.transport.close()
 
     def _reset(self) -> None:
         """Cut the connection, and where its client takes nothing have the kernel forget what it holds for it.
@@ -189,7 +228,7 @@ class GateProtocol(GuardedParsing):
     # What the parser finds
 
     def _begin_head(self) -> None:
-        if self._active is None:
+        if self._active is None and not self.flow.write_paused:
             self.deadline = self.loop.time() + self.limits.header_s
 
     def _may_upgrade(self) -> bool:
@@ -208,7 +247,11 @@ class GateProtocol(GuardedParsing):
         if self._deaf or len(data) > self.limits.header_bytes:
             return False
         known = self.heads.split(data)
-        return known is not None and len(known[0]) <= self.limits.target_bytes and self._relayed(*known)
+        if known is None or len(known[0]) > self.limits.target_bytes or not self._relayed(*known):
+            return False
+        if not known[1].meaning.keep_alive:
+            self.parser = _PASSES_OVER
+        return True
 
     def _begin(self, method: str, version: str, meaning: Meaning) -> None:
         head = Head(method, version, Headers(self._raw), meaning, {})
@@ -237,7 +280,9 @@ class GateProtocol(GuardedParsing):
     def _relayed_in_vain(self, target: bytes, head: Head) -> None:
         """Begin the exchange once more, the long way."""
         self._active = None
-        self._cycle(target, head).more_body = False
+        cycle = self._cycle(target, head)
+        cycle.more_body = False
+        cycle.scope["extensions"]["optout_gate.once_more"] = {}
 
     def _is_busy(self) -> bool:
         most = self.limits.requests or self.limit_concurrency
@@ -263,7 +308,7 @@ class GateProtocol(GuardedParsing):
         app: Any = _busy if self._is_busy() else self.app
         if self._active is None:
             self._active = cycle
-            self.deadline = inf
+            self._await_answer()
             self._start_asgi_task(cycle, app)
         else:
             self.flow.pause_reading()
@@ -292,8 +337,8 @@ class GateProtocol(GuardedParsing):
             return
         cycle = self.cycle
         cycle.more_body = False
-        if cycle is self._active and not cycle.response_complete and not self.flow.write_paused:
-            self.deadline = inf
+        if cycle is self._active and not cycle.response_complete:
+            self._await_answer()
         cycle.message_event.set()
         if self._active is None:
             self._rest()  # the answer was there before the end of the request
@@ -306,8 +351,9 @@ class GateProtocol(GuardedParsing):
         done, self._active = self._active, None
         if done is not None and not done.keep_alive:
             self._deaf = True
+            waited = bool(self.pipeline)
             self.pipeline.clear()
-            self._close_after_sending()
+            self._close_after_sending(is_sending=waited)
         elif self.pipeline:
             cycle, app = self.pipeline.pop()
             self._active = cycle  # type: ignore[assignment]
@@ -336,37 +382,36 @@ class GateProtocol(GuardedParsing):
             self._deaf = True  # the refused request is a later one
             if self.pipeline and self.cycle.more_body:
                 self.pipeline.popleft()
-            self.deadline = inf
+            self._await_answer()
             return
         if active is not None:
             active.leave()
             self._active = None
             if active.response_started:
                 self._deaf = True
-                self.transport.close()
+                self.transport.abort()  # an answer that ends with its connection would look whole
                 return
         told_of_refusal(self.app_state, refusal.status)
-        body = f"{refusal.problem}\n".encode("latin-1", "replace")
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: text/plain; charset=utf-8\r\n" % (
-            refusal.status,
-            REASONS[refusal.status],
-        )
-        now = formatdate(usegmt=True).encode()
-        self.transport.write(
-            head + b"date: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (now, len(body), body)
-        )
+        if isinstance(active, GateCycle):
+            is_head = active.scope["method"] == "HEAD"
+        else:  # the parser keeps the method of the request before until it has read one
+            is_head = bool(self.url) and self.parser.get_method() == b"HEAD"
+        self.transport.write(_refused(refusal, has_body=not is_head))
         self._deaf = True
         self._close_after_sending()
 
-    def _close_after_sending(self) -> None:
-        """Close so that the client reads the answer: a reset, provoked by what it still sends, would take it away."""
-        if self.transport.is_closing():
+    def _close_after_sending(self, *, is_sending: bool = False) -> None:
+        """Close so that the client reads the answer: a reset, provoked by what it still sends, would take it away.
+
+        ``is_sending`` says that it had more to ask, of which some may not even have been read.
+        """
+        if self.transport.is_closing():  # by the client's word, and it may not have read what came before
+            self._await_sending()
             return
         has_more = self.cycle is not None and self.cycle.more_body
-        quiet = not has_more and self._in_head and not self._head_bytes
+        quiet = not (is_sending or has_more) and self._in_head and not self._head_bytes
         if quiet or not self.transport.can_write_eof():
-            self._await_sending()
-            self.transport.close()
+            self._close()
         else:
             self.flow.resume_reading()
             self._unsent = self.transport.get_write_buffer_size()
@@ -376,7 +421,7 @@ class GateProtocol(GuardedParsing):
     def shutdown(self) -> None:
         """Close when idle, else after the response under way."""
         if self._active is None:
-            self.transport.close()
+            self._close()
         else:
             self._active.keep_alive = False
 

@@ -8,8 +8,9 @@ How the response is framed stands in :mod:`optout_gate.proxy.protocol_framing`. 
 
 Both are announced in ``scope["extensions"]`` as ``optout_gate.reason`` and ``optout_gate.abort``. Beside them stands
 ``optout_gate.leaving``, a dictionary in which an application may keep a function under ``tell``; it is called when the
-client goes before its answer is complete. Of ASGI's own extensions it knows
-``http.response.early_hint``: a 103 with ``Link`` lines.
+client goes before its answer is complete. ``optout_gate.once_more`` stands there when the request was lost the short way
+to a connection that its origin was closing. Of ASGI's own extensions it knows ``http.response.early_hint``: a 103 with
+``Link`` lines.
 """
 
 from collections.abc import MutableMapping
@@ -40,11 +41,11 @@ class GateCycle(RequestResponseCycle):
 
     async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
         """Take an ASGI message of the response; returns at once when the client has gone."""
-        if self.flow.write_paused and not self.disconnected:
+        kind = message["type"]
+        if self.flow.write_paused and not self.disconnected and kind != "optout_gate.abort":
             await self.flow.drain()
         if self.disconnected:
             return
-        kind = message["type"]
         if kind == "optout_gate.abort":
             self.disconnected = True
             self.response_started = True

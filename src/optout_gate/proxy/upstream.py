@@ -93,18 +93,21 @@ class Upstream:
         headers: Headers,
         body: AsyncIterator[bytes] | None = None,
         early: Early | None = None,
+        *,
+        fresh: bool = False,
     ) -> "UpstreamResponse":
         """Send a request and return its response once the head is there.
 
         Target and header fields go out byte for byte; only the framing is the client's own: a body goes out under
         the Content-Length in ``headers`` when there is one valid line of it, else chunked. ``body`` is asked for its
         first piece only once a connection stands. What ``body`` raises is raised here or from ``read``. ``early`` gets
-        the fields of every 103 response (RFC 8297) that comes before.
+        the fields of every 103 response (RFC 8297) that comes before. ``fresh`` sends over a connection that carried
+        nothing yet, as is right for a request that was lost to a closing one already.
 
         Raises UpstreamError; ValueError for a head that would not be one request on the wire.
         """
         head, length = request_head(method, target, headers, body is not None)
-        connection = self.take_idle() or await self._connection()
+        connection = (None if fresh else self.take_idle()) or await self._connection(fresh)
         try:
             response = await connection.exchange(method, head, body, length, early)
         except UpstreamError as error:
@@ -271,6 +274,12 @@ class UpstreamResponse:
     def ended(self) -> bool:
         """Whether ``read`` has nothing more to give; known with the last piece when the origin told its length."""
         return self._connection is None
+
+    def raise_if_lost(self) -> None:
+        """Raise what ended the response, when it did before any of the body came."""
+        connection = self._connection
+        if connection is not None and connection.error is not None and not connection.response.pieces:
+            raise connection.error
 
     async def read(self, within_s: float | None = None) -> bytes:
         """Return the next piece of the body as it came, at most 64 KiB; ``b""`` at its end, and where none comes ``within_s``.

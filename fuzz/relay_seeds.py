@@ -1,0 +1,135 @@
+"""Where the fuzzer of the two ways begins: each kind of request and answer once, and what connections do in between."""
+
+from collections.abc import Iterator
+
+from http_targets import REQUESTS, RESPONSES
+from relay_targets import CRUMBS, CUT, END, FIRST, MUCH, ORIGIN, OTHER, RESET, SECOND, STOP, TICK
+
+GPC = b"Sec-GPC: 1\r\n"
+PAGE = b'<!doctype html><title>Shop</title><script src="https://ads.test/a.js"></script><p>Hi'
+HTML = b"Content-Type: text/html\r\n"
+DATED = b"Date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"
+
+
+def ask(target: bytes = b"/a", fields: bytes = b"", method: bytes = b"GET", host: bytes = b"shop.test") -> bytes:
+    """Return a request."""
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, target, host, fields)
+
+
+def answer(body: bytes = b"ok", fields: bytes = b"", status: bytes = b"200 OK") -> bytes:
+    """Return an answer of the origin."""
+    return b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\n\r\n%b" % (status, fields, len(body), body)
+
+
+def chunked(*chunks: bytes, fields: bytes = b"", end: bytes = b"0\r\n\r\n") -> bytes:
+    """Return an answer in chunks."""
+    sizes = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n%b\r\n%b%b" % (fields, sizes, end)
+
+
+ANSWERS = (
+    *RESPONSES,
+    answer(DATED, DATED),
+    answer(PAGE, HTML + DATED + b'ETag: "1"\r\n'),
+    answer(PAGE, HTML),
+    answer(b"x", b"Set-Cookie: sid=1; HttpOnly\r\nSet-Cookie: _ads=1; Domain=.shop.test\r\n"),
+    chunked(b"hello", b" world", end=b"0\r\nSec-GPC: 1\r\n\r\n"),
+    chunked(PAGE[:30], PAGE[30:], fields=HTML),
+    b"HTTP/1.0 200 Fine by me\r\nContent-Type: text/css\r\n\r\nbody{background:url(//ads.test/b)}",
+    answer(b"1", b"Content-Type: text/javascript\r\n" + DATED),
+    answer(b"?", DATED + b"Connection: close\r\n"),
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\nContent-Length: 7\r\n\r\n',
+    answer(b"no", status=b"999 Request denied"),
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n" + answer(b"hinted"),
+    b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + b"HTTP/1.1 102 Processing\r\n\r\n" + answer(),
+    b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: foo\r\nConnection: upgrade\r\n\r\n",
+    answer(b"", DATED + b"Location: /b\r\n", b"302 Found"),
+    answer(b"ok", b"Keep-Alive: timeout=2\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n" + DATED),
+)
+FIELDS = (
+    b"",
+    GPC,
+    b"Sec-Fetch-Mode: navigate\r\nAccept: text/html\r\n",
+    b"Sec-Fetch-Dest: worker\r\n",
+    b"Sec-Fetch-Dest: style\r\n",
+    GPC + b"Cookie: _ads=1; a=b; optout_gate=1\r\n",
+    b"Connection: close\r\n",
+    b"Connection: Cookie, X-Hop\r\nX-Hop: 1\r\nX-Forwarded-For: 10.0.0.9\r\nX_Forwarded_For: 10.0.0.9\r\nVia: 1.1 a\r\n",
+    GPC + b'If-None-Match: "1"\r\nRange: bytes=0-1\r\nAccept-Encoding: br\r\n',
+    b"Upgrade: h2c\r\nConnection: upgrade\r\n",
+    b"Content-Length: 0\r\n",
+)
+
+
+def scripts() -> Iterator[bytes]:
+    """Yield the scripts."""
+    for each in ANSWERS:
+        for asked in (A, ask(b"/a", GPC + b"Sec-Fetch-Mode: navigate\r\n"), ask(b"/a", method=b"HEAD")):
+            one = asked + ORIGIN + each
+            yield one + FIRST + one + END
+    for fields in FIELDS:
+        yield (ask(b"/a?b=c", fields) + ORIGIN + answer(PAGE, HTML + DATED) + FIRST) * 2
+        yield CRUMBS + ask(b"/a", fields) + ORIGIN + CRUMBS + answer() + FIRST + ask(b"/_optout/guard.js", fields)
+    for request in REQUESTS:
+        yield ask() + ORIGIN + answer() + FIRST + request + ORIGIN + answer() + FIRST + ask() + ORIGIN + answer()
+    yield from EVENTS
+
+
+A, B = ask(b"/a"), ask(b"/b", GPC)
+KEPT = b'If-None-Match: "1"\r\nAccept-Encoding: zz\r\n'
+STALE = ask(b"/a", KEPT)
+LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n" + DATED + b"\r\n"
+STREAMED = chunked(b"<!doctype html><title>Shop</title><p>", fields=HTML, end=b"")
+EVENTS = (
+    A + B + ask(b"/c", method=b"HEAD") + ORIGIN + answer(b"1") + ORIGIN + answer(b"2") + ORIGIN + answer(b"", HTML),
+    A + SECOND + B + OTHER + answer(b"to the first") + ORIGIN + answer(b"to the second"),
+    A + SECOND + A + ORIGIN + answer(b"two")[:40] + OTHER + answer(b"one")[:30] + ORIGIN + answer(b"two")[40:],
+    A + ORIGIN + END + TICK + FIRST + A + ORIGIN + answer(),  # closed at the moment the request came
+    A + ORIGIN + RESET + ORIGIN + RESET + ORIGIN + answer(),
+    A + ORIGIN + answer() + ORIGIN + answer(b"surplus") + FIRST + A + ORIGIN + answer(b"mine"),
+    A + ORIGIN + answer()[:-1] + FIRST + END + ORIGIN + b"k" + SECOND + A + ORIGIN + answer(),
+    A + ORIGIN + answer()[:-1] + FIRST + RESET + SECOND + A + ORIGIN + answer(),
+    A + ORIGIN + answer()[:20] + TICK + TICK + TICK + FIRST + A + ORIGIN + answer(),
+    (
+        A
+        + ORIGIN
+        + answer(b"kept", DATED)
+        + FIRST
+        + ask(b"/a", b"Connection: close\r\n")
+        + ORIGIN
+        + answer(b"kept", DATED)
+        + FIRST
+    )
+    * 2,
+    (STALE + ORIGIN + answer() + FIRST + ask(b"/always", KEPT) + ORIGIN + answer(PAGE, HTML) + FIRST) * 2,
+    A + ORIGIN + LONG + MUCH + CUT + RESET + SECOND + A + ORIGIN + answer(),
+    B + ORIGIN + STREAMED + TICK + ORIGIN + b"2\r\nHi\r\n" + CUT + b"0\r\n\r\n",
+    B + ORIGIN + STREAMED + TICK + ORIGIN + END,
+    B + ORIGIN + STREAMED + RESET,
+    B + ORIGIN + STREAMED + b"?",
+    STOP + B + ORIGIN + STREAMED + TICK + TICK + TICK + FIRST + RESET,
+    A + TICK + TICK + TICK + FIRST + A + ORIGIN + answer(),
+    STOP + A + ORIGIN + LONG + MUCH + CUT + MUCH + CUT + MUCH + FIRST + STOP + ORIGIN + MUCH + MUCH,
+    STOP + A + ORIGIN + LONG + MUCH + CUT + MUCH + CUT + MUCH + TICK + TICK + TICK + TICK,
+    STOP + B + ORIGIN + LONG[:-2] + HTML + b"\r\n<p>" + MUCH + MUCH + CUT + MUCH + ORIGIN + END + FIRST + STOP,
+    A + ORIGIN + LONG + MUCH * 5 + b"HTTP/1.1 200 OK\r\n\r\nsurplus" + FIRST + A + ORIGIN + answer(),
+    STOP + A + ORIGIN + LONG + MUCH * 5 + FIRST + STOP,
+    A + ORIGIN + LONG + MUCH + RESET + FIRST + A,
+    A + b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" + ORIGIN + answer(),
+    A + b"\r\n\r\nGET /b HTT" + ORIGIN + answer() + FIRST + b"P/1.1\r\nHost: shop.test\r\n\r\n" + ORIGIN + answer(),
+    ask(b"/a", b"Upgrade: foo\r\nConnection: upgrade\r\n") * 2 + ORIGIN + answer() + ORIGIN + answer(),
+    ask(host=b"other.test") + ORIGIN + answer() + FIRST + ask(host=b"other.test:80") + ORIGIN + answer() + FIRST + A,
+    b"GET /a HTTP/1.0\r\nHost: shop.test\r\n\r\n" + ORIGIN + chunked(b"one", b"two"),
+    A + ORIGIN + b"HTTP/1.1 200 OK\r\n\r\nuntil" + CUT + b" the end" + END,
+    A + ORIGIN + b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + CUT + b"data" + FIRST + RESET,
+    ask(b"/a", b"Content-Length: 3\r\n", b"POST") + b"abc" + ORIGIN + answer() + FIRST + A + ORIGIN + answer(),
+    A
+    + ask(b"/a", b"Transfer-Encoding: chunked\r\n", b"POST")
+    + b"3\r\nabc\r\n0\r\n\r\n"
+    + ORIGIN
+    + answer()
+    + ORIGIN
+    + answer(),
+)
