@@ -81,9 +81,9 @@ BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
         (r"^    http-after-response .*\n", ""),
     ),
     "caddy": (
-        (r"^\t\t@nobody \{\n(?:\t\t\t.*\n)*\t\t\}\n\t\thandle @nobody \{\n", "\t\thandle {\n"),
-        (r"^\t\thandle \{\n\t\t\t@path (?:.*\n)*?\t\t\}\n", ""),
-        (r"^\t\t\t\theader_down \+Vary Sec-GPC\n", ""),
+        (r"^\t@known not \{\n(?:\t\t.*\n)*\t\}\n", ""),
+        (r"^\troute @known \{\n(?:\t\t.*\n)*\t\}\n", ""),
+        (r"^(\treverse_proxy .*) \{\n\t\theader_down \+Vary Sec-GPC\n\t\}\n(?=\}\n)", r"\1\n"),
     ),
 }
 """What is replaced in a snippet to have the edge without the question; each must be there. Envoy's is no text."""

@@ -1,18 +1,24 @@
 """Caddy (2.8 and later), as a Caddyfile.
 
-Caddy sorts directives by an order of its own unless they stand in a ``route`` block. ``path_regexp`` reads a path that is
-decoded and cleaned, as the gate reads it, but for backslashes. Go's expressions are slow, and each route
-is made anew for each request: so one matcher without any over cookies finds most visitors, of whom nothing is known, and
-the rest stands in a block of its own.
+Caddy makes each request's chain of routes anew and evaluates them one by one, so that who said nothing must meet few: one
+matcher that takes in whoever may be known, and then the site. Everything that tells them apart stands in a block behind
+that matcher. Go's expressions are slow: before they read a cookie, one of the known names must be in it, and before
+those are looked for, one of the few pieces that they share. A font that nobody known asks for goes the way of pages and
+gets their ``Vary``: to ask what it is costs every page some 3,000 instructions.
+
+Caddy sorts directives by an order of its own, in which ``route`` comes before ``reverse_proxy``; within ``route`` they stay
+as written. ``path_regexp`` reads a path that is decoded and cleaned, as the gate reads it, but for backslashes.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import combinations
 
 from optout_gate.edges.filling import fill, heading
 from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
+# `route` comes before `reverse_proxy` in Caddy's own order: an `order` option that turns them round leads past the gate.
 
 (optout_gate) {
 \tvars optout_gate gate
@@ -33,16 +39,29 @@ _FILE = """<<heading>>
 _SITE = """
 <<names>> {
 \tbind <<bind>>
-\troute {
-\t\t<<plain>>
-\t\thandle {
-\t\t\t<<handles>>
-\t\t\thandle {
-\t\t\t\t<<rest>>
-\t\t\t}
+\t<<known>>
+\t<<route>> {
+\t\t<<path>>
+\t\thandle @path {
+\t\t\timport optout_gate
 \t\t}
+\t\t<<asset>>
+\t\thandle @asset {
+\t\t\t<<to_asset>>
+\t\t}
+\t\t<<signals>>
 \t}
+\t<<site>>
 \t<<errors>>
+}
+"""
+
+_COOKIES = """<<named>>
+route @named {
+\t<<cookie>>
+\thandle @cookie {
+\t\timport optout_gate
+\t}
 }
 """
 
@@ -84,57 +103,97 @@ def _health(routing: Routing) -> str:
 
 def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
     bare = _to_origin(site)
-    rest = _TO_GATE if routing.everything else _to_origin(site, vary=("Sec-GPC",))
-    asked = {
-        "path": (f"path_regexp `^(?:{'|'.join(_cleaned(routing.paths))})`", _TO_GATE),
-        # A page that was asked for as a font came from the site: no cache may give it to who wants a page.
-        "asset": (_any_of("Sec-Fetch-Dest", NEVER_REWRITTEN), _to_origin(site, vary=("Sec-GPC", "Sec-Fetch-Dest"))),
-        "gpc": ("header Sec-GPC *", _TO_GATE),
-        **({"dnt": ("header DNT 1", _TO_GATE)} if routing.dnt else {}),
-        **{f"cookie{n}": (f"header_regexp Cookie `{each}`", _TO_GATE) for n, each in enumerate(routing.cookies, 1)},
-    }
-    handles = "".join(
-        f"@{name} {match}\nhandle @{name} {{\n{_indented(what)}}}\n" for name, (match, what) in asked.items()
-    )
-    nobody = _nobody(routing, [match for name, (match, _) in asked.items() if not name.startswith("cookie")])
     return fill(
         _SITE,
         names=", ".join(_name(host, routing.listen) for host in site.hosts),
         bind=routing.listen.host,
-        plain=""
-        if routing.everything
-        else f"@nobody {{\n{_indented(nobody)}}}\nhandle @nobody {{\n{_indented(rest)}}}\n",
-        handles=handles,
-        rest=rest,
+        known="" if routing.everything else f"@known {_known(routing)}\n",
+        route="route" if routing.everything else "route @known",
+        path=f"@path {_or(_paths(routing.paths))}\n",
+        asset=f"@asset {_one_of('Sec-Fetch-Dest', NEVER_REWRITTEN)}\n",
+        # A page that was asked for as a font came from the site: no cache may give it to who wants a page.
+        to_asset=_to_origin(site, vary=("Sec-GPC", "Sec-Fetch-Dest")),
+        signals=_TO_GATE if routing.everything else _signals(routing),
+        site="" if routing.everything else _to_origin(site, vary=("Sec-GPC",)),
         errors=fill(_ERRORS, origin=bare) if fail_open else "",
     )
 
 
-def _nobody(routing: Routing, matches: list[str]) -> str:
-    """Return the lines of a matcher for requests of which nothing is known that would send them elsewhere."""
-    parts = [f"`*{part}*`" for part in parts_of_cookies(routing)]
-    matches = [*matches, *([_any_of("Cookie", parts)] if parts else [])]
-    return "\n".join(f"not {_in_braces(match)}" for match in matches)
+def _known(routing: Routing) -> str:
+    """Return the matcher of every request that may be the gate's."""
+    cookies = [_one_of("Cookie", _anywhere(pieces(names_of_cookies(routing))))] if routing.cookies else []
+    return _or([*_paths(routing.paths), *_fields(routing), *cookies])
 
 
-def _in_braces(match: str) -> str:
-    return match if match.startswith("{") else f"{{\n\t{match}\n}}"
+def _signals(routing: Routing) -> str:
+    """Return what sends those of whom something is known to the gate, after everything else has been told apart."""
+    signals = f"@signal {_or(_fields(routing))}\nhandle @signal {{\n\timport optout_gate\n}}\n"
+    if not routing.cookies:
+        return signals
+    named = _one_of("Cookie", _anywhere(sorted(names_of_cookies(routing))))
+    cookie = _or([f"header_regexp Cookie `{each}`" for each in routing.cookies])
+    return signals + fill(_COOKIES, named=f"@named {named}\n", cookie=f"@cookie {cookie}\n")
 
 
-def _any_of(field: str, values: Iterable[str]) -> str:
-    return "{\n" + "".join(f"\theader {field} {value}\n" for value in values) + "}"
+def _paths(paths: tuple[str, ...]) -> list[str]:
+    """Return the matchers of paths; of what the gate reads as another path, only a backslash is left when Caddy has cleaned it.
+
+    That has a matcher of its own, because what would look through the whole path makes Go's expression a slow one.
+    """
+    plain = f"path_regexp `^(?:{'|'.join(path for path in paths if path != ODD_PATH)})`"
+    return [plain, *([r"path `*\*`"] if ODD_PATH in paths else [])]
 
 
-def _cleaned(paths: Iterable[str]) -> Iterator[str]:
-    """Yield the expressions of paths; of what the gate reads as another path, only a backslash is left when Caddy has cleaned it."""
-    return (r"[^\\]*\\" if path == ODD_PATH else path for path in paths)
+def _fields(routing: Routing) -> list[str]:
+    return ["header Sec-GPC *", *(["header DNT 1"] if routing.dnt else [])]
 
 
-def parts_of_cookies(routing: Routing) -> list[str]:
-    """Return texts of which one occurs in a Cookie field that any expression for cookies matches."""
+def _or(matchers: list[str]) -> str:
+    """Return the matcher of what one of these matches at least. A Caddyfile has words for *and* and for *not* alone."""
+    if len(matchers) == 1:
+        return matchers[0]
+    inner = "".join(f"not {each if each.startswith('{') else _in_braces(each)}\n" for each in matchers)
+    return f"not {_in_braces(inner)}"
+
+
+def _one_of(field: str, values: Iterable[str]) -> str:
+    return _in_braces("".join(f"header {field} {value}\n" for value in values))
+
+
+def _anywhere(texts: Iterable[str]) -> Iterator[str]:
+    return (f"`*{text}*`" for text in texts)
+
+
+def _in_braces(lines: str) -> str:
+    return f"{{\n{_indented(lines)}}}"
+
+
+def names_of_cookies(routing: Routing) -> set[str]:
+    """Return texts of which one occurs in every Cookie field that any expression for cookies matches."""
     own = [] if routing.own_cookie is None else [routing.own_cookie]
-    parts = {*own, *(max(name.split("*"), key=len) for name in routing.consent_cookies)}
-    return sorted(part for part in parts if not any(other in part for other in parts - {part}))
+    names = {*own, *(max(name.split("*"), key=len) for name in routing.consent_cookies)}
+    return {name for name in names if not any(other in name for other in names - {name})}
+
+
+_SHORTEST_PIECE = 5  # characters: shorter ones occur by chance in what sites keep in their cookies
+_COMMON = "_abcdefinorst0123456789"  # a piece is looked for by its first character, so that should be rare in cookies
+
+
+def pieces(names: set[str]) -> list[str]:
+    """Return texts, as few as will do, of which each name has one in it: what costs an edge is their number."""
+    sharing: dict[str, set[str]] = {name: {name} for name in names}
+    for name in names:
+        for start, end in combinations(range(len(name) + 1), 2):
+            if end - start >= _SHORTEST_PIECE:
+                sharing.setdefault(name[start:end], set()).add(name)
+    found: list[str] = []
+    left = set(names)
+    while left:
+        found.append(
+            max(sharing, key=lambda piece: (len(sharing[piece] & left), piece[0] not in _COMMON, len(piece), piece))
+        )
+        left -= sharing[found[-1]]
+    return sorted(found)
 
 
 _TO_GATE = "import optout_gate\n"
