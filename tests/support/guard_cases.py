@@ -351,6 +351,15 @@ CHANNELS: tuple[Channel, ...] = (
         ("style.cssText", "put(make('p')).style.cssText = 'background:url(' + u('gif') + ')'"),
         ("style attribute", "put(make('p')).setAttribute('style', 'background:url(' + u('gif') + ')')"),
         ("style assigned", "put(make('p')).style = 'background:url(' + u('gif') + ')'"),
+        (
+            "style of a drawing assigned",
+            "var s = put(d.createElementNS('http://www.w3.org/2000/svg', 'svg')); s.style = 'background:url(' + u('gif') + ')'",
+        ),
+        (
+            "style of a rule assigned",
+            "var p = put(make('p')), s = put(make('style', {text: ''})); p.id = id; s.textContent = '[id=' + quoted(id) + ']{color:red}'; "
+            "s.sheet.cssRules[0].style = 'background:url(' + u('gif') + ')'",
+        ),
         ("attributeStyleMap", "put(make('p')).attributeStyleMap.set('background-image', 'url(' + u('gif') + ')')"),
         (
             "attributeStyleMap, CSSUnparsedValue",

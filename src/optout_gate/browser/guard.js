@@ -977,9 +977,7 @@
   method(win.CSSStyleValue, 'parse parseAll', rewriting(1, css));
   function styled(f, self, args) { arg(args, 0, css); apply(f, self, args); }
   setter(StyleP, 'cssText', styled);
-  ['HTMLElement', 'SVGElement', 'MathMLElement', 'CSSStyleRule', 'CSSKeyframeRule', 'CSSPageRule', 'CSSFontFaceRule'].forEach(function (face) {
-    setter(proto(face), 'style', styled);
-  });
+  // The setter of `style` sets the text of what its getter gives (Web IDL, PutForwards), as script would.
   method(proto('StylePropertyMap'), 'set append', function (f, self, args) {
     for (var i = 1; i < args.length; i++) {
       var s = '' + args[i], t = css(s);
@@ -1136,19 +1134,20 @@
     hear(root);
     return root;
   });
+  // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
+  var kept = win !== win.top || conf.x;
   method(proto('Navigation'), 'navigate', function (f, self, args) {
-    var v = (win !== win.top || conf.x) && args.length && bad(args[0] = '' + args[0]), p;
+    var v = kept && args.length && bad(args[0] = '' + args[0]), p;
     if (!v) return apply(f, self, args);
     stop(v, 'navigate');
     p = failed(new DOMException_('Navigation was aborted', 'AbortError'));
     p.catch(nothing);
     return { committed: p, finished: p };
   });
-  // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
-  if (win.navigation) {
-    var destination = getter('NavigateEvent', 'destination'), destinationURL = getter('NavigationDestination', 'url');
+  if (kept && win.navigation) {
+    var destination = getter('NavigateEvent', 'destination'), destinationURL = getter('NavigationDestination', 'url'), cancelable = getter('Event', 'cancelable');
     listen(win.navigation, 'navigate', function (e) {
-      var v = (win !== win.top || conf.x) && !e.userInitiated && bad(destinationURL(destination(e)));
+      var v = !e.userInitiated && cancelable(e) && bad(destinationURL(destination(e)));
       if (v) { stop(v, 'navigate'); prevent(e); }
     });
   }
