@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 _PAGE_VARIES = (b"Sec-GPC",)
 _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 """What tells a worker's script from the same file loaded by a page."""
-_XML_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest")
-"""What tells XML that is shown from the same file as a picture or as data, of which nothing is taken."""
 _REMEMBERED = frozenset({HTML, XHTML, CSS})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
@@ -65,9 +63,7 @@ def passed_on(exchange: "Exchange", response: Response) -> Passage:
 
 
 def _varying(headers: Headers, kind: ResponseKind) -> Headers:
-    if is_xml(kind.essence) and kind.essence != XHTML:
-        return response_head.varying(headers, fields=_XML_VARIES)
-    if kind.is_page or kind.is_script or kind.is_sniffed or kind.is_beside:
+    if kind.is_page or is_xml(kind.essence) or kind.is_script or kind.is_sniffed or kind.is_beside:
         return response_head.varying(headers, fields=_WORKER_VARIES if kind.is_worker else _PAGE_VARIES)
     return headers
 
@@ -205,7 +201,10 @@ class Responding:
             return response
         is_page = kind.is_page and not self._presumed
         headers = response_head.enforced(response.headers, judge, self._visitor, page=is_page)
-        if self._decision.needs_cookies and (kind.is_page or kind.is_worker or kind.is_beside):
+        is_unshown = (
+            is_xml(kind.essence) and not kind.is_page
+        )  # as it came: no cache may give it to who opens it as a page
+        if is_unshown or (self._decision.needs_cookies and (kind.is_page or kind.is_worker or kind.is_beside)):
             headers = response_head.private(headers)
         if self._decision.do_not_sell and not self._presumed:
             headers = self._told_the_browser(headers, response.status, is_page=is_page)

@@ -32,15 +32,18 @@ def test_a_picture_and_data_are_left_as_they_came(destination: bytes) -> None:
     assert answered(SVG, DRAWING)[1] == SVG  # over plain http, and from no browser
 
 
-@pytest.mark.parametrize("asks", [(), (OPTED_OUT,)])
-@pytest.mark.parametrize("destination", [b"document", b"image"])
-def test_a_cache_tells_xml_that_is_shown_from_the_same_file_as_a_picture(
-    destination: bytes, asks: tuple[Pair, ...]
+@pytest.mark.parametrize(
+    ("asks", "destination", "stored"),
+    [((), b"document", True), ((), b"image", True), ((OPTED_OUT,), b"image", False), ((OPTED_OUT,), b"empty", False)],
+)  # fmt: skip
+def test_no_cache_gives_a_picture_to_who_opened_it_as_a_page_and_opted_out(
+    asks: tuple[Pair, ...], destination: bytes, stored: bool
 ) -> None:
     exchange = gate_of_tests().open(request("/a.svg", *asks, (b"Sec-Fetch-Dest", destination)))
     assert exchange is not None
     head, _ = drive(exchange, SVG, DRAWING)
-    assert {b"Sec-GPC", b"Sec-Fetch-Dest"} <= set(head.headers.members(b"vary"))
+    assert head.headers.members(b"vary") == [b"Sec-GPC"]
+    assert (b"private" not in head.headers.members(b"cache-control")) is stored
 
 
 def test_an_older_browser_says_that_it_shows_a_page_by_what_it_accepts() -> None:
