@@ -201,6 +201,7 @@ OWN = (
 )
 MEANT = {
     "Cache-Control: public is probably not necessary.",  # a site behind a password asks with Authorization
+    "This resource varies in 4 ways.",  # a stand-in: behind a service worker nothing less tells a script from a picture
 }
 
 
