@@ -24,8 +24,6 @@ REASONS = {
     "URL.prototype.toString": "likewise",
     "webkitURL.prototype.toString": "the same function by its other name",
     "Array.prototype.Symbol(Symbol.iterator)": "Cache.addAll itself walks through the list it is given",
-    "get HTMLElement.prototype.style": "the browser's own setter of `style` reads the declaration,",
-    "set CSSStyleDeclaration.prototype.cssText": "and sets its text",
     "Array.prototype.forEach": "the sweep after load reports, and decides nothing",
     "PerformanceObserverEntryList.prototype.getEntries": "likewise",
     "get PerformanceEntry.prototype.name": "likewise",

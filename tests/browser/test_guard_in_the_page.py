@@ -382,3 +382,25 @@ def test_hosts_of_modules_that_came_before_the_guard_are_failed_and_no_element_i
         page.close()
         for server in (site, party):
             server.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "event"), [("object", "load"), ("frame", "load"), ("iframe", "load"), ("form", "submit")]
+)
+def test_an_event_at_an_element_that_only_has_the_name_of_one_throws_nothing(
+    name: str, event: str, browser: Browser
+) -> None:
+    site, thrown = Site(CONF), []
+    page = browser.new_page()
+    page.on("pageerror", lambda error: thrown.append(str(error)))
+    try:
+        page.goto(site.address)
+        page.evaluate(
+            "([name, event]) => document.body.appendChild(document.createElementNS('urn:x', name)).dispatchEvent(new Event(event))",
+            [name, event],
+        )
+        page.evaluate("new Promise(done => setTimeout(done))")
+        assert thrown == []
+    finally:
+        page.close()
+        site.close()

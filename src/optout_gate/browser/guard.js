@@ -53,7 +53,9 @@
   var textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName');
   var frameDocument = getter('HTMLIFrameElement', 'contentDocument');
   var targetOf = getter('Event', 'target');
-  function tagOf(el) { try { return lower(localName(el)); } catch (e) { return ''; } }
+  // A page may fire an event of any name and kind at anything, and a getter of one interface throws for another's.
+  function tried(get, o) { try { return get(o); } catch (e) { return null; } }
+  function tagOf(el) { return lower(tried(localName, el) || ''); }
 
   // ---- What every run in this page shares: the rules, the report, what wrapped functions say they are.
   var own = up || (function () {
@@ -283,16 +285,17 @@
     line = '(' + own.text + ')(self,{' + swap(/</g, line, function () { return '\\u003c'; }) + '});';
     return line;
   }
+  function escaped(m) { return m[0] === '&' ? '&amp;' : m[0] === '<' ? '&lt;' : '&quot;'; }
   // Both elements of the gate, as HTML and XML read them.
-  function elements(text) {
+  function elements(xml) {
     var tag = '<' + 'script xmlns="' + XHTML + '"' + (own.nonce ? ' nonce="' + own.nonce + '"' : ''), end = '</' + 'script>';
     return (own.hosts && tag + ' async="" src="' + own.hosts + '">' + end) +
-      tag + (own.hosts && ' data-modules=""') + (own.marks ? ' data-marks=""' : '') + (own.me ? ' src="' + own.me + '">' : '>' + text) + end;
+      tag + (own.hosts && ' data-modules=""') + (own.marks ? ' data-marks=""' : '') + (own.me ? ' src="' + own.me + '">' : '>' + (xml ? swap(/[&<]/g, prologue(), escaped) : prologue())) + end;
   }
   function page(s) {
     // Behind the doctype, or the document would fall into quirks mode.
     var m = exec(/^(?:\s|<!-[-][^]*?-->)*(?:<!doctype[^>]*>)?/i, s)[0];
-    return m + elements(prologue()) + html(slice(s, m.length));
+    return m + elements(false) + html(slice(s, m.length));
   }
   // XML is read and written again, since no text in front of it would keep it well-formed.
   function documentText(s, type) {
@@ -304,7 +307,7 @@
     s = serialize(written, tree(read));
     // The first '>' of an element that is written ends its start tag. One without content runs nothing.
     at = indexOf(s, '>', indexOf(s, serialize(written, rootElement(read)))) + 1;
-    return s[at - 2] === '/' ? s : slice(s, 0, at) + elements(swap(/[&<]/g, prologue(), function (m) { return m[0] === '&' ? '&amp;' : '&lt;'; })) + slice(s, at);
+    return s[at - 2] === '/' ? s : slice(s, 0, at) + elements(true) + slice(s, at);
   }
   function workerText(s) {
     // A directive counts only as the very first statement, so it moves ahead of the guard.
@@ -476,7 +479,7 @@
           value = characters(value);
           c = attr(tag, name, value);
           if (c !== value) {
-            c = swap(/[&"<]/g, c, function (q) { return q[0] === '&' ? '&amp;' : q[0] === '<' ? '&lt;' : '&quot;'; });
+            c = swap(/[&"<]/g, c, escaped);
             a[0] = ' ' + a[2] + '="' + c + '"';
           }
         }
@@ -1032,8 +1035,7 @@
     try { if (child && child !== win && child.document) G(child, conf, own); } catch (e) { nothing(); }
   }
   function adoptFrame(el) {
-    var d;
-    try { d = frameDocument(el); } catch (e) { d = null; }
+    var d = tried(frameDocument, el);
     if (d) {
       adopt(defaultView(d));
       if (conf.x) brake(el, defaultView(d));
@@ -1078,18 +1080,17 @@
   }
   var formAction = getter('HTMLFormElement', 'action'), submitterOf = getter('SubmitEvent', 'submitter'), prevent = un(win.Event.prototype.preventDefault);
   function denies(form, submitter) {
-    var own = submitter ? attributeOf(submitter, 'formaction') : null, url = own === null ? formAction(form) : own;
+    var said = submitter ? attributeOf(submitter, 'formaction') : null, url = said === null ? tried(formAction, form) : said;
     hands = now();
     return url && bad(url) && stop(bad(url), 'form');
   }
   // A refused form stays where it is, as if the server had answered 204.
   method(proto('HTMLFormElement'), 'submit', function (f, self, args) { if (!denies(self, null)) return apply(f, self, args); });
   function onLoad(e) {
-    var el = targetOf(e), tag = tagOf(el), d = tag === 'object' ? objectDocument(el) : tag === 'frame' ? innerDocument(el) : null;
+    var el = targetOf(e), tag = tagOf(el), d = tag === 'object' ? tried(objectDocument, el) : tag === 'frame' ? tried(innerDocument, el) : null;
     if (tag === 'iframe') adoptFrame(el);
     else if (d) adopt(defaultView(d));
   }
-  // A page may fire an event of that name at anything.
   // A click that script makes leads where window.open would: into a frame or another tab. The visitor's own are free.
   function leads(el) {
     var url = attributeOf(el, 'href') || attributeOf(el, 'xlink:href'), to = attributeOf(el, 'target') || '', framed = win !== win.top;
@@ -1110,12 +1111,7 @@
   method(proto('HTMLElement'), 'click', clicked);
   method(proto('EventTarget'), 'dispatchEvent', clicked);
   method(proto('HTMLFormElement'), 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
-  function onSubmit(e) {
-    var by = null;
-    // A page may fire an event of that name of any kind.
-    try { by = submitterOf(e); } catch (x) { nothing(); }
-    if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), by)) prevent(e);
-  }
+  function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), tried(submitterOf, e))) prevent(e); }
   function onClick() { hands = now(); }
   function hear(root) {
     listen(root, 'load', onLoad, true);
