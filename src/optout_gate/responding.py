@@ -32,7 +32,7 @@ from optout_gate.rewrite.passage import (
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark
-from optout_gate.rewrite.response_kind import CSS, HTML, XHTML, ResponseKind, is_xml, kind_of
+from optout_gate.rewrite.response_kind import CSS, HTML, XHTML, ResponseKind, kind_of
 from optout_gate.rewrite.status import Status
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def passed_on(exchange: "Exchange", response: Response) -> Passage:
 
 
 def _varying(headers: Headers, kind: ResponseKind) -> Headers:
-    if kind.is_page or is_xml(kind.essence) or kind.is_script or kind.is_sniffed or kind.is_beside:
+    if kind.is_page or kind.is_xml or kind.is_script or kind.is_sniffed or kind.is_beside:
         return response_head.varying(headers, fields=_WORKER_VARIES if kind.is_worker else _PAGE_VARIES)
     return headers
 
@@ -201,9 +201,8 @@ class Responding:
             return response
         is_page = kind.is_page and not self._presumed
         headers = response_head.enforced(response.headers, judge, self._visitor, page=is_page)
-        is_unshown = (
-            is_xml(kind.essence) and not kind.is_page
-        )  # as it came: no cache may give it to who opens it as a page
+        # XML that is not shown stays as it came: no cache may give it to who opens it as a page.
+        is_unshown = kind.is_xml and not kind.is_page
         if is_unshown or (self._decision.needs_cookies and (kind.is_page or kind.is_worker or kind.is_beside)):
             headers = response_head.private(headers)
         if self._decision.do_not_sell and not self._presumed:

@@ -11,7 +11,7 @@ from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guard
 from optout_gate.rewrite.instructions import RULES, Instructions
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.passage import MakeRewriter, Rewriter
-from optout_gate.rewrite.response_kind import CSS, ResponseKind, is_xml
+from optout_gate.rewrite.response_kind import CSS, ResponseKind
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.whole import TextBody
 from optout_gate.rewrite.workers import GuardedWorker
@@ -38,7 +38,6 @@ def rewriter_of(
         unguarded: told why a document goes out without the guard.
     """
     observing = not judge.decision.enforced
-    is_in_xml = is_xml(kind.essence)
 
     def start(first: bytes) -> tuple[Charset, MakeRewriter]:
         if kind.is_worker:
@@ -49,12 +48,12 @@ def rewriter_of(
             return Bytes(), lambda _: TextBody(Instructions(judge, judge.page))
 
         def page(whole: bytes | None) -> Rewriter:
-            page = HtmlRewriter(judge, page_url=visitor.url, whole=whole, status=status, xml=is_in_xml)
+            page = HtmlRewriter(judge, page_url=visitor.url, whole=whole, status=status, xml=kind.is_xml)
             if observing or not may_be_guarded(head.headers):
                 return page
-            declared = is_in_xml or encoding_is_known(kind.charset, first)
+            declared = kind.is_xml or encoding_is_known(kind.charset, first)
             modules = modules_in(whole)
-            return Injected(page, visitor, head.headers, guard, declared, unguarded, xml=is_in_xml, modules=modules)
+            return Injected(page, visitor, head.headers, guard, declared, unguarded, xml=kind.is_xml, modules=modules)
 
         return charset_for(kind.charset, first), page
 

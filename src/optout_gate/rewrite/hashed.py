@@ -17,7 +17,6 @@ The reader is in ``browser/guard.js``; a test in a browser holds the two togethe
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import count
 
 BITS = 17
 """Bits of a value, and of a row: 6 + 6 + 5, each part one character."""
@@ -50,14 +49,15 @@ def hashed(names: Collection[str], innocent: Collection[str] = ()) -> Hashed:
     """Return the filter of ``names``, to which none of the ``innocent`` belongs."""
     wanted = dict.fromkeys(names)
     others = [name for name in innocent if name not in wanted]
-    for turn in count():
+    turn = 0
+    while True:
         seed = 0x811C9DC5 + turn & _WORD
         # The more names, the more room they need, and nothing is known of how much but by trying.
         size = WIDTH + len(wanted) * (106 + turn // _TRIES) // 100
         rows = _solved([_equation(name, seed, size) for name in wanted], size)
         if rows is not None and not any(_has(rows, name, seed) for name in others):
             return Hashed("".join(_DIGITS[row >> shift & mask] for shift, mask in _PARTS for row in rows), seed)
-    raise AssertionError("never reached: every turn makes more room")
+        turn += 1
 
 
 def _equation(name: str, seed: int, size: int) -> tuple[int, int, int]:

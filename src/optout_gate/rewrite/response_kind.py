@@ -26,6 +26,7 @@ class ResponseKind(NamedTuple):
     Attributes:
         essence: its type, or the one that it is taken for.
         charset: as its type says it.
+        is_xml: browsers read it by the rules of XML.
         is_page: it becomes a page, or a frame in one.
         is_sniffed: it may become one: its type says nothing.
         is_beside: it is a style sheet, or a file of speculation rules.
@@ -35,6 +36,7 @@ class ResponseKind(NamedTuple):
 
     essence: str
     charset: str | None
+    is_xml: bool
     is_page: bool
     is_sniffed: bool
     is_beside: bool
@@ -49,10 +51,12 @@ def kind_of(visitor: Request, headers: Headers) -> ResponseKind:
     if essence != CSS and is_for_a_sheet(visitor) and not _is_as_it_says(headers):
         essence = CSS  # a page in quirks mode takes any type for one (HTML §4.6.7.26)
     is_script = essence in JAVASCRIPT
+    is_xml = _is_xml(essence)
     return ResponseKind(
         essence,
         media.charset,
-        is_page=essence in (HTML, XHTML) or (is_xml(essence) and is_shown(visitor)),
+        is_xml=is_xml,
+        is_page=essence in (HTML, XHTML) or (is_xml and is_shown(visitor)),
         # Also a 304, which has no type of its own.
         is_sniffed=essence in _SNIFFED and not _is_as_it_says(headers) and may_be_rewritten(visitor),
         is_beside=essence in _BESIDE,
@@ -65,7 +69,7 @@ def _is_as_it_says(headers: Headers) -> bool:
     return b"nosniff" in headers.members(b"x-content-type-options")
 
 
-def is_xml(essence: str) -> bool:
+def _is_xml(essence: str) -> bool:
     """Return True for a type that browsers read by the rules of XML (MIME Sniffing §4.6).
 
     But for XHTML these are pages only where they are shown: as a picture an SVG fetches nothing, and as data XML is the site's own.
