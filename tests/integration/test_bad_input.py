@@ -4,6 +4,7 @@ A root that may do everything is made an ordinary one where that is what refuses
 is a process that may write no file.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -59,6 +60,40 @@ def test_a_port_without_the_right_to_it_is_told(origin: Origin) -> None:
     assert "cannot listen on 127.0.0.1:80: Permission denied (--listen chooses another address)" in words
 
 
+def spoken(line: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Return what a command of the shell leaves, in which ``gate`` is the command line."""
+    script = f'gate() {{ {" ".join(COMMAND)} "$@"; }}; {line}'
+    surrounding = {**os.environ, **environment}
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, env=surrounding)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        pytest.param(
+            "gate vendors > /dev/full", 2, "standard output cannot be written: No space left", id="a-full-disk"
+        ),
+        pytest.param("gate schema > /dev/full", 2, "standard output cannot be written: No space left", id="unflushed"),
+        pytest.param("gate vendors | true; exit ${PIPESTATUS[0]}", 141, "", id="a-reader-that-left"),
+        pytest.param("gate vendors --json | true; exit ${PIPESTATUS[0]}", 141, "", id="one-that-left-json"),
+        pytest.param("gate vendors >&-", 0, "", id="no-output-at-all"),
+    ],
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_an_output_that_takes_nothing_ends_a_command_in_words(line: str, code: int, said: str) -> None:
+    done = spoken(line)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr and bool(said) == bool(done.stderr) and "Traceback" not in done.stderr
+
+
+def test_signs_that_the_terminal_cannot_show_do_not_end_a_command() -> None:
+    shown = spoken("gate explain --header 'DNT: 1'", PYTHONIOENCODING="ascii")
+    assert shown.returncode == 0 and shown.stderr == ""
+    assert "allowed" in shown.stdout and shown.stdout.isascii()
+    json_lines = spoken("gate vendors --json", PYTHONIOENCODING="iso-8859-1")
+    assert len(json.loads(json_lines.stdout)) > 1000
+
+
 @needs_setpriv
 def test_a_configuration_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
@@ -66,6 +101,11 @@ def test_a_configuration_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     file.chmod(0)
     assert f"{file}: cannot be read: Permission denied" in told("--config", str(file), before=PLAIN_ROOT)
     assert f"{tmp_path}: cannot be read: Is a directory" in told("--config", str(tmp_path))
+    if os.geteuid() == 0:
+        checked = subprocess.run(
+            [*PLAIN_ROOT, *COMMAND, "check", str(file)], capture_output=True, text=True, timeout=60
+        )
+        assert (checked.returncode, checked.stderr) == (2, f"{file}: cannot be read: Permission denied\n1 problem\n")
 
 
 def test_a_disk_that_takes_no_file_is_told_before_workers_start(origin: Origin) -> None:

@@ -87,6 +87,42 @@ def test_a_bad_configuration_leaves_with_2_and_names_the_place(site: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("chek", "there is no command 'chek'; did you mean 'check'?"),
+        ("xyz", "there is no command 'xyz'; expected one of check, choices, demo"),
+    ],
+)
+def test_a_command_that_nobody_knows_is_told_with_the_nearest_one(word: str, said: str) -> None:
+    told = run(word)
+    assert told.exit_code == 2 and said in told.output
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/", "http://x:99999/", "http://x:abc/", "http://a b/", "http:///x", "ftp://x/"]
+)
+@pytest.mark.parametrize("command", [("probe",), ("lists", "add"), ("explain", "https://a.example/x.js", "--page")])
+def test_an_address_that_is_none_is_told_in_words(command: tuple[str, ...], url: str) -> None:
+    told = run(*command, url)
+    assert told.exit_code == 2
+    assert f"expected http://HOST/PATH or https://HOST/PATH, found {url!r}" in told.output
+
+
+@pytest.mark.parametrize("line", ["X", ": x", "X Y: z", "X: a\r\nB: c"])
+def test_probe_refuses_a_header_that_is_none(line: str) -> None:
+    told = run("probe", "http://127.0.0.1:1/", "--header", line)
+    assert told.exit_code == 2 and "expected --header 'NAME: VALUE' on one line" in told.output
+
+
+def test_explain_says_when_no_site_of_the_file_answers_to_the_page(site: Path) -> None:
+    sent = ("explain", "https://static.hotjar.com/x.js", "--config", str(site), "--page")
+    assert (
+        "answers to other.test: this is what the policy 'default' would say" in run(*sent, "https://other.test/").output
+    )
+    assert "answers to" not in run(*sent, "https://www.shop.test/").output
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["https://www.google-analytics.com/g/collect?v=2"], {"blocked": True, "purpose": "analytics"}),
@@ -176,7 +212,7 @@ def test_explain_goes_by_the_site_and_path_of_the_page(site: Path) -> None:
         ("https://other.test/", []),
     ):
         told = run("explain", *cookie, "--page", page, "--config", str(site), "--json")
-        assert json.loads(told.output)["purposes"]["advertising"]["because"] == because
+        assert json.loads(told.stdout)["purposes"]["advertising"]["because"] == because
 
 
 @pytest.mark.parametrize("sent", [[], ["--header", "Sec-GPC"], ["--cookie", "usprivacy"]])

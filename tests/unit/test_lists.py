@@ -106,10 +106,12 @@ def published() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == "/lists/own.txt"
+            found = {"/lists/own.txt": LIST, "/lists/sign-in": "\n<!doctype html>\n<p>Sign in\n||ads.test^\n"}.get(
+                self.path
+            )
             self.send_response(200 if found else 404)
             self.end_headers()
-            self.wfile.write(LIST.encode() if found else b"")
+            self.wfile.write((found or "").encode())
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -138,7 +140,8 @@ def test_a_list_is_fetched_kept_and_pinned(published: str, tmp_path: Path) -> No
     [
         pytest.param(lambda url: [url, "--sha256", "0" * 64], "not kept", id="another-checksum"),
         pytest.param(lambda url: [url + "x"], "cannot be fetched", id="not-there"),
-        pytest.param(lambda url: ["file:///etc/hosts"], "not an http or https address", id="a-file"),
+        pytest.param(lambda url: ["file:///etc/hosts"], "expected http://HOST/PATH", id="a-file"),
+        pytest.param(lambda url: [url.replace("own.txt", "sign-in")], "is a page, not a filter list", id="a-page"),
     ],
 )
 def test_what_cannot_be_trusted_is_not_kept(published: str, tmp_path: Path, change, words: str) -> None:  # type: ignore[no-untyped-def]

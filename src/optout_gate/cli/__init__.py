@@ -1,12 +1,13 @@
 """The commands. No logic of their own: each calls the room that knows, and prints what it says.
 
-Exit codes, for all: 0 good, 1 the check failed, 2 usage or bad configuration.
+Exit codes, for all: 0 good, 1 the check failed, 2 usage or bad configuration, 141 whoever read the output is gone.
 
 A command's module is imported when it is asked for. All of them are most of a second of CPU, which a container's
 ``healthcheck`` would spend every ten seconds.
 """
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -46,6 +47,22 @@ class _Commands(click.Group):
         command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from optout_gate.documents import did_you_mean
+
+            near = did_you_mean(args[0], COMMANDS) or f"; expected one of {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command {args[0]!r}{near}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from optout_gate.cli.output import speaking
+
+        with speaking():
+            return super().invoke(ctx)
 
 
 @click.group(

@@ -6,7 +6,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from optout_gate.cli.output import config_errors_told, console, emit_json, show
+from optout_gate.cli.output import CONFIG_FILE, config_errors_told, console, emit_json, show
 from optout_gate.policy.config import PolicyConfig, SiteConfig
 from optout_gate.policy.config_failures import Instead, NoTransform
 from optout_gate.policy.decision import Policy
@@ -24,7 +24,7 @@ Example:
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=CONFIG_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print what it amounts to as JSON.")
 @config_errors_told
 def check(config: Path, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import click
 from optout_gate.choices import files
 from optout_gate.choices.standing import StoreError, pseudonym
 from optout_gate.choices.stores import open_ledger
-from optout_gate.cli.output import config_errors_told, console, fail
+from optout_gate.cli.output import CONFIG_FILE, config_errors_told, console, fail
 from optout_gate.policy.load import Loaded, load_file
 
 P = ParamSpec("P")
@@ -29,7 +29,7 @@ Example:
 """
 
 _config = click.option(
-    "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", required=True, help="Configuration file."
+    "--config", type=CONFIG_FILE, envvar="OPTOUT_GATE_CONFIG", required=True, help="Configuration file."
 )
 
 

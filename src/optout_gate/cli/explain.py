@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import click
 from rich.table import Table
 
-from optout_gate.cli.output import config_errors_told, console, emit_json, fail, show
+from optout_gate.cli.output import CONFIG_FILE, checked_url, config_errors_told, console, emit_json, errors, fail, show
 from optout_gate.http import Headers, Pair, host_of
 from optout_gate.policy.config import Mode, PolicyConfig, SiteConfig, Unknown
 from optout_gate.policy.decision import Decision, Policy, Verdict
@@ -47,7 +47,7 @@ SHOWN_VENDORS = 6  # of a purpose, in a terminal; --json has them all
 )
 @click.option("--page", default="https://www.example.com/", show_default=True, help="The page it stands on.")
 @click.option("--body", metavar="TEXT", help="The body of a request to the page's own site: a form or JSON.")
-@click.option("--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file.")
+@click.option("--config", type=CONFIG_FILE, envvar="OPTOUT_GATE_CONFIG", help="Configuration file.")
 @click.option("--policy", "policy_name", help="Policy of that file to ask.  [default: that of the page's site]")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @config_errors_told
@@ -70,7 +70,11 @@ def explain(
     if url is None and not headers and not cookies:
         raise click.UsageError("say what to explain: a URL, or what a visitor sends (--header, --cookie)")
     loaded = load_file(config) if config is not None else from_upstream("http://127.0.0.1:8000")
+    page = checked_url(page)
     site = _site(loaded, page)
+    if site is None and policy_name is None and config is not None:
+        told = f"no site of {config} answers to {urlsplit(page).hostname}: this is what the policy 'default' would say"
+        errors.print(told, markup=False, soft_wrap=True)
     policy = _policy(loaded, policy_name or (site.policy if site is not None else "default"))
     groups = site.all_onetrust_groups if site is not None else onetrust.GROUPS
     said = _lines(headers, cookies) if headers or cookies else [gpc.LINE]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import checked_address, config_errors_told, errors
+from optout_gate.cli.output import CONFIG_FILE, checked_address, config_errors_told, errors
 from optout_gate.policy.config import Config, split_address
 from optout_gate.policy.load import load_file
 
@@ -20,9 +20,7 @@ TIMEOUT_S = 3.0
 
 
 @click.command(epilog=EXAMPLE)
-@click.option(
-    "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML)."
-)
+@click.option("--config", type=CONFIG_FILE, envvar="OPTOUT_GATE_CONFIG", help="Configuration file (YAML).")
 @click.option(
     "--admin",
     metavar="HOST:PORT",

@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 import click
 
-from optout_gate.cli.output import config_errors_told, console, emit_json, fail
+from optout_gate.cli.output import CONFIG_FILE, config_errors_told, console, emit_json, fail
 from optout_gate.policy.config import PolicyConfig
 from optout_gate.policy.decision import Policy
 from optout_gate.policy.load import everywhere, load_file
@@ -24,7 +24,7 @@ Example:
 
 @click.command(epilog=EXAMPLE)
 @click.argument("files", nargs=-1, required=True, type=click.File("rb"), metavar="FILE...")
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration, whose hosts are the site's own.")
+@click.option("--config", type=CONFIG_FILE, help="Configuration, whose hosts are the site's own.")
 @click.option("--policy", "name", default="default", show_default=True, help="The policy that is to allow them.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON, with who is denied.")
 @config_errors_told

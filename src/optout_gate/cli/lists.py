@@ -1,6 +1,7 @@
 """``optout-gate lists``."""
 
 import re
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.request import Request, urlopen
 import click
 
 from optout_gate import __version__
-from optout_gate.cli.output import console, fail
+from optout_gate.cli.output import checked_url, console, fail
 from optout_gate.trackers.lists import checksum, load
 from optout_gate.trackers.purposes import DENIABLE, Purpose
 
@@ -51,11 +52,14 @@ def add(url: str, purpose: str, folder: Path, expected: str | None) -> None:
 
     The gate itself never fetches a list: what a site blocks changes when its operator says so.
     """
+    url = checked_url(url)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", urlsplit(url).path.rpartition("/")[2]).strip(".-") or "list.txt"
     content = _fetched(url)
     found = checksum(content)
     if expected is not None and expected.lower() != found:
         fail(f"{url} has the checksum {found}, not {expected}: it was not kept")
+    if content.lstrip()[:1] == b"<":  # a page that says "sign in" or "not found" has lines that read as rules
+        fail(f"{url} is a page, not a filter list: it was not kept")
     filter_list = load(content.decode("utf-8", "replace"), path=name, name="new", purpose=Purpose(purpose))
     if not filter_list.rules:
         fail(f"{url} holds no filter rules: it was not kept")
@@ -71,8 +75,6 @@ def add(url: str, purpose: str, folder: Path, expected: str | None) -> None:
 
 
 def _fetched(url: str) -> bytes:
-    if urlsplit(url).scheme not in ("http", "https"):
-        fail(f"{url!r} is not an http or https address")
     request = Request(url, headers={"User-Agent": f"optout-gate/{__version__}"})
     try:
         with urlopen(request, timeout=FETCH_TIMEOUT_S) as answer:
@@ -80,7 +82,7 @@ def _fetched(url: str) -> bytes:
     except HTTPError as error:
         with error:  # it is the answer, too, and holds the connection
             fail(f"{url} cannot be fetched: {error.code} {error.reason}")
-    except (URLError, OSError, ValueError) as error:
+    except (URLError, OSError, HTTPException, ValueError) as error:
         fail(f"{url} cannot be fetched: {error}")
     if len(content) > MAX_LIST_BYTES:
         fail(f"{url} is larger than {MAX_LIST_BYTES:,} bytes")

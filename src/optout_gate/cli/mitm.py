@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import config_errors_told, fail
+from optout_gate.cli.output import CONFIG_FILE, config_errors_told, fail
 from optout_gate.errors import ConfigError, Problem
 
 EXAMPLE = """
@@ -36,7 +36,7 @@ MISSING = (
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=CONFIG_FILE,
     envvar="OPTOUT_GATE_CONFIG",
     help="Configuration file; by default the defaults hold on every host.",
 )

@@ -1,10 +1,21 @@
-"""How commands speak: tables and colour in a terminal, JSON where a program reads, errors in one shape."""
+"""How commands speak: tables and colour in a terminal, JSON where a program reads, errors in one shape.
 
+Who reads may be gone (``| head -1``), the disk behind ``>`` full, and the terminal's encoding without the signs that
+tables are drawn with. None of that is a mistake of the gate's, so none of it is told by a traceback.
+"""
+
+import errno
+import io
 import json
+import os
+import string
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import click
 from rich.console import Console
@@ -18,9 +29,47 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 BAD_USAGE = 2
+READER_GONE = 141  # what a shell says of a program that SIGPIPE ended; 1 would say that the check failed
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-errors = Console(stderr=True, highlight=False)
+CONFIG_FILE = click.Path(path_type=Path, readable=False)
+"""A configuration file, as an option or argument. Whether it can be read is told where every other mistake in it is."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))  # rich would leave with 1
+
+
+_in_a_terminal = sys.stdout is not None and sys.stdout.isatty()
+console = _Console(highlight=False, width=None if _in_a_terminal else 160)
+errors = _Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Let a command speak, and end it in words where standard output does not take them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        _forget(sys.stdout)
+        if error.errno == errno.EPIPE:
+            sys.exit(READER_GONE)
+        fail(f"standard output cannot be written: {error.strerror}")
+
+
+def _forget(stream: IO[str]) -> None:
+    """Let go what ``stream`` still holds, which the interpreter would try to write as it ends."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def show(table: "Table") -> None:
@@ -32,13 +81,34 @@ def show(table: "Table") -> None:
 
 def emit_json(value: Any) -> None:
     """Print ``value`` as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    in_unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not in_unicode))
 
 
 def fail(text: str, code: int = BAD_USAGE) -> NoReturn:
     """Print an error and leave."""
     errors.print(f"[bold red]error:[/] {_plain(text)}", soft_wrap=True)
     sys.exit(code)
+
+
+def checked_url(text: str) -> str:
+    """Return the address of a website as it is asked for, signs beyond ASCII written as browsers write them.
+
+    Where it is none, the command ends with that.
+    """
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    except ValueError:  # a port that is no number, a bracket that is not closed, a host that no name server could know
+        good, host = False, ""
+    if not good or " " in host:
+        fail(f"expected http://HOST/PATH or https://HOST/PATH, found {text!r}")
+    return urlunsplit(parts._replace(netloc=host, path=_quoted(parts.path), query=_quoted(parts.query)))
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=string.punctuation)
 
 
 def checked_address(value: str | None, flag: str) -> str | None:

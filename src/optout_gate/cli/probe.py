@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from optout_gate.cli.output import config_errors_told, console, emit_json, fail, show
+from optout_gate.cli.output import CONFIG_FILE, checked_url, config_errors_told, console, emit_json, fail, show
 from optout_gate.edges.probe import Probe, ProbeError, asking
 from optout_gate.gate import Gate
 from optout_gate.http import Pair
 from optout_gate.policy.load import everywhere, load_file
+from optout_gate.policy.parts import TOKEN
 
 EXAMPLE = """
 \b
@@ -28,7 +29,7 @@ Example:
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=CONFIG_FILE,
     envvar="OPTOUT_GATE_CONFIG",
     help="The site's configuration: what is denied, and the cookie's name.  [default: the defaults]",
 )
@@ -49,6 +50,7 @@ def probe(url: str, lines: tuple[str, ...], config: Path | None, timeout_s: floa
     Exit code 0 when every answer is its visitor's own, 1 when one is not, 2 when that cannot be told.
     """
     gate = Gate(load_file(config) if config is not None else everywhere(), clock=lambda: 0.0)
+    url = checked_url(url)
     try:
         look = Probe(url, gate, asking(url, [_line(each) for each in lines], timeout_s=timeout_s))
         look.run()
@@ -70,6 +72,6 @@ def probe(url: str, lines: tuple[str, ...], config: Path | None, timeout_s: floa
 
 def _line(text: str) -> Pair:
     name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        raise click.UsageError(f"expected --header 'NAME: VALUE', found {text!r}")
+    if not colon or not TOKEN.match(name.strip()) or any(each in value for each in "\r\n\0"):
+        raise click.UsageError(f"expected --header 'NAME: VALUE' on one line, found {text!r}")
     return name.strip().encode("latin-1", "replace"), value.strip().encode("latin-1", "replace")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import checked_address, config_errors_told, fail
+from optout_gate.cli.output import CONFIG_FILE, checked_address, config_errors_told, fail
 from optout_gate.proxy.server import run
 from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S, CannotStart, Settings
 from optout_gate.telemetry.logs import FORMS, Form, configure_logging
@@ -21,7 +21,7 @@ Example:
 @click.command(epilog=EXAMPLE)
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, readable=False),
+    type=CONFIG_FILE,
     envvar="OPTOUT_GATE_CONFIG",
     help="Configuration file (YAML).",
 )

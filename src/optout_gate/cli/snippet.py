@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import config_errors_told
+from optout_gate.cli.output import CONFIG_FILE, config_errors_told
 from optout_gate.edges import DIALECTS, routing_of
 from optout_gate.edges.routing import Address
 from optout_gate.errors import ConfigError, Problem
@@ -20,9 +20,7 @@ Example:
 
 @click.command(epilog=EXAMPLE)
 @click.argument("edge", type=click.Choice(list(DIALECTS)))
-@click.option(
-    "--config", type=click.Path(path_type=Path), envvar="OPTOUT_GATE_CONFIG", help="The site's configuration (YAML)."
-)
+@click.option("--config", type=CONFIG_FILE, envvar="OPTOUT_GATE_CONFIG", help="The site's configuration (YAML).")
 @click.option("--upstream", metavar="URL", envvar="OPTOUT_GATE_UPSTREAM", help="Without a file: the website.")
 @click.option(
     "--listen", metavar="HOST:PORT", default="0.0.0.0:80", show_default=True, help="Where the edge takes visitors in."

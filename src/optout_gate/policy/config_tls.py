@@ -3,6 +3,7 @@
 ``unix:/path`` is nginx's own way to write a unix socket, and the one that servers of applications print.
 """
 
+import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -11,6 +12,18 @@ from pydantic import AfterValidator, Field, model_validator
 from optout_gate.policy.parts import Part
 
 FileName = Annotated[str, Field(min_length=1)]
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%\w+)?")
+"""A name as name servers know it, or an address. Edges' configurations hold it as it stands."""
+
+
+def _nearest(host: str) -> str:
+    try:
+        name = host.encode("idna").decode()
+    except UnicodeError:
+        return ""
+    return f"; did you mean {name!r}?" if _HOST.fullmatch(name) else ""
 
 
 def _upstream(value: str) -> str:
@@ -26,6 +39,10 @@ def _upstream(value: str) -> str:
         raise ValueError(expected) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ValueError(expected)
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError(
+            f"expected a host name, as in app.internal, found {parts.hostname!r} in {value!r}{_nearest(parts.hostname)}"
+        )
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"an upstream is scheme, host and port alone; requests bring their own path: {value!r}")
     return value.rstrip("/")
