@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from itertools import islice
+from itertools import islice, product
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -53,7 +53,8 @@ EVERYDAY: Mapping[Mode, tuple[tuple[str, Outcome], ...]] = {
     Mode.OBSERVE: (("none", Outcome.UNTOUCHED), ("gpc", Outcome.OBSERVED), ("cookie", Outcome.OBSERVED)),
     Mode.OFF: (("none", Outcome.UNTOUCHED),),
 }
-"""Signals and outcomes by which every site named is counted on its own; the first two are shown before any request."""
+"""Signals and outcomes by which every site named is counted on its own, and which are shown before any request: Prometheus
+takes the first value it sees of a series for its beginning, and misses the event that made it."""
 
 log = logging.getLogger("optout_gate")
 
@@ -92,12 +93,12 @@ class Metrics(Series):
         """
         self._state.describe(gate, lists or {})
         self._own_pages = OWN_PAGES | dict.fromkeys(gate.config.preferences.paths, "preferences")
-        for page in OWN_PAGES.values():
-            self.own_pages.labels(page, "ok")
+        for page, result in product(OWN_PAGES.values(), ("ok", "error")):
+            self.own_pages.labels(page, result)
         for site in gate.config.sites:
             name = self._sites.label(site.hosts[0], OTHER)
             self._requested.reserve((name, signal, outcome.value) for signal, outcome in EVERYDAY[site.mode])
-            for signal, outcome in EVERYDAY[site.mode][:2]:
+            for signal, outcome in EVERYDAY[site.mode]:
                 self.requests_of(site.hosts[0], signal, outcome)
         self._removed.reserve(islice(_own_vendors(gate), MAX_REMOVAL_SERIES // 2))
 
