@@ -1,8 +1,11 @@
 """A gate as a service: what it tells its manager, what it writes to its log, and how it says that it is well."""
 
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,19 +116,67 @@ def test_a_line_a_request_says_what_was_decided_and_what_became_of_it() -> None:
     ):
         get(gate.address, "/", "Sec-GPC: 1")
         get(gate.address, "/")
+        get(gate.address, "/g/collect?v=2&tid=G-1", "Sec-GPC: 1", "Cookie: _fbp=fb.1.1")
         get(gate.address, "/_optout/preferences", method="PROPFIND")
         get(gate.address, "/", "Via: " + ", ".join(["1.1 optout-gate"] * 9))
     requests = [line for line in map(json.loads, gate.log) if line["event"] == "request"]
     words = [{key: value for key, value in line.items() if key not in ("ts", "ms")} for line in requests]
     common = {"event": "request", "level": "info", "logger": "optout_gate.requests"}
-    enforced, untouched, own, refused = words
+    enforced, untouched, beacon, own, refused = words
     assert enforced.pop("denied")[:2] == ["advertising", "analytics"]
     site = {**common, "site": "*", "method": "GET", "status": 203}
     assert enforced == {**site, "outcome": "enforced", "signal": "gpc", "vendors": {"meta-pixel": 2}}
     assert untouched == {**site, "outcome": "untouched", "signal": "none"}
+    answered_here = {"status": 204, "outcome": "enforced", "vendors": {"google-analytics": 1, "meta-pixel": 1}}
+    assert beacon.pop("denied") and answered_here.items() <= beacon.items()
     assert own == {**common, "outcome": "own_page", "page": "preferences", "method": "_OTHER", "status": 405}
     assert refused == {**common, "outcome": "refused", "reason": "loop", "method": "GET", "status": 508}
     assert all(line["ms"] >= 0 for line in requests)
+
+
+def test_an_origin_that_is_down_is_told_once_and_not_with_every_request() -> None:
+    with running_gate("--upstream", f"http://{shown(free_address())}") as gate:
+        answers = [get(gate.address, "/")[0].split(b" ", 2)[1] for _ in range(30)]
+    assert set(answers) == {b"502", b"503"}
+    told = [line for line in gate.log if "origin http" in line]
+    assert any("Connection refused" in line for line in told) and any(
+        "could not be reached lately" in line for line in told
+    )
+    assert len(told) < 10, told
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_to_the_journal_says_how_grave_it_is(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "journal"
+    script = (
+        "import logging; from optout_gate.telemetry.logs import configure_logging as c; c('%s'); log = logging.getLogger"
+        "('optout_gate'); log.info('a'); log.warning('b'); log.error('c', exc_info=ValueError('d'))"
+    )
+    with file.open("wb") as journal:
+        found = os.fstat(journal.fileno())
+        for named in (f"{found.st_dev}:{found.st_ino}", f"{found.st_dev}:1"):
+            command = [sys.executable, "-c", script % form]
+            subprocess.run(command, check=True, stderr=journal, env={**os.environ, "JOURNAL_STREAM": named}, timeout=60)
+    lines = file.read_text().splitlines()
+    to_the_journal, elsewhere = lines[: len(lines) // 2], lines[len(lines) // 2 :]
+    assert [line[:3] for line in to_the_journal[:3]] == ["<6>", "<4>", "<3>"]
+    assert all(line.startswith("<3>") for line in to_the_journal[2:])
+    assert [line[3:24] for line in to_the_journal[3:]] == [line[:21] for line in elsewhere[3:]]
+    assert not any(line.startswith("<") for line in elsewhere)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_to_open_log_files_anew_ends_nobody(workers: str) -> None:
+    with (
+        Origin({"/": (200, [], b"here")}) as origin,
+        running_gate("--upstream", origin.url, "--workers", workers) as gate,
+    ):
+        children = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
+        for each in (gate.process.pid, *map(int, children)):
+            os.kill(each, signal.SIGUSR1)
+        assert get(gate.address, "/")[1] == b"here"
+        now = Path(f"/proc/{gate.process.pid}/task/{gate.process.pid}/children").read_text().split()
+        assert now == children and gate.process.poll() is None
 
 
 def test_without_being_asked_the_gate_logs_no_request() -> None:

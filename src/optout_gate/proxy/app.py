@@ -27,7 +27,7 @@ from optout_gate.report import NO_SITE, Report
 from optout_gate.site import Site
 from optout_gate.telemetry.logs import RequestLog
 from optout_gate.telemetry.metrics import Metrics
-from optout_gate.telemetry.outcomes import OutcomeLog
+from optout_gate.telemetry.outcomes import OutcomeLog, Seldom
 from optout_gate.telemetry.turns import Turn
 from optout_gate.uncloaking import Uncloaking
 
@@ -44,6 +44,7 @@ class ProxyApp:
         self.pages = OwnPages(lambda: self.gate, metrics.choices, metrics.browser_said)
         self.reception = signed_in.Reception(metrics.choices)
         self.outcomes = OutcomeLog()
+        self._origins_said = Seldom()
         self.uncloaking = Uncloaking()
         self.turn = Turn(metrics)
         self.relay = Relays(self).begin
@@ -194,7 +195,10 @@ class ProxyApp:
     def failed(self, exchange: Exchange, error: UpstreamError) -> Response:
         """Count and log what kept an origin from answering; return what the visitor gets in its stead."""
         self.metrics.upstream_errors.labels(error.reason).inc()
-        log.warning("origin %s: %s", exchange.site.config.upstream, error)
+        origin = exchange.site.config.upstream
+        more = self._origins_said.due((origin, error.reason))
+        if more is not None:  # an origin that is down fails every request
+            log.warning("origin %s: %s%s", origin, error, more)
         return exchange.marked(unanswered(error))
 
     async def _refuse(self, send: Send, request: Request, reason: str, answer: Response) -> None:

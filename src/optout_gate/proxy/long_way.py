@@ -76,7 +76,7 @@ class LongWay:
         if exchange.beacon is not None:
             refused, self.receive = await refusal(exchange, self.receive)
             if refused is not None:
-                self.started = True
+                self.started, self.status = True, refused.status
                 await send_whole(self.send, refused)
                 return
         headers = self.app.request_headers(exchange.site, exchange.request, peer_of(self.scope))

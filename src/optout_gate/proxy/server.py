@@ -3,7 +3,8 @@
 With one worker everything runs in one process and one event loop. With more, the supervisor
 (:mod:`optout_gate.proxy.supervisor`) keeps the admin address to itself. Signals, to either: SIGTERM drains and exits,
 SIGINT does so without waiting for an edge to notice, a second one of them ends at once; SIGHUP loads the configuration
-anew, and a wrong file changes nothing but a line in the log.
+anew, and a wrong file changes nothing but a line in the log. SIGUSR1, with which logrotate asks nginx to open its files
+anew, does nothing: the gate has no log file.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ def run(settings: Settings) -> int:
         ConfigError: the configuration is wrong.
         CannotStart: an address cannot be bound, or the workers' metrics cannot be written.
     """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # workers inherit it
     loaded = settings.load()
     open_many_files()
     visitors = bind(loaded.config.listen, "--listen")

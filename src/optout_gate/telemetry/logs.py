@@ -7,9 +7,10 @@ UTC, RFC 3339.
 """
 
 import logging
+import os
 import sys
 from collections import Counter
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -59,6 +60,34 @@ def _for_people(logger: object, name: str, event: EventDict) -> EventDict:
     return event
 
 
+class _ForJournal(logging.Formatter):
+    """Puts before each line how grave it is, as journald reads it (sd-daemon(3)): ``journalctl -p warning`` finds it."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        grave = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
+        return "\n".join(f"<{grave}>{line}" for line in self._lines.format(record).split("\n"))
+
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""Levels, and syslog's numbers for them."""
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Return whether ``stream`` is the one to the journal that systemd names in ``JOURNAL_STREAM`` (systemd.exec(5))."""
+    named = os.environ.get("JOURNAL_STREAM")
+    if named is None:
+        return False
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return named == f"{found.st_dev}:{found.st_ino}"
+
+
 def _says_something(record: logging.LogRecord) -> bool:
     """Return False for uvicorn's traceback of a WebSocket frame that is not UTF-8: who sends one is answered 1007."""
     return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)
@@ -67,7 +96,8 @@ def _says_something(record: logging.LogRecord) -> bool:
 def configure_logging(form: Form = "text") -> None:
     """Send log lines to standard error; uvicorn's own only from warnings up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(form, colours=sys.stderr.isatty()))
+    lines = formatter(form, colours=sys.stderr.isatty())
+    handler.setFormatter(_ForJournal(lines) if _is_journal(sys.stderr) else lines)
     root = logging.getLogger("optout_gate")
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
@@ -115,8 +145,9 @@ class RequestLog:
 
 
 def vendor_counts(report: Report) -> dict[str, int]:
-    """Return how much was taken out, by vendor."""
+    """Return how much was taken out of the response, and of the request on its way to the origin, by vendor."""
     counts: Counter[str] = Counter()
-    for (vendor, _, _), count in report.removals.counts.items():
-        counts[vendor] += count
+    for way in (report.removals, report.outgoing):
+        for (vendor, _, _), count in way.counts.items():
+            counts[vendor] += count
     return dict(counts.most_common())

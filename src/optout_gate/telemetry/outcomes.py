@@ -7,7 +7,7 @@ lines name the site, the outcome and the cause, and nothing of who asked. Every 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from optout_gate.report import Outcome, Report
 
@@ -19,19 +19,32 @@ _WORDS = {
     Outcome.PASSED_UNENFORCED: (logging.ERROR, "was passed unenforced, as configured"),
     Outcome.OBSERVED: (logging.INFO, "could not have been rewritten"),
 }
-_SaidAt = tuple[float, int]
-"""When a line was last written, and how many were not since."""
-
 log = logging.getLogger("optout_gate.outcomes")
+
+
+class Seldom:
+    """Which lines of a kind are due: the first, and then one in ten seconds. Kinds are a closed set."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[Hashable, tuple[float, int]] = {}  # when a line was last written, and how many were not since
+
+    def due(self, kind: Hashable) -> str | None:
+        """Return what the line ends with, how many were not written; or None when it is not to be written."""
+        now, (before, unsaid) = self._clock(), self._said.get(kind, (-SILENCE_S, 0))
+        if now - before < SILENCE_S:
+            self._said[kind] = (before, unsaid + 1)
+            return None
+        self._said[kind] = (now, 0)
+        return f" (and {unsaid} more since the last such line)" if unsaid else ""
 
 
 class OutcomeLog:
     """The log lines of one process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self._seldom = Seldom(clock)
         self._is_verbose = log.isEnabledFor(logging.DEBUG)
-        self._said: dict[tuple[str, Outcome, str], _SaidAt] = {}  # sites, outcomes and causes are closed sets
 
     def tell(self, report: Report) -> None:
         """Log what became of one exchange."""
@@ -41,12 +54,8 @@ class OutcomeLog:
             if self._is_verbose:
                 log.debug("%s: %s", report.site, report.outcome.value)
             return
-        key = (report.site, report.outcome, report.error.value)
-        now, (before, unsaid) = self._clock(), self._said.get(key, (-SILENCE_S, 0))
-        if now - before < SILENCE_S:
-            self._said[key] = (before, unsaid + 1)
+        more = self._seldom.due((report.site, report.outcome, report.error.value))
+        if more is None:
             return
-        self._said[key] = (now, 0)
         level, words = _WORDS[report.outcome]
-        more = f" (and {unsaid} more since the last such line)" if unsaid else ""
         log.log(level, "%s: a response %s: %s: %s%s", report.site, words, report.error.value, report.problem, more)
