@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING
 
 from optout_gate.errors import ConfigError
 from optout_gate.policy.load import Loaded
-from optout_gate.proxy.server import Service, in_loop
+from optout_gate.proxy.server import Service, in_loop, until
 from optout_gate.proxy.settings import CannotStart, Settings
 from optout_gate.telemetry.logs import configure_logging
 from optout_gate.telemetry.recent import Recent, forget, read_together
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
+    from optout_gate.proxy.visitors import Visitors
 
 log = logging.getLogger("optout_gate")
 
@@ -63,12 +65,23 @@ def _work(settings: Settings, listener: socket.socket) -> None:
         loop.add_signal_handler(signal.SIGUSR2, visitors.stop, 0.0)
         loop.add_signal_handler(signal.SIGHUP, visitors.reload)
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # the terminal's goes to the supervisor as well
-        writing = loop.create_task(_write_decisions(visitors.metrics.recent))
+        beside = [loop.create_task(_write_decisions(visitors.metrics.recent)), loop.create_task(_say_serving(visitors))]
         await visitors.serve()
-        writing.cancel()
+        for each in beside:
+            each.cancel()
         return 0
 
     sys.exit(in_loop(main()))
+
+
+async def _say_serving(visitors: "Visitors") -> None:
+    """Leave a file by which the supervisor knows that visitors may come to this worker."""
+    await until(lambda: visitors.server.started)
+    _serving(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]), os.getpid()).touch()
+
+
+def _serving(folder: Path, pid: int | None) -> Path:
+    return folder / f"serving-{pid}"
 
 
 async def _write_decisions(of: Recent) -> None:
@@ -112,7 +125,9 @@ class _Supervisor(Service):
         return read_together(self._folder)
 
     def why_not_ready(self) -> str | None:
-        return None if any(worker.is_alive() for worker in self._workers) else "no worker is alive"
+        if any(worker.is_alive() and _serving(self._folder, worker.pid).exists() for worker in self._workers):
+            return None
+        return "no worker serves yet" if any(worker.is_alive() for worker in self._workers) else "no worker is alive"
 
     def stop(self, delay_s: float) -> None:
         again = self._deadline > 0
@@ -138,10 +153,13 @@ class _Supervisor(Service):
 
     async def serve_visitors(self, ready: Callable[[], None]) -> None:
         self._workers = [self._start_worker() for _ in range(self._settings.workers)]
-        ready()
         log.info("%d workers: %s", len(self._workers), ", ".join(str(worker.pid) for worker in self._workers))
+        is_told = False
         while not self._stopping:
-            await asyncio.sleep(0.2)
+            if not is_told and self.why_not_ready() is None:
+                ready()
+                is_told = True
+            await asyncio.sleep(0.2 if is_told else 0.02)
             for index, worker in enumerate(self._workers):
                 if not worker.is_alive() and not self._stopping:
                     self._bury(worker)
@@ -157,6 +175,7 @@ class _Supervisor(Service):
         if worker.pid is not None:
             mark_process_dead(worker.pid, path=str(self._folder))  # type: ignore[no-untyped-call]
             forget(self._folder, worker.pid)
+            _serving(self._folder, worker.pid).unlink(missing_ok=True)  # a number may come again
 
     async def _drain(self) -> None:
         self._listener.close()
