@@ -228,17 +228,18 @@ def test_a_redis_that_hangs_delays_nobody_for_longer_than_configured(tmp_path: P
             ask(gate, "opt-out", {"consumer": "alice"})
             assert is_clean(gate, "X-Account: alice") and not is_clean(gate, "X-Account: bob")
             server.freeze()
-            begun = time.monotonic()
+            timeout = 'optout_gate_consumer_lookups_total{result="timeout"}'
+            begun, before = time.monotonic(), count(gate, timeout)
             for number in range(40):
                 head, page = get(gate.address, "/", f"X-Account: stranger-{number}")
                 assert b"Content-Security-Policy: default-src 'self'" in head and b"googletagmanager" in page
                 assert b"Optout-Gate: contained;reason=choice_store" in head and b"Set-Cookie" not in head
-            # 40 times 30 ms would be 1.2 s; after five time-outs nobody waits for a second.
-            assert time.monotonic() - begun < 1.2 + 1.0
+            # After five time-outs in a row nobody waits for a second: however slow this machine is, one in a second does.
+            waited = count(gate, timeout) - before
+            assert 5 <= waited <= 6 + (time.monotonic() - begun)
+            assert count(gate, 'optout_gate_consumer_lookups_total{result="paused"}') == 40 - waited
             assert is_clean(gate, "X-Account: bob", "Sec-GPC: 1")
             assert is_clean(gate, "X-Account: alice")  # what was known holds on
-            assert count(gate, 'optout_gate_consumer_lookups_total{result="timeout"}') >= 5
-            assert count(gate, 'optout_gate_consumer_lookups_total{result="paused"}') >= 1
             server.thaw()
             assert eventually(lambda: stands(gate, "bob") == "out")  # written when it could be
             assert eventually(lambda: is_clean(gate, "X-Account: bob"))
