@@ -1,12 +1,15 @@
 """The page on the admin address in a real Chromium, over two workers: what it shows, and that it asks nobody else."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from optout_gate.report import Outcome
+from optout_gate.telemetry import metrics
 from support.axe import findings
 from support.browsers import LOOPBACK_ONLY, chromium
 from support.npm import npm_available
@@ -25,6 +28,7 @@ version: 1
 sites:
   - {{hosts: [shop.test, "*.shop.test"], upstream: "{origin}"}}
   - {{hosts: ["a-site-with-quite-a-long-name-for-a-narrow-screen.test"], upstream: "{origin}", mode: observe, policy: old}}
+  - {{hosts: [passed.test], upstream: "{origin}", no_transform: honor, policy: old}}
 policies: {{old: {{deny: [advertising], always: ["/member/*", "/checkout/payment/*"]}}}}
 """
 OBSERVED = "a-site-with-quite-a-long-name-for-a-narrow-screen.test"
@@ -39,7 +43,9 @@ def visited(gate: Gate, path: str, *lines: str, host: str = "shop.test") -> None
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     file = tmp_path_factory.mktemp("gate") / "site.yaml"
-    with Origin({"/": (200, HTML, PAGE)}) as origin:
+    pages = {"/": (200, HTML, PAGE), "/member/1": (200, HTML, PAGE)}
+    pages["/fixed"] = (200, [*HTML, ("Cache-Control", "no-transform")], PAGE)
+    with Origin(pages) as origin:
         file.write_text(CONFIG.format(origin=origin.url))
         with running_gate("--config", str(file), "--workers", "2") as running:
             # A visitor who gives up on workers that only start would be counted as well: first a page of the gate's own.
@@ -49,6 +55,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
                 visited(running, "/", "Sec-GPC: 1")
                 visited(running, "/")
             visited(running, "/", "Cookie: optout_gate=1", host=OBSERVED)
+            visited(running, "/fixed", "Sec-GPC: 1", host="passed.test")
+            visited(running, "/member/1", host="passed.test")  # denied for everyone: nobody opted out
             yield running
 
 
@@ -79,9 +87,10 @@ def test_the_page_shows_what_happened_and_asks_nobody_but_the_gate(browser: Brow
     context.on("console", lambda message: complaints.append(message.text))
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     page = shown(context, gate)
-    assert figure(page, "Requests") == "7"
-    assert figure(page, "Opted out") == "4 57.1 %"
-    assert figure(page, "Served with trackers") == "1"
+    assert figure(page, "Requests") == "9"
+    assert figure(page, "Opted out") == "5 55.6 %"
+    assert figure(page, "Served with trackers") == "2"
+    assert figure(page, "Pages not rewritten") == "1"
     assert figure(page, "Leaks in browsers") == "0"
     vendors = page.locator("#vendors tr", has_text="meta-pixel")
     expect(vendors).to_contain_text("advertising")
@@ -89,7 +98,8 @@ def test_the_page_shows_what_happened_and_asks_nobody_but_the_gate(browser: Brow
     expect(page.locator("#kinds tr", has_text="cookie")).to_be_visible()
     expect(page.locator("#gate-time tr").first).to_be_visible()
     expect(page.locator("#outcome-key")).to_contain_text("untouched: nobody opted out")
-    assert page.locator("#recent tbody tr").count() == 4
+    expect(page.locator("#outcome-key")).to_contain_text("passed as it came: served with trackers")
+    assert page.locator("#recent tbody tr").count() == 5
     expect(page.locator("#sites")).to_contain_text(OBSERVED)
     expect(page.locator("#policies")).to_contain_text("/member/*, /checkout/payment/*")
     in_force = int(figures(gate)["optout_gate_config_hash"])
@@ -104,6 +114,18 @@ def figures(gate: Gate) -> dict[str, float]:
     """Return the metrics without labels."""
     lines = get(gate.admin, "/metrics")[1].decode().splitlines()
     return {line.split()[0]: float(line.split()[1]) for line in lines if not line.startswith("#") and "{" not in line}
+
+
+def test_every_outcome_has_its_words_and_its_colour_on_the_page() -> None:
+    folder = Path(metrics.__file__).parent / "page"
+    script, style = (folder / "page.js").read_text("utf-8"), (folder / "page.css").read_text("utf-8")
+    table = script[script.index("const OUTCOMES = [") : script.index("];")]
+    assert sorted(re.findall(r'\["(\w+)", "', table)) == sorted(Outcome)
+    for outcome in Outcome:
+        assert (
+            style.count(f"--c-{outcome.value}: ") == 2
+            and f".{outcome.value} {{ fill: var(--c-{outcome.value}); }}" in style
+        )
 
 
 def test_the_figures_stand_still_while_the_page_is_paused(browser: Browser, gate: Gate) -> None:

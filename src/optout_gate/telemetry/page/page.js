@@ -10,6 +10,7 @@
     ["nothing_to_do", "opted out, nothing denied was there"],
     ["contained", "contained: could not be rewritten"],
     ["blocked", "not sent"],
+    ["passed_unenforced", "passed as it came: served with trackers"],
     ["observed", "observe mode: served with trackers"],
   ];
   const SVG = "http://www.w3.org/2000/svg";
@@ -143,16 +144,17 @@
 
   function figures(now, totals) {
     const requests = sum(now.counts.requests);
-    const optOuts = sum(now.counts.requests.filter(([, signal]) => signal !== "none"));
+    const optOuts = sum(now.counts.requests.filter(([, signal]) => signal !== "none" && signal !== "always"));
     const leaks = sum(now.counts.leaks);
     const seen = Math.max(0, ...now.gauges.last_opt_out_timestamp_seconds.map((row) => row[1]));
-    const failing = totals.contained + totals.blocked;
+    const failing = totals.contained + totals.blocked + totals.passed_unenforced;
+    const served = totals.observed + totals.passed_unenforced;
     const shown = [
       ["Requests", whole.format(requests)],
       ["Opted out", whole.format(optOuts), "", requests ? `${((100 * optOuts) / requests).toFixed(1)} %` : ""],
       ["Last opt-out", seen ? ago(now.at, seen) : "none yet"],
       ["Taken out", whole.format(sum(now.counts.removals))],
-      ["Served with trackers", whole.format(totals.observed), totals.observed ? "bad" : "good"],
+      ["Served with trackers", whole.format(served), served ? "bad" : "good"],
       ["Leaks in browsers", whole.format(leaks), leaks ? "bad" : "good"],
       ["Pages not rewritten", whole.format(failing), failing ? "bad" : "good"],
       ["Unknown third parties", whole.format(sum(now.gauges.unknown_hosts))],
