@@ -1,5 +1,7 @@
 """Units, images and manifests of ``deploy/``, each held against the program that reads it."""
 
+import copy
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from optout_gate.policy.load import load_file, load_text
 from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S
 from optout_gate.telemetry.logs import FORMS
 from support.edges import free_address, shown
+from support.npm import npm_available, npm_folder
 from support.processes import eventually, get, running_gate
 from support.redis_server import redis_server
 
@@ -148,10 +151,43 @@ def test_kubernetes_schemas_hold_for_every_object(overlay: str) -> None:
     checked = 0
     for each in rendered(overlay):
         if each["apiVersion"].startswith("gateway.networking.k8s.io/"):
-            continue  # the Gateway API is no part of Kubernetes's own schemas
+            continue  # the Gateway API is no part of Kubernetes's own schemas; the next test asks its own
         validate.validate(each, validate.latest_version(), strict=True)
         checked += 1
     assert checked >= 6
+
+
+GATEWAY_API = ("@kubernetes-models/gateway-api", "2.0.0")
+VALIDATE = """
+import { readFileSync } from "node:fs";
+import { validate } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1HTTPRoute";
+const verdicts = JSON.parse(readFileSync(0, "utf8")).map((route) => validate(route) ? [] : validate.errors);
+process.stdout.write(JSON.stringify(verdicts));
+"""
+
+
+@needs_kubectl
+@pytest.mark.skipif(not npm_available() or shutil.which("node") is None, reason="npm and node are not installed")
+def test_the_route_is_one_in_the_gateway_apis_own_schema_and_names_the_gates_service() -> None:
+    objects = rendered("overlays/gateway")
+    [route] = [each for each in objects if each["kind"] == "HTTPRoute"]
+    wrong = copy.deepcopy(route)
+    wrong["spec"]["rules"][0]["backendRefs"][0]["port"] = "80"
+    folder = npm_folder(*GATEWAY_API)
+    (folder / "validate.mjs").write_text(VALIDATE)
+    asked = json.dumps([route, wrong])
+    told = subprocess.run(
+        ["node", "validate.mjs"], input=asked, capture_output=True, text=True, timeout=60, cwd=folder, check=True
+    )
+    verdicts = json.loads(told.stdout)
+    assert verdicts[0] == []
+    assert verdicts[1][0]["instancePath"] == "/spec/rules/0/backendRefs/0/port"
+    # The schema forgives names that it does not know, so what the rules are made of is held here.
+    known = {"matches", "filters", "backendRefs"}, {"path", "headers"}
+    for rule in route["spec"]["rules"]:
+        assert set(rule) <= known[0] and all(set(match) <= known[1] for match in rule.get("matches", ()))
+    services = {each["metadata"]["name"] for each in objects if each["kind"] == "Service"} | {"site"}
+    assert {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]} <= services
 
 
 @needs_kubectl

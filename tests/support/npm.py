@@ -24,3 +24,13 @@ def npm_file(package: str, version: str, path: str) -> bytes:
         if member is None:
             raise FileNotFoundError(f"{package}@{version} has no {path}")
         return member.read()
+
+
+def npm_folder(package: str, version: str) -> Path:
+    """Return a folder in which a package is installed with what it depends on, none of their scripts run."""
+    folder = CACHE / f"{package.replace('/', '-')}-{version}"
+    if not (folder / "node_modules" / package).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", f"{package}@{version}"]
+        subprocess.run([*command, "--prefix", str(folder)], check=True, capture_output=True, timeout=120, cwd=folder)
+    return folder
