@@ -11,10 +11,10 @@ is not sent by halves where that can be helped.
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from optout_gate.exchange import Exchange
 from optout_gate.gate import Gate
@@ -31,6 +31,9 @@ from optout_gate.uncloaking import Uncloaking
 
 log = logging.getLogger("optout_gate.middleware")
 
+AnyASGIApp = Callable[..., Awaitable[None]]
+"""An ASGI application. Frameworks differ in how they type its arguments, Litestar's by name for one."""
+
 
 class OptOutGateMiddleware:
     """An ASGI application that passes everything to another, and its answers through the gate.
@@ -41,7 +44,7 @@ class OptOutGateMiddleware:
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: AnyASGIApp,
         config: Gate | Loaded | str | os.PathLike[str] | None = None,
         *,
         on_report: Callable[[Report], object] | None = None,
@@ -113,13 +116,16 @@ def gate_of(config: Gate | Loaded | str | os.PathLike[str] | None) -> Gate:
 
     Raises:
         ConfigError: with everything that is wrong in the file.
+        TypeError: it is none of these.
     """
     if isinstance(config, Gate):
         return config
     if config is None:
         config = everywhere()
-    elif not isinstance(config, Loaded):
+    elif isinstance(config, str | os.PathLike):
         config = load_file(Path(config))
+    elif not isinstance(config, Loaded):
+        raise TypeError(f"config is a file's path, what load_file returns, or a Gate, not {config!r}")
     return Gate(config, clock=time.perf_counter)
 
 

@@ -217,7 +217,7 @@ def flask_site() -> ASGIApp:
     def template() -> str:
         return tag(request.environ["asgi.scope"])
 
-    wsgi: Any = WSGIMiddleware(app.wsgi_app)  # type: ignore[arg-type]  # the two packages type WSGI apart
+    wsgi = WSGIMiddleware(app.wsgi_app)  # type: ignore[arg-type]  # the two packages type WSGI apart
     return OptOutGateMiddleware(wsgi, GATE)
 
 

@@ -48,7 +48,6 @@ class Crossing:
         self._passage: Passage | None = None
         self._tells_length = False
         self._let_go_at: float | None = None  # of the gate's clock; known with the first piece of a streamed body
-        self._is_over = False
         self._is_cut = False
         self._came: bytearray | None = bytearray()  # None: too long to be kept
         self._sent = bytearray()
@@ -133,7 +132,7 @@ class Crossing:
         sent = told_apart(sent_head)
 
         def put_through(piece: bytes) -> Iterable[bytes]:
-            if self._is_cut or (self._is_over and not piece):
+            if self._is_cut:
                 return []
             try:
                 out = self._next(passage, piece)
@@ -157,10 +156,7 @@ class Crossing:
 
     def _next(self, passage: Passage, piece: bytes) -> bytes:
         """Return what leaves when ``piece`` has come. Raises RewriteError."""
-        if self._is_over:
-            raise RewriteError(Failure.REWRITER, "more of the body came after its end")
         if not piece:
-            self._is_over = True
             return passage.close()
         if self._let_go_at is None:
             self._let_go_at = inf if self._tells_length else self._gate.clock() + self._gate.limits.held_s
