@@ -56,12 +56,14 @@ class OptOutGateMiddleware:
             app: the application inside.
             config: a configuration file's path, a configuration already loaded, or a gate. The ``upstream`` of its
                 sites goes unused.
-            on_report: called with every exchange's report when it is over; for metrics and logs.
+            on_report: called with every exchange's report when its answer is sent; for metrics and logs. What it raises
+                is logged.
             on_browser_report: called for each thing that visitors' browsers report, with ``blocked`` or ``leaked``,
                 vendor, channel and count, or with ``refused``, a reason, nothing and 1. Anyone can post a report.
 
         Raises:
             ConfigError: with everything that is wrong in the file.
+            TypeError: the configuration is none of these.
         """
         self.app = app
         self.gate = gate_of(config)

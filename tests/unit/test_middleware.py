@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import gzip
+import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -620,6 +622,31 @@ async def test_an_application_that_dies_with_its_page_half_made_gets_its_servers
     seen = await exchange(app, scope_of("/", OPTED_OUT))
     assert isinstance(seen.failure, ZeroDivisionError)
     assert seen.status == 500 and seen.body == b"Internal Server Error" and seen.is_complete
+
+
+def test_what_an_application_keeps_of_a_page_may_be_forgotten_in_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with Starlette's test client, which runs the application in a thread and gives its templates' contexts back."""
+    kept: list[Any] = []
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kept.append(send)
+        await send(start(HTML))
+        await send(body(PAGE, more=True))
+        await send(body(PAGE))
+
+    def serve() -> None:
+        asyncio.run(exchange(OptOutGateMiddleware(app, gate()), scope_of("/", OPTED_OUT)))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+    kept.clear()
+    gc.collect()
+    assert not unraisable
 
 
 # Configuration and reports.

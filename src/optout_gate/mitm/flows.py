@@ -8,7 +8,7 @@ Traps of mitmproxy's streaming, all met by running it:
 - A piece of ``b""`` is written as a chunk of length zero, which is the end of the body to every client.
 - An exception in the stream function leaves the connection open for ever.
 - The end is told by a piece of ``b""``, and so is a DATA frame with nothing in it, with which most servers end a stream
-  of HTTP/2: mitmproxy 11 then tells the end twice.
+  of HTTP/2: mitmproxy 11 then tells the end twice. One in the middle cannot be told from the end, and the page is cut.
 - The function is called when a piece has come and at no other time, and mitmproxy takes no bytes for a client but what it
   returns. So what is held back of a page that its origin streams can be let go with a piece that comes late, but not
   between two, as the proxy does.
