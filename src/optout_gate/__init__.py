@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optout_gate.pages.direct import own_page as own_page
     from optout_gate.policy.choice import VisitorChoice as VisitorChoice
     from optout_gate.policy.choice import choice_of as choice_of
+    from optout_gate.policy.load import Loaded as Loaded
     from optout_gate.policy.load import load_file as load_file
     from optout_gate.report import Outcome as Outcome
     from optout_gate.report import Report as Report
@@ -35,6 +36,7 @@ _PLACES = {
     "Gate": "gate",
     "GateError": "errors",
     "Headers": "http",
+    "Loaded": "policy.load",
     "OptOutGateMiddleware": "middleware",
     "Outcome": "report",
     "Passage": "rewrite.passage",
@@ -55,6 +57,7 @@ __all__ = [
     "Gate",
     "GateError",
     "Headers",
+    "Loaded",
     "OptOutGateMiddleware",
     "Outcome",
     "Passage",

@@ -35,7 +35,9 @@ class Gate:
     """A configuration at work: a reload builds a new one and swaps it. What changes in it is only what it remembers."""
 
     def __init__(self, loaded: Loaded, *, clock: Callable[[], float]) -> None:
-        """Take a loaded configuration, and a clock in seconds by which work is measured."""
+        """Take what ``load_file`` returns, and a clock in seconds by which work is measured: ``time.perf_counter``."""
+        if not isinstance(loaded, Loaded):
+            raise TypeError(f"a gate takes what load_file returns, not {loaded!r}")
         self._loaded = loaded
         self.config = loaded.config
         self.catalog = loaded.catalog

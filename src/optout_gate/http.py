@@ -25,8 +25,15 @@ class Headers:
     __slots__ = ("_lowered", "_names", "pairs")
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        """Take the fields as they came.
+
+        Raises:
+            TypeError: they are text. A signal would be looked for in vain, and nobody would notice.
+        """
         self.pairs: tuple[Pair, ...] = tuple(pairs)
         self._lowered = tuple([name.lower() for name, _ in self.pairs])  # names are asked for some ten times a message
+        if self._lowered and isinstance(self._lowered[0], str):
+            raise TypeError(f"a header field is a pair of bytes, (b'name', b'value'), not {self.pairs[0]!r}")
         self._names = frozenset(self._lowered)
 
     def __iter__(self) -> Iterator[Pair]:

@@ -53,6 +53,8 @@ class Measured(Passage):
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes of the origin's body, return those to send now. Raises RewriteError."""
+        if self._is_over:
+            raise RewriteError(Failure.REWRITER, "more of the body came after its end")
         self._exchange.report.bytes_in += len(chunk)
         return self._out(self._inner.feed, chunk)
 
@@ -61,7 +63,9 @@ class Measured(Passage):
         return self._out(self._inner.let_go)
 
     def close(self) -> bytes:
-        """Say that the origin's body is over, return the last bytes to send. Raises RewriteError."""
+        """Say that the origin's body is over, return the last bytes to send; said again, none. Raises RewriteError."""
+        if self._is_over:
+            return b""
         self._is_over = True
         return self._out(self._inner.close)
 

@@ -106,6 +106,19 @@ def test_a_slow_page_shows_its_first_half_first(port: int, framework: str) -> No
         assert answer.first_s < answer.last_s - PAUSE_S / 2, "the first half waited for the second"
 
 
+def test_a_page_that_its_application_streams_is_begun_before_it_ends(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/starlette/shell", headers={"Sec-GPC": "1"})
+    response = connection.getresponse()
+    shell = b""
+    while b"<p>Hello</p>" not in shell:
+        shell += response.read1()
+    assert ask(port, "/starlette/seen").status == 204
+    page = shell + response.read()
+    connection.close()
+    assert b"/_optout/guard.js" in shell and DENIED not in page and page.count(b"<p>Hello</p>") == 2
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_page_sent_as_a_file_does_not_go_round_the_gate(port: int, framework: str) -> None:
     assert ask(port, f"/{framework}/file").body == FILE.read_bytes()

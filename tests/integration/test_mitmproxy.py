@@ -121,7 +121,10 @@ async def test_https_with_a_ca_of_its_own(tls_site: tuple[int, Path], tmp_path: 
         own_ca = tmp_path / "conf" / "mitmproxy-ca-cert.pem"
         url = f"https://localhost:{site}/starlette/version"
         answer = await get(url, f"http://127.0.0.1:{port}", http2=http2, ca=own_ca)
+        url = url.replace("version", "slow")
+        streamed = await get(url, f"http://127.0.0.1:{port}", http2=http2, ca=own_ca)
     assert is_clean(answer.content)
+    assert is_clean(streamed.content) and streamed.content.count(b"<p>Hello</p>") == 2
     assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
     assert answer.headers["x-version"] == ("2" if http2 else "1.1"), "the origin was spoken to in the same version"
     assert answer.headers["vary"] == "Sec-GPC"

@@ -4,6 +4,7 @@ import gc
 import json
 import weakref
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -76,6 +77,18 @@ async def cross(addon: OptOutGateAddon, flow: mitm.HTTPFlow, *, pieces: int = 0)
     addon.response(flow)
     assert flow.response is not None
     return flow.response.raw_content or b""
+
+
+def streaming(addon: OptOutGateAddon, flow: mitm.HTTPFlow) -> Any:
+    """Take a flow as far as its response's head, which tells no length; return what its pieces go through."""
+    del flow.metadata["test body"]
+    response, flow.response = flow.response, None
+    addon.requestheaders(flow)
+    flow.response = response
+    assert response is not None
+    response.headers = mitm.Headers([(b"Content-Type", b"text/html; charset=utf-8")])
+    addon.responseheaders(flow)
+    return response.stream
 
 
 OPTED_OUT = (b"Sec-GPC", b"1")
@@ -172,6 +185,56 @@ async def test_a_streamed_page_that_cannot_be_rewritten_is_cut(addon: OptOutGate
     assert flow.marked == ":no_entry:" and "cut off" in flow.comment
 
 
+async def test_a_page_that_its_origin_streams_is_begun_with_a_piece_that_comes_late(
+    addon: OptOutGateAddon, context: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.read_text("utf-8") + "limits: {rewriting: {held_s: 0.001}}\n", "utf-8")
+    context.options.update(optout_config=str(file))
+    stream = streaming(addon, page_flow(OPTED_OUT))
+    assert list(stream(PAGE)) == []
+    late = perf_counter() + 0.001
+    while perf_counter() <= late:
+        pass
+    begun = b"".join(stream(b"<p>late"))
+    assert DENIED not in begun and begun.endswith(b"<p>late")
+    assert [b"".join(stream(piece)) for piece in (b"<p>rest", b"")] == [b"<p>rest", b""]
+
+
+async def test_the_end_of_a_page_told_twice_is_one_end(addon: OptOutGateAddon, context: Any) -> None:
+    """So mitmproxy 11 does where an HTTP/2 stream ends in a DATA frame with nothing in it, as most do."""
+    flow = page_flow(OPTED_OUT)
+    stream = streaming(addon, flow)
+    sent = b"".join([*stream(PAGE), *stream(b"")])
+    assert DENIED not in sent and list(stream(b"")) == []
+    addon.response(flow)
+    assert flow.metadata["optout_gate"]["outcome"] == "enforced"
+    assert flow.response is not None and flow.response.raw_content == sent
+
+
+async def test_what_comes_after_the_end_of_a_page_does_not_leave(addon: OptOutGateAddon, context: Any) -> None:
+    flow = page_flow(OPTED_OUT)
+    stream = streaming(addon, flow)
+    whole = b"".join([*stream(PAGE), *stream(b"")])
+    assert DENIED not in whole and [*stream(PAGE), *stream(b"")] == []
+    addon.error(flow)
+    assert flow.error is not None and flow.metadata["optout_gate"]["outcome"] == "blocked"
+
+
+@pytest.mark.parametrize("signals", [(), (OPTED_OUT,)], ids=["no-signal", "opted-out"])
+async def test_events_go_on_one_by_one(
+    addon: OptOutGateAddon, context: Any, signals: tuple[tuple[bytes, bytes], ...]
+) -> None:
+    flow = page_flow(*signals)
+    response, flow.response = flow.response, None
+    addon.requestheaders(flow)
+    flow.response = response
+    assert response is not None
+    response.headers = mitm.Headers([(b"Content-Type", b"text/event-stream; charset=utf-8")])
+    addon.responseheaders(flow)
+    assert response.stream is True
+
+
 async def test_mitmproxys_own_streaming_of_large_bodies_does_not_go_round_the_gate(
     addon: OptOutGateAddon, context: Any
 ) -> None:
@@ -225,6 +288,25 @@ async def test_a_wrong_configuration_file_is_refused_with_its_line(
     file.write_text("version: 1\nsites:\n  - upstream: http://x\n    mod: off\n", "utf-8")
     with pytest.raises(exceptions.OptionsError, match=r"site.yaml:4:5: .*mod"):
         context.options.update(optout_config=str(file))
+
+
+async def test_a_configuration_file_that_is_saved_is_read_again(
+    addon: OptOutGateAddon, context: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "site.yaml"
+    caplog.set_level("INFO")
+    text = SITE.read_text("utf-8")
+    file.write_text(text, "utf-8")
+    context.options.update(optout_config=str(file))
+    assert DENIED not in await cross(addon, page_flow(OPTED_OUT))
+    for wrong in ("version: 1\nsitez: []\n", None):  # saved with a mistake, and not there while it is saved
+        file.write_text(wrong, "utf-8") if wrong is not None else file.unlink()
+        for _ in range(2):
+            assert DENIED not in await cross(addon, page_flow(OPTED_OUT))
+    assert caplog.text.count("sitez") == 1 and "the configuration before it stays" in caplog.text
+    file.write_text(text.replace('  - hosts: ["*"]\n', "  - hosts: [\"*\"]\n    mode: 'off'\n", 1), "utf-8")
+    assert await cross(addon, page_flow(OPTED_OUT)) == PAGE
+    assert "was saved, and read again" in caplog.text
 
 
 async def test_options_change_at_run_time(addon: OptOutGateAddon, context: Any) -> None:

@@ -41,6 +41,18 @@ async def slowly() -> AsyncIterator[bytes]:
     yield PAGE
 
 
+seen = asyncio.Event()
+"""Set by who has seen the shell of a page."""
+
+
+async def shell() -> AsyncIterator[bytes]:
+    """Yield a page whose rest comes when its beginning was seen; its encoding has to be told beside it."""
+    yield PAGE
+    await seen.wait()
+    seen.clear()
+    yield PAGE
+
+
 async def breaking() -> AsyncIterator[bytes]:
     yield PAGE + LONG
     raise RuntimeError("the application died half-way, as the test wants it to")
@@ -60,6 +72,13 @@ def starlette_site(*, bare: bool = False) -> ASGIApp:
     async def slow(request: Request) -> Response:
         return StreamingResponse(slowly(), media_type="text/html")
 
+    async def shell_page(request: Request) -> Response:
+        return StreamingResponse(shell(), media_type="text/html")
+
+    async def shell_seen(request: Request) -> Response:
+        seen.set()
+        return Response(status_code=204)
+
     async def file(request: Request) -> Response:
         return FileResponse(FILE, media_type="text/html")
 
@@ -77,7 +96,16 @@ def starlette_site(*, bare: bool = False) -> ASGIApp:
         await websocket.send_text(await websocket.receive_text())
         await websocket.close()
 
-    sites = {"page": page, "slow": slow, "file": file, "broken": broken, "template": template, "version": version}
+    sites = {
+        "page": page,
+        "slow": slow,
+        "shell": shell_page,
+        "seen": shell_seen,
+        "file": file,
+        "broken": broken,
+        "template": template,
+        "version": version,
+    }
     routes = [Route(f"/starlette/{name}", endpoint) for name, endpoint in sites.items()]
     app = Starlette(routes=[*routes, WebSocketRoute("/starlette/echo", echo)])
     if not bare:
@@ -189,7 +217,7 @@ def flask_site() -> ASGIApp:
     def template() -> str:
         return tag(request.environ["asgi.scope"])
 
-    wsgi: Any = WSGIMiddleware(app.wsgi_app)  # type: ignore[arg-type]  # the two packages type WSGI apart
+    wsgi = WSGIMiddleware(app.wsgi_app)  # type: ignore[arg-type]  # the two packages type WSGI apart
     return OptOutGateMiddleware(wsgi, GATE)
 
 

@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -12,15 +14,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 import optout_gate
-from optout_gate import Outcome, Report
+from optout_gate import Gate, OptOutGateMiddleware, Outcome, Report
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "api.md").read_text("utf-8")
 SITE = ROOT / "tests" / "conformance" / "doors" / "site.yaml"
 
 SURFACE = {
-    "ConfigError", "Exchange", "Failure", "Gate", "GateError", "Headers", "OptOutGateMiddleware", "Outcome", "Passage",
-    "Report", "Request", "Response", "RewriteError", "VisitorChoice", "choice_of", "load_file", "own_page",
+    "ConfigError", "Exchange", "Failure", "Gate", "GateError", "Headers", "Loaded", "OptOutGateMiddleware", "Outcome",
+    "Passage", "Report", "Request", "Response", "RewriteError", "VisitorChoice", "choice_of", "load_file", "own_page",
 }  # fmt: skip
 """A name that is added here is a promise; one that is taken away breaks somebody's program."""
 
@@ -54,6 +56,20 @@ def test_every_name_is_described_in_the_documentation() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Gatte'"):
         _ = optout_gate.Gatte
+
+
+@pytest.mark.parametrize(
+    ("misuse", "words"),
+    [
+        (lambda: optout_gate.Headers([("Sec-GPC", "1")]), r"a pair of bytes.*not \('Sec-GPC', '1'\)"),  # type: ignore[list-item]
+        (lambda: Gate("site.yaml", clock=perf_counter), "takes what load_file returns, not 'site.yaml'"),  # type: ignore[arg-type]
+        (lambda: OptOutGateMiddleware(print, {"version": 1}), "config is a file's path, what load_file"),  # type: ignore[arg-type]
+    ],
+    ids=["text-for-header-fields", "a-path-for-a-gate", "values-for-a-configuration"],
+)
+def test_what_is_no_value_of_the_interface_is_refused_with_words(misuse: Callable[[], object], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        misuse()
 
 
 def test_importing_it_loads_nothing_heavy() -> None:

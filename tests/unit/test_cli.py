@@ -254,3 +254,15 @@ def test_serve_without_a_website_is_a_usage_error_that_says_what_to_give() -> No
 def test_serve_refuses_an_address_that_is_none() -> None:
     told = run("serve", "--upstream", "http://127.0.0.1:8000", "--listen", "8080")
     assert told.exit_code == 2 and "--listen: expected HOST:PORT" in told.output
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("www.example.com", "URL: expected http://HOST[:PORT]"),
+        ("unix:/run/site.sock", "URL: mitmproxy reaches no socket file"),
+    ],
+)
+def test_a_site_that_mitmproxy_cannot_stand_before_is_refused_with_words(url: str, words: str) -> None:
+    told = run("mitm", url)
+    assert told.exit_code == 2 and words in told.output

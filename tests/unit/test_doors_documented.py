@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from optout_gate.middleware import MESSAGES
 from optout_gate.mitm.settings import OPTIONS
 from optout_gate.mitm.words import MARKS
 from optout_gate.policy.choice import VisitorChoice
 from optout_gate.report import Outcome
+from optout_gate.sending import MESSAGES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

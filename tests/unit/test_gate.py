@@ -175,6 +175,15 @@ def test_what_is_held_back_of_a_page_is_let_go_when_its_origin_takes_its_time(
     assert (exchange.report.bytes_in, exchange.report.bytes_out) == (len(first + rest), len(began + went_on))
 
 
+def test_a_page_ends_once_and_nothing_follows_its_end() -> None:
+    exchange = opened()
+    passage = exchange.respond(Response(200, Headers([HTML])))
+    assert TRACKER not in passage.feed(TRACKER) + passage.close()
+    assert passage.close() == b""
+    with pytest.raises(RewriteError, match="after its end"):
+        passage.feed(TRACKER)
+
+
 def test_a_page_that_cannot_be_rewritten_is_still_contained_when_it_is_let_go() -> None:
     passage = opened().respond(Response(200, Headers([HTML])))
     assert passage.feed(GIVEN_UP + TRACKER) == b""

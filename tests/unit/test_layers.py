@@ -11,7 +11,7 @@ FLOORS = (
     "signals trackers",
     "policy rewrite",
     "report site measured responding exchange gate",
-    "pages telemetry proxy middleware receiving uncloaking mitm browser choices edges",
+    "pages telemetry proxy middleware receiving sending uncloaking mitm browser choices edges",
     "demo",
     "cli",
 )

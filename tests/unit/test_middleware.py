@@ -1,7 +1,10 @@
 """The middleware, seen from both sides: what reaches the application, and what reaches the server."""
 
 import asyncio
+import gc
 import gzip
+import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -407,6 +410,173 @@ async def test_exchanges_at_the_same_time_do_not_mix() -> None:
     assert DENIED not in first.body and second.body == PAGE
 
 
+# A page that comes slowly.
+
+UTF8 = (b"content-type", b"text/html; charset=utf-8")
+IMPATIENT = SITE + "limits: {rewriting: {held_s: 0.001}}\n"
+
+
+class Server:
+    """A server's ``send`` that can be waited for; ``stalled`` is cleared while its visitor reads nothing."""
+
+    def __init__(self) -> None:
+        self.seen = Exchanged()
+        self.got = asyncio.Event()
+        self.stalled = asyncio.Event()
+        self.stalled.set()
+
+    async def send(self, message: Message) -> None:
+        self.seen.messages.append(message)
+        self.got.set()
+        await self.stalled.wait()
+
+    async def serve(self, app: Any, text: str = IMPATIENT, **options: Any) -> Exchanged:
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        async with asyncio.timeout(30):
+            await OptOutGateMiddleware(app, gate(text), **options)(scope_of("/", OPTED_OUT), receive, self.send)
+        return self.seen
+
+
+async def test_what_is_there_of_a_page_is_sent_while_its_application_makes_the_rest() -> None:
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8))
+        await send(body(more=True))
+        await send(body(PAGE, more=True))
+        await server.got.wait()
+        await send(body(PAGE))
+
+    seen = await server.serve(app)
+    first, *rest = seen.bodies
+    assert b"<p>Hello</p>" in first and b"<p>Hello</p>" in b"".join(rest) and DENIED not in seen.body
+    assert seen.is_complete and b"content-length" not in seen.headers
+
+
+async def test_a_piece_that_comes_while_the_ones_before_it_are_being_sent_waits_its_turn() -> None:
+    server = Server()
+    server.stalled.clear()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8))
+        await send(body(PAGE, more=True))
+        await server.got.wait()
+        rest = asyncio.ensure_future(send(body(b"<p>rest")))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [message["type"] for message in server.seen.messages] == ["http.response.start"]
+        server.stalled.set()
+        await rest
+
+    seen = await server.serve(app)
+    assert seen.body.endswith(b"<p>rest") and seen.body.count(b"<p>Hello</p>") == 1 and seen.is_complete
+
+
+async def test_a_part_of_a_file_waits_its_turn_as_well() -> None:
+    server = Server()
+    server.stalled.clear()
+    loop = asyncio.get_running_loop()
+
+    pieces = [PAGE, b"<p>rest", b""]
+
+    class SlowFile:
+        def read(self, size: int) -> bytes:
+            if pieces[0] == b"<p>rest":  # in a thread of its own, as files are read
+                asyncio.run_coroutine_threadsafe(server.got.wait(), loop).result(30)
+                loop.call_soon_threadsafe(loop.call_later, 0.02, server.stalled.set)
+            return pieces.pop(0)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8))
+        await send({"type": "http.response.zerocopysend", "file": SlowFile()})
+
+    seen = await server.serve(app)
+    assert seen.body.endswith(b"<p>rest") and seen.body.count(b"<p>Hello</p>") == 1 and seen.is_complete
+
+
+async def test_a_page_that_cannot_be_rewritten_is_contained_when_its_application_takes_its_time() -> None:
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8))
+        await send(body(UNREADABLE, more=True))
+        await server.got.wait()
+        await send(body(PAGE))
+
+    seen = await server.serve(app)
+    assert seen.body == UNREADABLE + PAGE
+    assert b"default-src 'self'" in (seen.headers.first(b"content-security-policy") or b"")
+
+
+async def test_a_page_of_which_nothing_may_leave_is_refused_when_its_application_takes_its_time() -> None:
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8))
+        await send(body(UNREADABLE, more=True))
+        await server.got.wait()
+        for _ in range(2):
+            with pytest.raises(OSError, match="cut off"):
+                await send(body(PAGE))
+
+    text = IMPATIENT.replace("outcome_header", "on_failure: {rewriter: block}\n    outcome_header")
+    seen = await server.serve(app, text)
+    assert seen.status == 503 and seen.is_complete and len(seen.of("http.response.start")) == 1
+
+
+async def test_a_visitor_who_goes_away_meanwhile_is_told_to_the_application_with_its_next_piece(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gone = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8))
+        await send(body(PAGE, more=True))
+        await gone.wait()
+        if scope["path"] == "/tells":
+            await send(body(PAGE))
+
+    async def send(message: Message) -> None:
+        gone.set()
+        raise OSError("client went away")
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    middleware = OptOutGateMiddleware(app, gate(IMPATIENT))
+    async with asyncio.timeout(30):
+        with pytest.raises(OSError, match="client went away"):
+            await middleware(scope_of("/tells", OPTED_OUT), receive, send)
+        gone.clear()
+        await middleware(scope_of("/is-through", OPTED_OUT), receive, send)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
+
+
+async def test_a_page_that_tells_its_length_is_held_to_its_end() -> None:
+    server = Server()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start(UTF8, (b"content-length", b"%d" % len(PAGE))))
+        await send(body(PAGE[:-1], more=True))
+        await asyncio.sleep(0.02)
+        assert not server.seen.messages
+        await send(body(PAGE[-1:]))
+
+    assert (await server.serve(app)).is_complete
+
+
+def test_without_asyncios_loop_a_page_waits_for_its_end() -> None:
+    """As under hypercorn with trio; nothing here waits, so no loop is needed to run it."""
+    running = through(start(UTF8), body(PAGE, more=True), body())
+    with pytest.raises(StopIteration) as done:
+        running.send(None)
+    seen: Exchanged = done.value.value
+    assert seen.failure is None and seen.is_complete and DENIED not in seen.body
+
+
 # Its place among others.
 
 
@@ -454,6 +624,31 @@ async def test_an_application_that_dies_with_its_page_half_made_gets_its_servers
     assert seen.status == 500 and seen.body == b"Internal Server Error" and seen.is_complete
 
 
+def test_what_an_application_keeps_of_a_page_may_be_forgotten_in_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with Starlette's test client, which runs the application in a thread and gives its templates' contexts back."""
+    kept: list[Any] = []
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kept.append(send)
+        await send(start(HTML))
+        await send(body(PAGE, more=True))
+        await send(body(PAGE))
+
+    def serve() -> None:
+        asyncio.run(exchange(OptOutGateMiddleware(app, gate()), scope_of("/", OPTED_OUT)))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+    kept.clear()
+    gc.collect()
+    assert not unraisable
+
+
 # Configuration and reports.
 
 
@@ -465,6 +660,30 @@ async def test_a_report_is_made_of_every_exchange() -> None:
     assert [report.outcome for report in reports] == [Outcome.ENFORCED, Outcome.UNTOUCHED]
     assert reports[0].removals.counts.total() == 1
     assert reports[1].bytes_in == reports[1].bytes_out == len(PAGE)
+
+
+async def test_a_report_is_made_before_a_task_that_the_application_does_behind_its_answer() -> None:
+    told: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(start())
+        await send(body(PAGE))
+        told.append("task")
+
+    middleware = OptOutGateMiddleware(app, gate(), on_report=lambda report: told.append(report.outcome))
+    for signals in ([OPTED_OUT], []):
+        await exchange(middleware, scope_of("/", *signals))
+    assert told == [Outcome.ENFORCED, "task", Outcome.UNTOUCHED, "task"]
+
+
+async def test_a_report_that_cannot_be_told_is_logged_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def unable(report: Report) -> None:
+        raise ZeroDivisionError
+
+    middleware = OptOutGateMiddleware(answering(start(), body(PAGE)), gate(), on_report=unable)
+    seen = await exchange(middleware, scope_of("/", OPTED_OUT))
+    assert seen.failure is None and seen.is_complete
+    assert "on_report raised" in caplog.text and "ZeroDivisionError" in caplog.text
 
 
 async def test_what_browsers_report_is_told_by_vendor() -> None:

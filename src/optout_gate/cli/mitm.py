@@ -58,7 +58,8 @@ def mitm(
         return
     if url is None:
         raise click.UsageError("say which site to look at: optout-gate mitm URL")
-    command = [_mitmweb(), f"--mode=reverse:{_site(url)}", "-s", str(addon)]
+    site = _site(url)
+    command = [_mitmweb(), f"--mode=reverse:{site}", "-s", str(addon)]
     for flag, value, names in (("--listen", listen, ("listen_host", "listen_port")),
                                ("--web", web, ("web_host", "web_port"))):  # fmt: skip
         for name, part in zip(names, _address(flag, value), strict=True):
@@ -84,6 +85,8 @@ def _mitmweb() -> str:
 def _site(url: str) -> str:
     from optout_gate.policy.load import from_upstream
 
+    if url.startswith("unix:"):
+        raise ConfigError([Problem("URL", 0, 0, "mitmproxy reaches no socket file; expected http://HOST[:PORT]")])
     try:
         return from_upstream(url).config.sites[0].upstream
     except ConfigError as error:

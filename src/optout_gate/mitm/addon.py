@@ -67,9 +67,22 @@ class OptOutGateAddon:
         except ConfigError as error:
             raise exceptions.OptionsError(f"optout-gate: {error}") from None
 
+    def _up_to_date(self) -> Settings | None:
+        """Return the settings, with the configuration file read again where it was saved since. A wrong one is not taken."""
+        newer = self._settings.newer() if self._settings is not None else None
+        if newer is not None:
+            self._settings = newer  # so that a mistake is told once
+            try:
+                self._settings = settings_of(ctx.options)
+            except ConfigError as error:
+                log.error("optout-gate: the configuration before it stays: %s", error)
+            else:
+                log.log(ALERT, "optout-gate: %s was saved, and read again", newer.file)
+        return self._settings
+
     def requestheaders(self, flow: mitm.HTTPFlow) -> None:
         """Read the signals and decide; rewrite the request's head (mitmproxy's hook)."""
-        settings = self._settings
+        settings = self._up_to_date()
         if settings is None or messages.answered_by_another(flow) or flow.request.method == "CONNECT":
             return
         if comparison.METADATA in flow.metadata:
@@ -89,7 +102,7 @@ class OptOutGateAddon:
         messages.set_head(flow.request, exchange.request)
         if exchange.beacon is not None:
             flow.request.stream = False  # its body may have to be read, and it may be answered here
-        self._crossings[flow] = Crossing(flow, exchange)
+        self._crossings[flow] = Crossing(flow, exchange, settings.gate)
 
     async def request(self, flow: mitm.HTTPFlow) -> None:
         """Answer for the gate's own pages, and for denied vendors reached through the site (mitmproxy's hook)."""

@@ -1,22 +1,30 @@
 """One flow on its way through the gate: head, body by pieces or whole, and what is said about it.
 
-Three traps of mitmproxy's streaming, all met by running it:
+Traps of mitmproxy's streaming, all met by running it:
 
 - The head is sent before the first piece of the body is looked at. A page that then cannot be rewritten can no longer
   go out contained; the flow is ended instead, and nothing more of the body is sent. Pages that are declared to be short
   are therefore held back whole, which the gate would do anyway.
 - A piece of ``b""`` is written as a chunk of length zero, which is the end of the body to every client.
 - An exception in the stream function leaves the connection open for ever.
+- The end is told by a piece of ``b""``, and so is a DATA frame with nothing in it, with which most servers end a stream
+  of HTTP/2: mitmproxy 11 then tells the end twice. One in the middle cannot be told from the end, and the page is cut.
+- The function is called when a piece has come and at no other time, and mitmproxy takes no bytes for a client but what it
+  returns. So what is held back of a page that its origin streams can be let go with a piece that comes late, but not
+  between two, as the proxy does.
+- What is not streamed waits for its end, and an event stream has none.
 """
 
 import logging
 from collections.abc import Callable, Iterable
+from math import inf
 
 from mitmproxy import http as mitm
 
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.exchange import Exchange
-from optout_gate.http import Headers, Response
+from optout_gate.gate import Gate
+from optout_gate.http import Headers, Response, media_type
 from optout_gate.mitm import messages, words
 from optout_gate.report import OUTCOME_FIELD, Outcome
 from optout_gate.rewrite.passage import HELD_BYTES, Passage
@@ -29,14 +37,17 @@ log = logging.getLogger(__name__)
 class Crossing:
     """What the addon knows of one flow. It does not hold the flow: that would keep mitmproxy from forgetting it."""
 
-    def __init__(self, flow: mitm.HTTPFlow, exchange: Exchange) -> None:
+    def __init__(self, flow: mitm.HTTPFlow, exchange: Exchange, gate: Gate) -> None:
         self.exchange = exchange
+        self._gate = gate
         is_ours = words.METADATA in flow.metadata  # a flow replayed
         self.may_comment = is_ours or not flow.comment  # what a person or another addon wrote stays
         self.may_mark = is_ours or not flow.marked
         self.is_refused = False  # answered here: mitmproxy shows the answer to every hook as though it had come
         self.original: bytes | None = None  # the origin's body, once it is through; None where it is not kept
         self._passage: Passage | None = None
+        self._tells_length = False
+        self._let_go_at: float | None = None  # of the gate's clock; known with the first piece of a streamed body
         self._is_cut = False
         self._came: bytearray | None = bytearray()  # None: too long to be kept
         self._sent = bytearray()
@@ -66,8 +77,10 @@ class Crossing:
         passage = self.exchange.respond(head)
         if passage.untouched:
             messages.set_headers(response, passage.head.headers)
+            response.stream = response.stream or is_event_stream(head)
             return
         self._passage = passage
+        self._tells_length = b"content-length" in head.headers
         if must_stream and passage.blocked and flow.killable:
             flow.kill()
         elif stream and passage.streams and not passage.blocked:
@@ -122,7 +135,7 @@ class Crossing:
             if self._is_cut:
                 return []
             try:
-                out = passage.feed(piece) if piece else passage.close()
+                out = self._next(passage, piece)
                 passed = self.exchange.report.outcome is Outcome.PASSED_UNENFORCED
                 if (
                     told_apart(passage.head) != sent and not passed
@@ -141,6 +154,15 @@ class Crossing:
 
         return put_through
 
+    def _next(self, passage: Passage, piece: bytes) -> bytes:
+        """Return what leaves when ``piece`` has come. Raises RewriteError."""
+        if not piece:
+            return passage.close()
+        if self._let_go_at is None:
+            self._let_go_at = inf if self._tells_length else self._gate.clock() + self._gate.limits.held_s
+        out = passage.feed(piece)
+        return passage.let_go() if not out and self._gate.clock() >= self._let_go_at else out
+
     def _cut(self, flow: mitm.HTTPFlow, error: RewriteError) -> None:
         self._is_cut = True
         self.exchange.cut(error)
@@ -158,3 +180,8 @@ def is_short(response: mitm.Response) -> bool:
     """Return True for a body declared to be no longer than what the core holds back in any case."""
     declared = Headers(response.headers.fields).first(b"content-length")
     return declared is not None and declared.isdigit() and int(declared) <= HELD_BYTES
+
+
+def is_event_stream(head: Response) -> bool:
+    """Return True for server-sent events, which a page waits for one by one."""
+    return media_type(head.headers).essence == "text/event-stream"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,37 @@ class Settings:
         pretend: every request is to carry ``Sec-GPC: 1``.
         only: host patterns to act on; none means every host.
         stream: pages go on as they come.
+        file: the configuration file, None where there is none.
+        version: of that file, as it was read.
     """
 
     gate: Gate
     pretend: bool
     only: tuple[str, ...]
     stream: bool
+    file: Path | None = None
+    version: tuple[int, ...] | None = None
 
     def concern(self, host: str) -> bool:
         """Return True when the gate acts on ``host``."""
         return not self.only or any(host_matches(pattern, host) for pattern in self.only)
+
+    def newer(self) -> "Settings | None":
+        """Return these for the version of the configuration file that was saved since it was read, to be read; or None.
+
+        A file that is not there just now is one that an editor is about to put back.
+        """
+        version = version_of(self.file)
+        return replace(self, version=version) if version is not None and version != self.version else None
+
+
+def version_of(file: Path | None) -> tuple[int, ...] | None:
+    """Return what changes when a file is saved, or None where there is none."""
+    try:
+        found = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
 
 
 def settings_of(options: Any) -> Settings:
@@ -54,9 +75,10 @@ def settings_of(options: Any) -> Settings:
     """
     problems: list[Problem] = []
     loaded: Loaded | None = None
+    file = Path(options.optout_config).expanduser() if options.optout_config else None
+    version = version_of(file)  # before it is read, so that one saved meanwhile is read again
     try:
-        file = options.optout_config
-        loaded = load_file(Path(file).expanduser()) if file else everywhere()
+        loaded = load_file(file) if file is not None else everywhere()
     except ConfigError as error:
         problems += error.problems
     if options.optout_mode and options.optout_mode not in tuple(Mode):
@@ -74,7 +96,7 @@ def settings_of(options: Any) -> Settings:
     if options.optout_mode:
         loaded = _in_mode(loaded, Mode(options.optout_mode))
     gate = Gate(loaded, clock=time.perf_counter)
-    return Settings(gate, options.optout_signal, tuple(options.optout_sites), options.optout_stream)
+    return Settings(gate, options.optout_signal, tuple(options.optout_sites), options.optout_stream, file, version)
 
 
 def _in_mode(loaded: Loaded, mode: Mode) -> Loaded:

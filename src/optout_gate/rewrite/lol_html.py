@@ -44,7 +44,9 @@ class LolHtml:
         return out
 
     def end(self) -> bytes:
-        """Return what was held back.
+        """Return what was held back, and let go of the rewriter: one of lol-html may be dropped in its own thread only.
+
+        An application's test client may keep what refers to the page (a template's context, say) for another thread.
 
         Raises:
             RewriteError: it gives up.
@@ -53,6 +55,8 @@ class LolHtml:
             self._rewriter.end()
         except RuntimeError as error:
             raise RewriteError(Failure.REWRITER, f"the HTML rewriter gave up: {_words(error)}") from None
+        finally:
+            del self._rewriter
         return self._taken()
 
     def _taken(self) -> bytes:

@@ -161,7 +161,7 @@ class Passage:
         return b""
 
     def close(self) -> bytes:
-        """Say that the origin's body is over, return the last bytes to send."""
+        """Say that the origin's body is over, return the last bytes to send; said again, none. Nothing follows."""
         return b""
 
 
