@@ -31,6 +31,7 @@ from optout_gate.policy.limits import ServerLimits
 from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.known_heads import Head, KnownHeads
 from optout_gate.proxy.protocol_cycle import GateCycle
+from optout_gate.proxy.protocol_framing import FramedResponse
 from optout_gate.proxy.protocol_head import Meaning, Refusal, told_of_refusal
 from optout_gate.proxy.protocol_parser import GuardedParsing
 from optout_gate.proxy.relay import Relay
@@ -219,11 +220,26 @@ class GateProtocol(GuardedParsing):
         Else it would offer those megabytes for minutes more, to as many as like to come (nginx:
         ``reset_timedout_connection``).
         """
+        if self.transport.get_write_buffer_size():
+            self._linger_not()
+        self.transport.abort()
+
+    def cut(self, answer: FramedResponse | None) -> None:
+        """Break an answer off, so that its client sees that it is not whole.
+
+        One that ends with its connection, as HTTP/1.0 has them, ends with a reset. What ``abort`` sends is an end like any
+        other, and who asks in HTTP/1.0 (nginx, as it is distributed) would take, and keep, a part for the whole.
+        """
+        if answer is not None and answer.ends_with_connection:
+            self._linger_not()
+        self.transport.abort()
+
+    def _linger_not(self) -> None:
+        """Have the connection end with a reset when it is closed."""
         peer = self.transport.get_extra_info("socket")
-        if peer is not None and self.transport.get_write_buffer_size():
+        if peer is not None:
             with suppress(OSError):  # gone already
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.transport.abort()
 
     # What the parser finds
 
@@ -389,7 +405,7 @@ class GateProtocol(GuardedParsing):
             self._active = None
             if active.response_started:
                 self._deaf = True
-                self.transport.abort()  # an answer that ends with its connection would look whole
+                self.cut(active.answer)
                 return
         told_of_refusal(self.app_state, refusal.status)
         if isinstance(active, GateCycle):

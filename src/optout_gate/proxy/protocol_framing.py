@@ -118,6 +118,11 @@ class FramedResponse:
             self._chunked = True
             lines.append(b"transfer-encoding: chunked")
 
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether nothing but the end of the connection shows that the body is over."""
+        return self._left is None and not (self._chunked or self._bodiless)
+
     def again(self) -> "FramedResponse":
         """Return the same for another response of which nothing has been framed yet, as of this one."""
         other = FramedResponse.__new__(FramedResponse)
