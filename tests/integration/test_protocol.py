@@ -300,7 +300,7 @@ def test_a_response_cut_in_the_middle_shows_as_cut(messages: tuple[dict[str, Any
     ],
 )
 def test_a_response_that_ends_with_its_connection_is_cut_by_a_reset(messages: tuple[dict[str, Any], ...]) -> None:
-    """nginx as it is distributed asks in HTTP/1.0, and keeps what ends like any other answer."""
+    """Nginx as it is distributed asks in HTTP/1.0, and keeps what ends like any other answer."""
     with edge(answering(*messages)) as door, door.connect() as client, pytest.raises(ConnectionResetError):
         client.sendall(b"GET / HTTP/1.0\r\n" + HOST + b"\r\n")
         while client.recv(65536):
