@@ -52,7 +52,9 @@ def _says_close(names: Sequence[bytes], fields: Sequence[Pair]) -> bool:
 
 
 def _length(names: Sequence[bytes], fields: Sequence[Pair]) -> bytes:
-    lengths = {bytes(value) for name, (_, value) in zip(names, fields, strict=True) if name == b"content-length"}
+    lengths = {
+        bytes(value).strip(b" \t") for name, (_, value) in zip(names, fields, strict=True) if name == b"content-length"
+    }
     if len(lengths) > 1:
         raise RuntimeError("two different Content-Length")
     return lengths.pop()
