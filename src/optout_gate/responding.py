@@ -21,14 +21,8 @@ from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
-from optout_gate.rewrite.passage import (
-    BlockedPassage,
-    ObservedPassage,
-    Passage,
-    Pipeline,
-    RewrittenPassage,
-    mistake,
-)
+from optout_gate.rewrite.passage import BlockedPassage, ObservedPassage, Passage, RewrittenPassage
+from optout_gate.rewrite.pipeline import Pipeline, mistake
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark
