@@ -77,7 +77,8 @@ class RewrittenPassage(Passage):
         self._raw: list[bytes] = []
         self._held_bytes = 0
         self._hold_bytes = hold_bytes
-        self._released = False
+        self._is_begun = False  # the rewriter has been given what was held back
+        self._released = False  # and has put something out, or more has come than is held back
         self._contained = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -92,9 +93,9 @@ class RewrittenPassage(Passage):
             return self._pipeline.feed(chunk)
         self._raw.append(chunk)
         self._held_bytes += len(chunk)
-        if self._held_bytes < self._hold_bytes:
-            return b""
-        return self._begun()
+        if self._is_begun:
+            return self._gone_on(chunk)
+        return b"" if self._held_bytes < self._hold_bytes else self._begun()
 
     def let_go(self) -> bytes:
         """Return what is final of all that was held back.
@@ -102,14 +103,19 @@ class RewrittenPassage(Passage):
         Raises:
             RewriteError: the rewriter gave up, and nothing may be sent.
         """
-        return b"" if self._contained or self._released else self._begun()
+        return b"" if self._contained or self._is_begun else self._begun()
 
     def _begun(self) -> bytes:
+        self._is_begun = True
+        return self._gone_on(b"".join(self._raw))
+
+    def _gone_on(self, data: bytes) -> bytes:
+        """Take bytes while nothing has left: what the rewriter waits for (a charset, say) is still held back as it came."""
         try:
-            out = self._pipeline.feed(b"".join(self._raw))
+            out = self._pipeline.feed(data)
         except RewriteError as error:
             return self._as_it_came(error)
-        return self._release(out)
+        return self._release(out) if out or self._held_bytes >= self._hold_bytes else b""
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
@@ -119,7 +125,15 @@ class RewrittenPassage(Passage):
         """
         if self._contained:
             return b""
-        return self._pipeline.close() if self._released else self.whole(b"".join(self._raw))
+        if self._released:
+            return self._pipeline.close()
+        if not self._is_begun:
+            return self.whole(b"".join(self._raw))
+        try:
+            out = self._pipeline.close()
+        except RewriteError as error:
+            return self._as_it_came(error)
+        return self._release(out)
 
     def whole(self, body: bytes) -> bytes:
         """Take all of the origin's body at once, return all that is to be sent.
