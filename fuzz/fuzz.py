@@ -65,7 +65,7 @@ def guided(name: str, seconds: int) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["optout_gate"]):
-        run = target(name)
+        run = keeping(name, target(name))
     corpus = KEPT / name
     corpus.mkdir(parents=True, exist_ok=True)
     for data in seeds(name):
@@ -80,6 +80,22 @@ def guided(name: str, seconds: int) -> int:
     atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={corpus}/", str(corpus)], run)
     atheris.Fuzz()
     return 0
+
+
+def keeping(name: str, run: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    """Return a target that keeps what it fails on. libFuzzer does so by itself only where it ends by a signal."""
+
+    def kept(data: bytes) -> None:
+        try:
+            run(data)
+        except Exception:
+            file = KEPT / name / f"crash-{hashlib.sha256(data).hexdigest()[:16]}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            print(f"{name}: failed on {file}", file=sys.stderr)
+            raise
+
+    return kept
 
 
 def mutated(known: Sequence[bytes], chance: random.Random) -> bytes:
@@ -98,20 +114,13 @@ def mutated(known: Sequence[bytes], chance: random.Random) -> bytes:
 
 def unguided(name: str, seconds: int) -> int:
     """Mutate the seeds, and what guidance found before, without knowing what they reach."""
-    run, known = target(name), list(seeds(name))
+    run, known = keeping(name, target(name)), list(seeds(name))
     known += [file.read_bytes() for file in sorted((KEPT / name).glob("*")) if file.is_file()]
     chance = random.Random()
     until, count = time.monotonic() + seconds, 0
     while time.monotonic() < until:
         data = mutated(known, chance)
-        try:
-            run(data)
-        except Exception:
-            kept = KEPT / name / f"crash-{hashlib.sha256(data).hexdigest()[:16]}"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(data)
-            print(f"{name}: failed on {kept}", file=sys.stderr)
-            raise
+        run(data)
         count += 1
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{name}: {count:,} inputs in {seconds} s without guidance, in at most {peak_mb} MB")

@@ -58,6 +58,8 @@ Element = tuple[str, Mapping[str, str], bool]
 """Tag, attributes, and whether it stands in a noscript."""
 OUT_OF_FOREIGN = re.compile(rb"(?is)<(svg|math).*</(p|br)")
 """An end tag of p or br ends foreign content since 2020 (HTML Standard §13.2.6.5), which html5lib does not know."""
+NESTED_FOREIGN = re.compile(rb"(?is)<(svg|math).*<(svg|math).*<!\[CDATA\[")
+"""Of several svg and math in each other, lol-html takes a block element to end the innermost; docs/http.md has it among what is left."""
 DELICATE = re.compile(rb"(?i)<(select|frameset)")
 NOSCRIPT = re.compile(rb"(?i)<noscript")
 MOST_GROWTH = 24  # times: the shortest reference there is becomes a stand-in's with its vendor's name
@@ -147,7 +149,8 @@ def page(data: bytes) -> None:
     out = _sound(page_of(data[:512]), b"text/html; charset=utf-8")
     # An unclosed style or title in a select or frameset is a text to some browsers and nothing to others, and html5lib is
     # of the others; tests/property/test_readers.py has those pages.
-    if out is not None and not DELICATE.search(out) and not OUT_OF_FOREIGN.search(out):
+    doubted = (DELICATE, OUT_OF_FOREIGN, NESTED_FOREIGN)
+    if out is not None and not any(each.search(out) for each in doubted):
         assert "ads.test" not in references(elements(out, scripting=True)), f"left in {out!r}"
         if NOSCRIPT.search(out) and _reads_alike(out):  # without one, a browser without scripts reads the same
             assert "ads.test" not in references(elements(out, scripting=False)), f"left without scripts in {out!r}"

@@ -291,7 +291,7 @@ class Noted:
     def _judge_client(self, wire: Wire, accepted: list[Accepted]) -> None:
         rest = bytes(wire.sent)
         for each in accepted:
-            read = read_answer(each.method, rest, ended=wire.over and not wire.cut)
+            read = read_answer(each.method, rest, ended=wire.over and not wire.was_reset)
             assert not read.problem or wire.cut or wire.left, f"a client got {bytes(wire.sent)!r}: {read.problem}"
             if not read.status:
                 assert not rest or wire.cut or wire.left, f"a client got {bytes(wire.sent)!r}"

@@ -1,5 +1,6 @@
 """Where the fuzzer of the two ways begins: each kind of request and answer once, and what connections do in between."""
 
+import gzip
 from collections.abc import Iterator
 
 from http_targets import REQUESTS, RESPONSES
@@ -75,6 +76,7 @@ def scripts() -> Iterator[bytes]:
     for request in REQUESTS:
         yield ask() + ORIGIN + answer() + FIRST + request + ORIGIN + answer() + FIRST + ask() + ORIGIN + answer()
     yield from EVENTS
+    yield from LET_GO
 
 
 A, B = ask(b"/a"), ask(b"/b", GPC)
@@ -82,6 +84,59 @@ KEPT = b'If-None-Match: "1"\r\nAccept-Encoding: zz\r\n'
 STALE = ask(b"/a", KEPT)
 LONG = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n" + DATED + b"\r\n"
 STREAMED = chunked(b"<!doctype html><title>Shop</title><p>", fields=HTML, end=b"")
+OF_KNOWN_CHARSET = b"Content-Type: text/html; charset=utf-8\r\n"
+"""Else a page waits for its charset as well, and is not let go before 1,024 bytes of it are there."""
+
+
+def let_go(*behind: bytes, page: bytes = PAGE, fields: bytes = OF_KNOWN_CHARSET, asked: bytes = B) -> bytes:
+    """Return a page that its origin streams, let go after a while, and what comes ``behind``."""
+    return asked + ORIGIN + chunked(page, fields=fields, end=b"") + TICK + ORIGIN + b"".join(behind)
+
+
+def _piece(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+TRACKER = b'<img src="https://ads.test/b">'
+GIVEN_UP = b"<select><script>'</select>'</script><xmp>"
+"""What lol-html gives up on."""
+HALF_OF_IT = gzip.compress(PAGE * 40)
+LET_GO = (
+    let_go(_piece(TRACKER), b"0\r\n\r\n", FIRST, A, ORIGIN, answer()),
+    let_go(_piece(b'<img src="https://ads'), TICK, ORIGIN, _piece(b'.test/b">'), TICK, ORIGIN, b"0\r\n\r\n"),
+    let_go(_piece(TRACKER), END),
+    let_go(_piece(TRACKER), RESET, FIRST, A, ORIGIN, answer()),
+    let_go(b"?"),
+    let_go(TICK * 3, FIRST, A, ORIGIN, answer()),  # and no more of it comes
+    let_go(_piece(GIVEN_UP), _piece(TRACKER), TICK, ORIGIN, b"0\r\n\r\n", FIRST, A),
+    let_go(b"0\r\n\r\n", page=GIVEN_UP + TRACKER),
+    let_go(_piece(TRACKER), FIRST, RESET, SECOND, A, ORIGIN, answer()),
+    let_go(FIRST, A, A, ORIGIN, b"0\r\n\r\n", ORIGIN, answer(b"1"), ORIGIN, answer(b"2")),
+    STOP + let_go(_piece(TRACKER), (b"9c40\r\n" + MUCH + b"\r\n") * 3, FIRST, STOP, ORIGIN, b"0\r\n\r\n"),
+    let_go(_piece(b"p{}"), b"0\r\n\r\n", page=b"p{background:url(//ads.test/b)}", fields=b"Content-Type: text/css\r\n"),
+    let_go(
+        _piece(HALF_OF_IT[60:]),
+        b"0\r\n\r\n",
+        page=HALF_OF_IT[:60],
+        fields=OF_KNOWN_CHARSET + b"Content-Encoding: gzip\r\n",
+    ),
+    let_go(_piece(TRACKER), RESET, asked=b"GET /b HTTP/1.0\r\nHost: shop.test\r\n" + GPC + b"\r\n"),
+    let_go(_piece(TRACKER), END, asked=b"GET /b HTTP/1.0\r\nHost: shop.test\r\n" + GPC + b"\r\n"),
+    let_go(_piece(TRACKER), b"0\r\n\r\n") + FIRST + let_go(_piece(TRACKER), b"0\r\n\r\n"),
+    let_go(_piece(TRACKER), b"0\r\n\r\n", asked=ask(b"/always")),
+    B
+    + ORIGIN
+    + b"HTTP/1.1 200 OK\r\n"
+    + OF_KNOWN_CHARSET
+    + b"\r\n"
+    + PAGE
+    + TICK
+    + ORIGIN
+    + TRACKER
+    + TICK
+    + ORIGIN
+    + END,
+)
 EVENTS = (
     A + B + ask(b"/c", method=b"HEAD") + ORIGIN + answer(b"1") + ORIGIN + answer(b"2") + ORIGIN + answer(b"", HTML),
     A + SECOND + B + OTHER + answer(b"to the first") + ORIGIN + answer(b"to the second"),

@@ -6,6 +6,8 @@ written behind ``write_eof``. A :class:`StandingLoop` has the time that it is to
 """
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +15,25 @@ from typing import Any
 HIGH_WATER_BYTES = 64 * 1024  # asyncio's own
 MOST_AT_ONCE = 64 * 1024  # that a transport reads
 MOST_TURNS = 2000
+HERE = ("127.0.0.1", 80)
+
+
+class _Socket:
+    """What of a socket the gate asks for."""
+
+    def __init__(self, peer: tuple[str, int]) -> None:
+        self._peer = peer
+        self.lingers = True
+
+    def getpeername(self) -> tuple[str, int]:
+        return self._peer
+
+    def getsockname(self) -> tuple[str, int]:
+        return HERE
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        assert (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER)
+        self.lingers = struct.unpack("ii", value) != (1, 0)
 
 
 class Wire(asyncio.Transport):
@@ -23,17 +44,19 @@ class Wire(asyncio.Transport):
         most_kept: the most bytes that ever waited for the far end.
         most_unread: the most bytes of the far end's answers that the gate ever held without sending them on.
         over: the far end was told that nothing more comes.
-        cut: it was told so by a reset.
+        cut: it was closed at once.
+        was_reset: it was told so by a reset, not by an end like any other.
         left: the far end went by itself.
     """
 
     def __init__(self, peer: tuple[str, int], arrived: "Arrived | None" = None) -> None:
         """Take who the far end is, and who is told of each piece that reaches it."""
-        super().__init__({"peername": peer, "sockname": ("127.0.0.1", 80)})
+        self._socket = _Socket(peer)
+        super().__init__({"peername": peer, "sockname": HERE, "socket": self._socket})
         self._arrived = arrived
         self.sent = bytearray()
         self.most_kept = self.most_unread = 0
-        self.over = self.cut = self.left = False
+        self.over = self.cut = self.was_reset = self.left = False
         self._kept = bytearray()
         self._is_read = True
         self._coming: deque[bytes | None] = deque()
@@ -165,6 +188,7 @@ class Wire(asyncio.Transport):
         """Close at once."""
         if not self._lost:
             self.cut = True
+            self.was_reset = not self._socket.lingers
         self._lose(None)
 
     def set_protocol(self, protocol: Any) -> None:

@@ -6,6 +6,7 @@ aiohttp's ``get`` answer ``0``, mitmproxy's answers ``0, 1``, and the GPC specif
 present. So the doors hand over the raw pairs, and everything above this module asks its questions here.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -187,7 +188,7 @@ def host_of(authority: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A ``Content-Type``, read as browsers do: first line, type, and its ``charset`` parameter.
+    """A ``Content-Type``, read as browsers do: its type, and its ``charset`` parameter.
 
     Attributes:
         essence: ``type/subtype`` in lower case, empty when there is none.
@@ -203,23 +204,35 @@ NO_MEDIA_TYPE = MediaType()
 
 
 def media_type(headers: Headers) -> MediaType:
-    """Return the media type of a message; with several lines the last valid one counts (WHATWG Fetch §3.4)."""
+    """Return the media type of a message; of several, on lines or in a list, the last valid one counts (WHATWG Fetch §3.4)."""
     found = NO_MEDIA_TYPE
     for value in headers.values(b"content-type"):
-        found = _media_type(value) or found
+        for each in _media_types(value):
+            if each.charset is not None or each.essence != found.essence:  # else the charset said before stays
+                found = each
     return found
 
 
+_MEDIA_TYPES = re.compile(rb'(?:[^,"]|"(?:\\.|[^"\\])*+"?)++', re.DOTALL)
+"""Members of a list that may quote commas; a quote without its end goes to the end."""
+_ESSENCE = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+/[!#$%&'*+\-.^_`|~0-9a-z]+(?=[ \t;(]|\Z)")
+"""A type as browsers cut it out: some write ``text/html charset=utf-8``, and Chromium also takes ``text/html(a comment)``."""
+
+
 @lru_cache(maxsize=256)  # a site uses a handful of them
+def _media_types(value: bytes) -> tuple[MediaType, ...]:
+    """Return the media types in one field line, those that are one."""
+    return tuple([each for part in _MEDIA_TYPES.findall(value) if (each := _media_type(part)) is not None])
+
+
 def _media_type(value: bytes) -> MediaType | None:
-    """Return the media type in one field line, or None when it is not one."""
-    essence, *parts = value.decode("latin-1").split(";")
-    essence = essence.strip(" \t\r\n").lower()
-    if essence.count("/") != 1:
+    text, *parts = value.decode("latin-1").strip(" \t").split(";")
+    essence = _ESSENCE.match(text.lower())
+    if essence is None or essence[0] == "*/*":
         return None
     parameters: dict[str, str] = {}
     for part in parts:
-        name, equals, text = part.partition("=")
+        name, equals, said = part.partition("=")
         if equals:
-            parameters.setdefault(name.strip().lower(), text.strip().strip('"'))
-    return MediaType(essence, parameters.get("charset", "").lower() or None, parameters)
+            parameters.setdefault(name.strip().lower(), said.strip().strip('"'))
+    return MediaType(essence[0], parameters.get("charset", "").lower() or None, parameters)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from optout_gate.errors import Failure, RewriteError
 from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import FINAL
-from optout_gate.rewrite.passage import Passage, mistake
+from optout_gate.rewrite.passage import Passage
+from optout_gate.rewrite.pipeline import mistake
 
 if TYPE_CHECKING:
     from optout_gate.exchange import Exchange

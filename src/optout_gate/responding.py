@@ -21,14 +21,8 @@ from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
-from optout_gate.rewrite.passage import (
-    BlockedPassage,
-    ObservedPassage,
-    Passage,
-    Pipeline,
-    RewrittenPassage,
-    mistake,
-)
+from optout_gate.rewrite.passage import BlockedPassage, ObservedPassage, Passage, RewrittenPassage
+from optout_gate.rewrite.pipeline import Pipeline, mistake
 from optout_gate.rewrite.redirects import kept_home
 from optout_gate.rewrite.refusals import NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark
@@ -45,6 +39,8 @@ _WORKER_VARIES = (b"Sec-GPC", b"Sec-Fetch-Dest", b"Service-Worker")
 _REMEMBERED = frozenset({HTML, XHTML, CSS})
 _NO_PAGE = frozenset({204, 205, *range(300, 400)})
 """Statuses with which no page is shown; one that tells of an error is a page like any other."""
+_RUN = frozenset(range(200, 300)) - {204, 205, 206}
+"""Statuses with which browsers run a whole script."""
 
 
 def passed_on(exchange: "Exchange", response: Response) -> Passage:
@@ -240,7 +236,7 @@ class Responding:
     def _script(self, response: Response, judge: Judge) -> Passage:
         """Return what a script of the site's own host is put through: it may be a vendor's library."""
         coding = coding_of(response.headers.members(b"content-encoding"))
-        if response.status != 200 or self._visitor.method != "GET" or coding is None:
+        if response.status not in _RUN or self._visitor.method != "GET" or coding is None:
             return Passage(response)
         name = self._visitor.path.rpartition("/")[2]
         return LibraryPassage(response, name, coding, judge)
@@ -310,7 +306,8 @@ class Responding:
         self._report.fail(error)
         # The body goes out with what had been taken out of it, or not at all.
         self._report.removals.forget(self._before_body or (0, Counter(), Counter()))
-        instead = instead_of(response, error.reason, self._site.config)
+        is_beside = kind_of(self._visitor, response.headers).is_beside
+        instead = instead_of(response, error.reason, self._site.config, is_beside=is_beside)
         if instead is Instead.BLOCK:
             return None
         if instead is Instead.PASS:

@@ -111,7 +111,13 @@ FAULTS = {
     "breaks-late": Fault(
         "blocked",
         labelled(b"Content-Encoding: gzip"),
-        whole(gzip.compress(os.urandom(300_000)), b"no member of gzip" + TRACKER),
+        whole(gzip.compress(os.urandom(300_000))[:-8], b"not its checksum" + TRACKER),
+    ),
+    "more-behind-its-coding": Fault(
+        "enforced", labelled(b"Content-Encoding: gzip"), whole(gzip.compress(TRACKER), b"no member of gzip" + TRACKER)
+    ),
+    "sheet-in-a-coding-nobody-knows": Fault(
+        "blocked", labelled(b"Content-Encoding: rot13", kind=b"text/css"), whole(b"p{background:url(" + DENIED + b"p)}")
     ),
     "unknown-coding": Fault("contained", labelled(b"Content-Encoding: rot13"), whole(PAGE)),
     "stacked-codings": Fault("contained", labelled(b"Content-Encoding: gzip, br"), whole(PAGE)),

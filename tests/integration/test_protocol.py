@@ -291,6 +291,22 @@ def test_a_response_cut_in_the_middle_shows_as_cut(messages: tuple[dict[str, Any
     assert b"content-length: 3" not in answered
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        pytest.param((start(), body(b"abc", True), {"type": "optout_gate.abort"}), id="abort"),
+        pytest.param((start(), body(b"abc", True)), id="returned-too-soon"),
+        pytest.param((start(), body(b"abc", True), {"type": "nonsense"}), id="a-mistake"),
+    ],
+)
+def test_a_response_that_ends_with_its_connection_is_cut_by_a_reset(messages: tuple[dict[str, Any], ...]) -> None:
+    """Nginx as it is distributed asks in HTTP/1.0, and keeps what ends like any other answer."""
+    with edge(answering(*messages)) as door, door.connect() as client, pytest.raises(ConnectionResetError):
+        client.sendall(b"GET / HTTP/1.0\r\n" + HOST + b"\r\n")
+        while client.recv(65536):
+            pass
+
+
 def test_busy_servers_answer_503_and_recover() -> None:
     release: list[asyncio.Event] = []
 

@@ -58,6 +58,20 @@ def test_an_answer_that_is_broken_off_because_its_request_stalls_never_looks_who
 
 
 @each_way
+def test_blanks_around_a_length_mean_nothing(way: str) -> None:
+    assert play(A + ORIGIN + b"HTTP/1.1 200 OK\r\nContent-Length:\t2 \t\r\n\r\nok", way).got[2].endswith(b"\r\n\r\nok")
+
+
+@pytest.mark.parametrize("fields", [b"", b"Sec-GPC: 1\r\n"], ids=["silent", "opted-out"])
+@pytest.mark.parametrize("breaks", [RESET, END, b"?", TICK * 4], ids=["reset", "end", "garbage", "silence"])
+def test_a_part_never_looks_whole_to_who_knows_no_chunks(breaks: bytes, fields: bytes) -> None:
+    for kind in (b"text/plain", b"text/html"):
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: " + kind + b"\r\n\r\n"
+        request = b"GET /a HTTP/1.0\r\nHost: shop.test\r\n" + fields + b"\r\n"
+        relay(request + ORIGIN + head + (b"9c40\r\n" + MUCH + b"\r\n") * 2 + CUT + breaks)
+
+
+@each_way
 @pytest.mark.parametrize(
     "last",
     [

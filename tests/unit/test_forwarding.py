@@ -28,8 +28,10 @@ def test_hop_by_hop_fields_and_those_that_connection_names_are_dropped() -> None
 
 
 @pytest.mark.parametrize(
-    "name", [b"Host", b"Cookie", b"Authorization", b"Sec-GPC", b"Content-Type", b"X-Forwarded-For", b"Cache-Control"]
-)
+    "name",
+    [b"Host", b"Cookie", b"Authorization", b"Sec-GPC", b"Content-Type", b"X-Forwarded-For", b"X-Forwarded-Port",
+     b"X-Real-IP", b"Forwarded", b"Via", b"Cache-Control"],
+)  # fmt: skip
 def test_connection_cannot_take_away_what_others_rely_on(name: bytes) -> None:
     headers = Headers([(b"Connection", b"close, " + name), (name, b"1")])
     assert forwarding.end_to_end(headers).pairs == ((name, b"1"),)

@@ -184,6 +184,15 @@ def test_a_page_ends_once_and_nothing_follows_its_end() -> None:
         passage.feed(TRACKER)
 
 
+@pytest.mark.parametrize("ends", [b"", b"</xmp>"], ids=["with-the-next-piece", "at-the-end"])
+def test_a_page_that_waits_for_its_charset_when_it_is_let_go_can_still_be_contained(ends: bytes) -> None:
+    passage = opened((b"Sec-Fetch-Dest", b"document")).respond(Response(200, Headers([HTML])))
+    first, rest = b"<!doctype html><title>Shop</title>", GIVEN_UP + TRACKER + ends
+    assert passage.feed(first) + passage.let_go() == b"", "it may yet say a charset"
+    assert passage.feed(rest) + passage.close() == first + rest
+    assert b"content-security-policy" in passage.head.headers
+
+
 def test_a_page_that_cannot_be_rewritten_is_still_contained_when_it_is_let_go() -> None:
     passage = opened().respond(Response(200, Headers([HTML])))
     assert passage.feed(GIVEN_UP + TRACKER) == b""

@@ -37,6 +37,22 @@ def test_replacing_puts_one_line_where_the_first_stood() -> None:
         pytest.param([b"text/html", b"nonsense"], MediaType("text/html", None), id="an-invalid-line-does-not"),
         pytest.param([b"text/html;charset=a;charset=b"], MediaType("text/html", "a"), id="the-first-parameter-counts"),
         pytest.param([b"text/html; \xff=\xff"], MediaType("text/html", None), id="bytes"),
+        # What follows was tried in Chromium and Firefox, with X-Content-Type-Options: nosniff.
+        pytest.param([b"text/html, charset=utf-8"], MediaType("text/html", None), id="a-comma-for-a-semicolon"),
+        pytest.param([b"text/html charset=utf-8"], MediaType("text/html", None), id="nothing-for-a-semicolon"),
+        pytest.param([b"text/html,"], MediaType("text/html", None), id="an-empty-member"),
+        pytest.param([b",text/html,text/html; charset=a"], MediaType("text/html", "a"), id="a-list"),
+        pytest.param([b"text/plain, text/html"], MediaType("text/html", None), id="the-last-of-a-list"),
+        pytest.param([b"text/html, text/plain"], MediaType("text/plain", None), id="the-last-of-a-list-also-if-plain"),
+        pytest.param([b"text/html; charset=a, text/html"], MediaType("text/html", "a"), id="the-charset-said-before"),
+        pytest.param([b"text/plain; charset=a", b"text/html"], MediaType("text/html", None), id="of-another-type"),
+        pytest.param([b"text/html", b"*/*"], MediaType("text/html", None), id="any-type-is-none"),
+        pytest.param([b"text/html(a comment)"], MediaType("text/html", None), id="a-comment, to Chromium alone"),
+        pytest.param([b'text/plain;a="b, text/html;c="d'], MediaType("text/plain", None), id="a-comma-in-quotes"),
+        pytest.param([b'text/plain;a=",text/html'], MediaType("text/plain", None), id="in-quotes-without-end"),
+        pytest.param([b"text/html/x"], MediaType("", None), id="two-slashes"),
+        pytest.param([b"text/ html"], MediaType("", None), id="a-space-within"),
+        pytest.param([b"html"], MediaType("", None), id="no-slash"),
     ],
 )
 def test_the_media_type_is_the_last_valid_one(lines: list[bytes], expected: MediaType) -> None:

@@ -227,3 +227,10 @@ def test_in_observe_mode_a_module_leaves_as_it_came_and_its_imports_are_noted() 
     exchange = opened("/app.js", OPTED_OUT, mode="observe")
     assert drive(exchange, MODULE, SCRIPT)[1] == MODULE
     assert {vendor for vendor, _, _ in exchange.report.removals.counts} == {"facebook-sdk"}
+
+
+@pytest.mark.parametrize(("status", "looked_at"), [(201, True), (203, True), (299, True), (404, False), (500, False)])
+def test_a_library_is_one_under_every_status_with_which_it_runs(status: int, looked_at: bool) -> None:
+    name, body = file_of(PIXEL)
+    exchange = opened(f"/static/{name}", OPTED_OUT)
+    assert (drive(exchange, body, SCRIPT, status=status)[1] != body) is looked_at

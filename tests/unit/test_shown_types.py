@@ -2,9 +2,10 @@
 
 import pytest
 
+from optout_gate.errors import RewriteError
 from optout_gate.http import Headers, Pair, Response
 from optout_gate.report import Outcome
-from support.gates import OPTED_OUT, drive, gate_of_tests, request
+from support.gates import OPTED_OUT, drive, gate, gate_of_tests, request
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><image href="https://ads.test/i.png"/><circle r="1"/></svg>'
 DRAWING = (b"Content-Type", b"image/svg+xml")
@@ -81,3 +82,62 @@ def test_nothing_of_this_is_done_for_who_said_nothing() -> None:
         assert exchange is not None
         passage = exchange.respond(Response(200, Headers([(b"Content-Type", kind)])))
         assert passage.untouched
+
+
+@pytest.mark.parametrize("kind", [b"text/html, charset=utf-8", b"text/html charset=utf-8", b"text/html,text/html"])
+def test_a_page_is_one_however_clumsily_its_type_is_said(kind: bytes) -> None:
+    lines = ((b"Content-Type", kind), (b"X-Content-Type-Options", b"nosniff"))
+    _, out, outcome = answered(b'<img src="https://ads.test/p">', *lines)
+    assert b"ads.test" not in out and outcome is Outcome.ENFORCED
+
+
+@pytest.mark.parametrize(
+    ("lines", "looked_into"),
+    [
+        ([b"nosniff"], False), ([b"NoSniff"], False), ([b"nosniff, x"], False),
+        ([b"x, nosniff"], True), ([b"x", b"nosniff"], True), ([b""], True),
+    ],
+)  # fmt: skip
+def test_the_first_word_alone_forbids_to_look_into_a_body(lines: list[bytes], looked_into: bool) -> None:
+    _, out, _ = answered(b'<img src="https://ads.test/p">', *((b"X-Content-Type-Options", line) for line in lines))
+    assert (b"ads.test" not in out) is looked_into
+
+
+@pytest.mark.parametrize(
+    ("destination", "outcome"), [(b"document", Outcome.CONTAINED), (b"image", Outcome.NOTHING_TO_DO)]
+)
+def test_pages_pushed_one_after_the_other_are_contained_and_pictures_pass(destination: bytes, outcome: Outcome) -> None:
+    body = b'--x\r\nContent-Type: text/html\r\n\r\n<img src="https://ads.test/p">\r\n--x\r\n'
+    kind = (b"Content-Type", b"multipart/x-mixed-replace; boundary=x")
+    head, out, became = answered(body, kind, asks=((b"Sec-Fetch-Dest", destination),))
+    assert out == body and became is outcome
+    assert (b"content-security-policy" in head.headers) is (outcome is Outcome.CONTAINED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "destination", "body"),
+    [
+        (b"text/css", b"style", SHEET),
+        (b"text/plain", b"style", SHEET),
+        (b"application/speculationrules+json", b"speculationrules", b'{"prefetch":[{"urls":["https://ads.test/x"]}]}'),
+    ],
+)
+def test_what_a_page_names_cannot_be_contained_by_a_policy_of_its_own(
+    kind: bytes, destination: bytes, body: bytes
+) -> None:
+    lines = ((b"Content-Type", kind), (b"Content-Encoding", b"dcz"))
+    asks = ((b"Sec-Fetch-Dest", destination),)
+    with pytest.raises(RewriteError):
+        answered(body, *lines, asks=asks)
+    passes = gate("version: 1\nsites: [{upstream: 'http://127.0.0.1:9', on_failure: {decoding: pass}}]\n")
+    exchange = passes.open(request("/file", OPTED_OUT, *asks))
+    assert exchange is not None
+    assert drive(exchange, body, *lines)[1] == body and exchange.report.outcome is Outcome.PASSED_UNENFORCED
+
+
+def test_a_sheet_that_may_not_be_changed_is_contained_with_the_page_that_may_not_either() -> None:
+    contains = gate("version: 1\nsites: [{upstream: 'http://127.0.0.1:9', no_transform: contain}]\n")
+    exchange = contains.open(request("/file", OPTED_OUT, (b"Sec-Fetch-Dest", b"style")))
+    assert exchange is not None
+    lines = ((b"Content-Type", b"text/css"), (b"Cache-Control", b"no-transform"))
+    assert drive(exchange, SHEET, *lines)[1] == SHEET and exchange.report.outcome is Outcome.CONTAINED

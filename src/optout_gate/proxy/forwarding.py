@@ -21,19 +21,17 @@ HOP_BY_HOP = frozenset(
 """RFC 9110 §7.6.1, with the ones that older software sends, and ``Expect``: the gate answers that by itself, when the
 origin's connection stands, and does not wait for the origin's 100."""
 
-# ``Connection`` may name further fields to drop, but never these: a visitor could hide from the origin what it relies
-# on, or from the gate what it enforces.
-_NOT_NOMINABLE = frozenset(
-    {b"host", b"cookie", b"authorization", b"sec-gpc", b"cache-control", b"x-forwarded-for", b"x-forwarded-proto",
-     b"x-forwarded-host", b"forwarded", b"via"}
-)  # fmt: skip
-
 _NOMINATE_NOTHING = ([b"keep-alive"], [b"close"], [b"Keep-Alive"], [b"Close"])
 """What nearly every ``Connection`` says."""
 
 _FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
 )
+
+
+# ``Connection`` may name further fields to drop, but never these: a visitor could hide from the origin what it relies
+# on (behind an edge that passes ``Connection`` on, what the edge says of who they are), or from the gate what it enforces.
+_NOT_NOMINABLE = _FORWARDED | {b"host", b"cookie", b"authorization", b"sec-gpc", b"cache-control", b"via"}
 
 
 def twins(name: bytes) -> frozenset[bytes]:

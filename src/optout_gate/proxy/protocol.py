@@ -15,11 +15,7 @@ hold addresses and queries.
 """
 
 import asyncio
-import socket
-import struct
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from email.utils import formatdate
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any, ClassVar, Protocol
@@ -32,21 +28,11 @@ from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.known_heads import Head, KnownHeads
 from optout_gate.proxy.protocol_cycle import GateCycle
 from optout_gate.proxy.protocol_head import Meaning, Refusal, told_of_refusal
-from optout_gate.proxy.protocol_parser import GuardedParsing
+from optout_gate.proxy.protocol_refusals import busy, refused
+from optout_gate.proxy.protocol_waits import TimedConnection
 from optout_gate.proxy.relay import Relay
-from optout_gate.report import NO_SITE
 
 __all__ = ["GateProtocol", "ServerLimits", "gate_protocol"]
-
-_AT_ONCE = struct.pack("ii", 1, 0)  # a struct linger of no seconds: the connection ends with a reset
-REASONS = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    413: b"Content Too Large",
-    414: b"URI Too Long",
-    417: b"Expectation Failed",
-}
-REASONS |= {431: b"Request Header Fields Too Large", 505: b"HTTP Version Not Supported"}
 
 
 def gate_protocol(limits: ServerLimits, *, hostless: bool = False) -> type["GateProtocol"]:
@@ -57,29 +43,6 @@ def gate_protocol(limits: ServerLimits, *, hostless: bool = False) -> type["Gate
 
 def _times(limits: ServerLimits) -> tuple[float, ...]:
     return limits.header_s, limits.body_idle_s, limits.keepalive_s, limits.send_idle_s, limits.linger_s
-
-
-def _refused(refusal: Refusal, *, has_body: bool) -> bytes:
-    """Return the answer that says why, the last of its connection. One to HEAD has no body, nor a length of it."""
-    body = f"{refusal.problem}\n".encode("latin-1", "replace") if has_body else b""
-    lines = [
-        b"HTTP/1.1 %d %b" % (refusal.status, REASONS[refusal.status]),
-        b"content-type: text/plain; charset=utf-8",
-        b"date: " + formatdate(usegmt=True).encode(),
-        *([b"content-length: %d" % len(body)] if has_body else []),
-        b"connection: close",
-        b"",
-        body,
-    ]
-    return b"\r\n".join(lines)
-
-
-async def _busy(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"5"), (b"retry-after", b"1")]
-    headers += [(b"date", formatdate(usegmt=True).encode()), (b"cache-control", b"no-store"), NO_SITE]
-    told_of_refusal(scope.get("state", {}))
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": b"Busy\n"})
 
 
 class RelayOf(Protocol):
@@ -105,7 +68,7 @@ class _PassingOver:
 _PASSES_OVER: Any = _PassingOver()
 
 
-class GateProtocol(GuardedParsing):
+class GateProtocol(TimedConnection):
     """One client connection. Made by :func:`gate_protocol`, which sets its limits."""
 
     deadlines: ClassVar[Deadlines]
@@ -114,12 +77,9 @@ class GateProtocol(GuardedParsing):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.deadline = inf
-        self._active: GateCycle | Relay | None = None  # the one that the client is being answered by
         self._relay: RelayOf | None = getattr(self.app, "relay", None)
         self._came = b""  # what is being parsed
         self._is_relayed = False  # the request of which the head has come and the end has not
-        self._unsent = 0
 
     @classmethod
     def keep_within(cls, limits: ServerLimits) -> None:
@@ -150,86 +110,7 @@ class GateProtocol(GuardedParsing):
         self.pipeline.clear()
         super().connection_lost(exc)
 
-    def _expect_body(self) -> None:
-        """Give the client time for the next piece of a body, unless it waits for us."""
-        if self._in_head or self._deaf or self.flow.read_paused or self.flow.write_paused:
-            return
-        if self._active is None or not self._active.waiting_for_100_continue:
-            self.deadline = self.loop.time() + self.limits.body_idle_s
-
-    def want_more(self) -> None:
-        """Read on, because the application waits for body or for the client's leaving."""
-        if not self.pipeline and not self._deaf:  # one request waiting its turn is enough
-            self.flow.resume_reading()
-            self._expect_body()
-
-    def pause_writing(self) -> None:
-        """Wait for the client to take what was sent."""
-        super().pause_writing()
-        self._await_sending()
-
-    def resume_writing(self) -> None:
-        """Send on."""
-        super().resume_writing()
-        if self.transport.is_closing() or (self._deaf and self._active is None):
-            self._await_sending()
-        elif self._active is None:
-            self._rest()
-        else:
-            self.deadline = inf
-            self._expect_body()
-        if isinstance(self._active, Relay):
-            self._active.resume()
-
-    def _await_answer(self) -> None:
-        """Give the application all the time it takes; a client that reads nothing meanwhile keeps its deadline."""
-        if not self.flow.write_paused:
-            self.deadline = inf
-
-    def _await_sending(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
-        self.deadline = self.loop.time() + self.limits.send_idle_s
-
-    def expire(self) -> None:
-        """Act on a deadline that has passed; which one follows from what is under way."""
-        self.deadline = inf
-        if self.transport.is_closing() or self._deaf or self.flow.write_paused:
-            if 0 < self.transport.get_write_buffer_size() < self._unsent:
-                self._await_sending()  # slow, but it takes something
-            else:
-                self._reset()
-        elif not self._in_head:
-            if self._active is None:  # a body that nobody wants any more
-                self._close()
-            else:
-                self._refuse(Refusal(408, "the request body stalled"))
-        elif self._head_bytes:
-            self._refuse(Refusal(408, "the request head stalled"))
-        else:
-            self._close()
-
-    def _close(self) -> None:
-        """Close when the client has taken what was sent, or after a while."""
-        self._await_sending()
-        self.transport.close()
-
-    def _reset(self) -> None:
-        """Cut the connection, and where its client takes nothing have the kernel forget what it holds for it.
-
-        Else it would offer those megabytes for minutes more, to as many as like to come (nginx:
-        ``reset_timedout_connection``).
-        """
-        peer = self.transport.get_extra_info("socket")
-        if peer is not None and self.transport.get_write_buffer_size():
-            with suppress(OSError):  # gone already
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.transport.abort()
-
     # What the parser finds
-
-    def _begin_head(self) -> None:
-        if self._active is None and not self.flow.write_paused:
-            self.deadline = self.loop.time() + self.limits.header_s
 
     def _may_upgrade(self) -> bool:
         return self._active is None
@@ -305,7 +186,7 @@ class GateProtocol(GuardedParsing):
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
-        app: Any = _busy if self._is_busy() else self.app
+        app: Any = busy if self._is_busy() else self.app
         if self._active is None:
             self._active = cycle
             self._await_answer()
@@ -365,15 +246,6 @@ class GateProtocol(GuardedParsing):
             self.flow.resume_reading()
             self._rest()
 
-    def _rest(self) -> None:
-        if self.flow.write_paused:
-            return  # the deadline for sending stands
-        if self._in_head:
-            seconds = self.limits.header_s if self._head_bytes else self.limits.keepalive_s
-        else:
-            seconds = self.limits.body_idle_s
-        self.deadline = self.loop.time() + seconds
-
     def _refuse(self, refusal: Refusal) -> None:
         """Answer in the application's stead and close, in turn behind requests that are being answered."""
         self._refusal = refusal
@@ -389,34 +261,16 @@ class GateProtocol(GuardedParsing):
             self._active = None
             if active.response_started:
                 self._deaf = True
-                self.transport.abort()  # an answer that ends with its connection would look whole
+                self.cut(active.answer)
                 return
         told_of_refusal(self.app_state, refusal.status)
         if isinstance(active, GateCycle):
             is_head = active.scope["method"] == "HEAD"
         else:  # the parser keeps the method of the request before until it has read one
             is_head = bool(self.url) and self.parser.get_method() == b"HEAD"
-        self.transport.write(_refused(refusal, has_body=not is_head))
+        self.transport.write(refused(refusal, has_body=not is_head))
         self._deaf = True
         self._close_after_sending()
-
-    def _close_after_sending(self, *, is_sending: bool = False) -> None:
-        """Close so that the client reads the answer: a reset, provoked by what it still sends, would take it away.
-
-        ``is_sending`` says that it had more to ask, of which some may not even have been read.
-        """
-        if self.transport.is_closing():  # by the client's word, and it may not have read what came before
-            self._await_sending()
-            return
-        has_more = self.cycle is not None and self.cycle.more_body
-        quiet = not (is_sending or has_more) and self._in_head and not self._head_bytes
-        if quiet or not self.transport.can_write_eof():
-            self._close()
-        else:
-            self.flow.resume_reading()
-            self._unsent = self.transport.get_write_buffer_size()
-            self.deadline = self.loop.time() + self.limits.linger_s
-            self.transport.write_eof()
 
     def shutdown(self) -> None:
         """Close when idle, else after the response under way."""

@@ -28,7 +28,7 @@ class GateCycle(RequestResponseCycle):
     """What an application is called with, and what it answers through."""
 
     protocol: "GateProtocol"
-    _answer: FramedResponse
+    answer: FramedResponse | None = None
     _head = b""  # of the response, until it leaves with the first piece of body or by itself at the loop's next turn
 
     def leave(self) -> None:
@@ -38,6 +38,12 @@ class GateCycle(RequestResponseCycle):
         leaving: Any = self.scope["extensions"]["optout_gate.leaving"]
         if (tell := leaving.get("tell")) is not None:
             tell()
+
+    async def run_asgi(self, app: Any) -> None:
+        """Call the application; the connection ends where it leaves an answer halfway, by a mistake or since it is cancelled."""
+        await super().run_asgi(app)
+        if self.answer is not None and not self.response_complete and not self.disconnected:
+            self.protocol.cut(self.answer)
 
     async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
         """Take an ASGI message of the response; returns at once when the client has gone."""
@@ -49,7 +55,7 @@ class GateCycle(RequestResponseCycle):
         if kind == "optout_gate.abort":
             self.disconnected = True
             self.response_started = True
-            self.transport.abort()
+            self.protocol.cut(self.answer)
         elif not self.response_started:
             if kind == "http.response.early_hint":
                 self._hint([bytes(link) for link in message["links"]])
@@ -74,7 +80,7 @@ class GateCycle(RequestResponseCycle):
             # Nobody asked for the body: what the client sends next may be that body or a new request.
             self.keep_alive = False
             self.waiting_for_100_continue = False
-        self._answer = FramedResponse(
+        self.answer = FramedResponse(
             message["status"],
             message.get("reason"),
             tuple(message.get("headers", ())),
@@ -83,9 +89,9 @@ class GateCycle(RequestResponseCycle):
             keep_alive=self.keep_alive,
             default_headers=self.default_headers,  # uvicorn's Date and Server
         )
-        self.keep_alive = self._answer.keep_alive
+        self.keep_alive = self.answer.keep_alive
         self.response_started = True
-        self._head = self._answer.head
+        self._head = self.answer.head
         self.protocol.loop.call_soon(self._send_head)
 
     def _send_head(self) -> None:
@@ -94,7 +100,8 @@ class GateCycle(RequestResponseCycle):
         self._head = b""
 
     def _continue(self, body: bytes, more_body: bool) -> None:
-        pieces = self._answer.framed(body, more=more_body)
+        assert self.answer is not None
+        pieces = self.answer.framed(body, more=more_body)
         if self._head:
             pieces.insert(0, self._head)
             self._head = b""

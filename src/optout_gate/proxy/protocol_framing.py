@@ -52,7 +52,9 @@ def _says_close(names: Sequence[bytes], fields: Sequence[Pair]) -> bool:
 
 
 def _length(names: Sequence[bytes], fields: Sequence[Pair]) -> bytes:
-    lengths = {bytes(value) for name, (_, value) in zip(names, fields, strict=True) if name == b"content-length"}
+    lengths = {
+        bytes(value).strip(b" \t") for name, (_, value) in zip(names, fields, strict=True) if name == b"content-length"
+    }
     if len(lengths) > 1:
         raise RuntimeError("two different Content-Length")
     return lengths.pop()
@@ -117,6 +119,11 @@ class FramedResponse:
         else:
             self._chunked = True
             lines.append(b"transfer-encoding: chunked")
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether nothing but the end of the connection shows that the body is over."""
+        return self._left is None and not (self._chunked or self._bodiless)
 
     def again(self) -> "FramedResponse":
         """Return the same for another response of which nothing has been framed yet, as of this one."""

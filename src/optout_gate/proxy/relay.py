@@ -40,6 +40,7 @@ class Relay:
         response_started: something of the answer has been sent.
         response_complete: there is nothing more to send.
         keep_alive: the connection may carry another request after this one.
+        answer: the answer, when it has begun.
     """
 
     waiting_for_100_continue = False
@@ -76,7 +77,7 @@ class Relay:
         self._begun = app.gate.clock()
         self._connection: Connection | None = None
         self._passage: Passage | None = None
-        self._answer: FramedResponse | None = None
+        self.answer: FramedResponse | None = None
         self._ready: FramedResponse | None = None
         self._reason = b""
         self._status = 0
@@ -152,7 +153,7 @@ class Relay:
             self._end(passage)
         elif connection.error is not None:
             raise connection.error
-        elif self._answer is not None:
+        elif self.answer is not None:
             return
         elif passage.untouched:
             self._send(passage.head, b"", more=True)  # a stream whose first event is yet to come has a head
@@ -166,7 +167,7 @@ class Relay:
 
     def _let_go(self, passage: Passage) -> None:
         """Send what is there of a page that its origin streams."""
-        if self.response_complete or self._answer is not None:
+        if self.response_complete or self.answer is not None:
             return
         try:
             if out := passage.let_go():
@@ -198,7 +199,7 @@ class Relay:
     # The answer
 
     def _send(self, head: Response, body: bytes, *, more: bool) -> None:
-        answer = self._answer
+        answer = self.answer
         if answer is None:
             answer = self._start(head, self._reason)
             pieces = [answer.head, *answer.framed(body, more=more)]
@@ -212,7 +213,7 @@ class Relay:
     def _start(self, head: Response, reason: bytes | None) -> FramedResponse:
         self.response_started = True
         self._status = head.status
-        answer = self._answer = self._ready or self._framed(head, reason)
+        answer = self.answer = self._ready or self._framed(head, reason)
         self.keep_alive = self.keep_alive and answer.keep_alive  # it may have been told to stop since
         return answer
 
@@ -232,7 +233,7 @@ class Relay:
             self._send(passage.head, b"", more=False)
             return
         out = passage.close()
-        head = passage.head if self._answer is not None else of_length(passage.head, out)
+        head = passage.head if self.answer is not None else of_length(passage.head, out)
         self._send(head, out, more=False)
 
     def _failed(self, connection: Connection, error: UpstreamError) -> None:
@@ -255,7 +256,7 @@ class Relay:
     def _cut(self) -> None:
         if not self.response_complete:
             self.response_complete = True
-            self._protocol.transport.abort()
+            self._protocol.cut(self.answer)
             self._over()
 
     def _complete(self) -> None:

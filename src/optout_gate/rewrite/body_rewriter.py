@@ -10,7 +10,7 @@ from optout_gate.rewrite.html import HtmlRewriter
 from optout_gate.rewrite.inject import Injected, encoding_is_known, may_be_guarded, modules_in
 from optout_gate.rewrite.instructions import RULES, Instructions
 from optout_gate.rewrite.judge import Judge
-from optout_gate.rewrite.passage import MakeRewriter, Rewriter
+from optout_gate.rewrite.pipeline import MakeRewriter, Rewriter
 from optout_gate.rewrite.response_kind import CSS, ResponseKind
 from optout_gate.rewrite.status import Status
 from optout_gate.rewrite.whole import TextBody

@@ -24,7 +24,7 @@ from optout_gate.rewrite import csp, inject_xml
 from optout_gate.rewrite.charset import BOMS
 from optout_gate.rewrite.csp import Admission
 from optout_gate.rewrite.guard_rules import GUARD_PATH, Guard
-from optout_gate.rewrite.passage import Rewriter
+from optout_gate.rewrite.pipeline import Rewriter
 
 DOCUMENTS = frozenset({b"document", b"iframe", b"frame", b"embed", b"object", b"fencedframe"})
 """Values of ``Sec-Fetch-Dest`` for what a browser shows as a page."""

@@ -1,4 +1,4 @@
-"""One response body on its way through: opened, rewritten, closed again, and held back until it is known to work.
+"""One response body on its way through, held back until it is known that it can be rewritten.
 
 The first :data:`HELD_BYTES` of a body wait. If the rewriter gives up on them, nothing has been sent yet, and the page
 goes out contained: as it came, under a Content-Security-Policy that needs no parser. If it gives up later, the error
@@ -6,128 +6,13 @@ reaches the door, which cuts the connection: the rest is never sent unrewritten.
 wait for its slowest part, so a door that has a clock lets go of it after a while.
 """
 
-import traceback
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable
 
-from optout_gate.errors import Failure, RewriteError
+from optout_gate.errors import RewriteError
 from optout_gate.http import Response
-from optout_gate.rewrite.charset import Charset
-from optout_gate.rewrite.codings import Coding
+from optout_gate.rewrite.pipeline import Pipeline
 
 HELD_BYTES = 64 * 1024  # most pages fit; a larger one shows its first part some milliseconds later
-MAX_WHOLE_BYTES = 1024 * 1024  # of a body once it is opened; 64 KiB of zeros in a coding are many megabytes
-
-MakeRewriter = Callable[[bytes | None], "Rewriter"]
-"""Returns the rewriter of a body, told all of it where it is there."""
-
-
-class Rewriter(Protocol):
-    """Rewrites a page or style sheet in the rewriter's own encoding."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes, return those that are final."""
-        ...
-
-    def close(self) -> bytes:
-        """Return what was held back."""
-        ...
-
-
-class Pipeline:
-    """Coding, charset and rewriter, one behind the other.
-
-    Raises RewriteError from either method, and nothing else: a mistake of the gate's own is one as well, so that what
-    leaves instead does not depend on who failed.
-    """
-
-    def __init__(self, coding: Coding | None, start: Callable[[bytes], tuple[Charset, MakeRewriter]]) -> None:
-        """Take the coding, and what gives charset and rewriter, told how the body begins."""
-        self._coding = coding
-        self._start = start
-        self._started: tuple[Charset, Rewriter] | None = None
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes, return those that are final."""
-        return _sound(self._feed, chunk)
-
-    def whole(self, body: bytes) -> bytes:
-        """Return a whole body rewritten: what is not in it is not looked for."""
-        return _sound(self._whole, body)
-
-    def _feed(self, chunk: bytes) -> bytes:
-        if self._coding is None:
-            return self._rewritten(chunk) if chunk else b""
-        out = [self._rewritten(piece) for piece in self._coding.opened(chunk) if piece]
-        return self._coding.closed(b"".join(out))
-
-    def _whole(self, body: bytes) -> bytes:
-        opened: Iterator[bytes] = iter((body,)) if self._coding is None else self._coding.opened(body)
-        held: list[bytes] = []
-        size = 0
-        for piece in opened:
-            held.append(piece)
-            size += len(piece)
-            if size > MAX_WHOLE_BYTES:
-                break
-        first = b"".join(held)
-        out: list[bytes] = []
-        if first and size <= MAX_WHOLE_BYTES:
-            charset, make = self._start(first)
-            page = charset.enter(first)
-            self._started = charset, make(page)
-            out.append(charset.leave(self._started[1].feed(page)))
-        elif first:
-            out.append(self._rewritten(first))
-            out += [self._rewritten(piece) for piece in opened if piece]
-        done = b"".join(out)
-        return (done if self._coding is None else self._coding.closed(done)) + self._close()
-
-    def close(self) -> bytes:
-        """Return what was held back, and the end of the coding."""
-        return _sound(self._close)
-
-    def _close(self) -> bytes:
-        if self._started is None:
-            return b""  # an empty body stays empty, also where a coding has a header of its own
-        charset, rewriter = self._started
-        if self._coding is not None:
-            self._coding.end()
-        tail = charset.enter(b"", last=True)
-        out = charset.leave((rewriter.feed(tail) if tail else b"") + rewriter.close(), last=True)
-        return out if self._coding is None else self._coding.closed(out) + self._coding.finish()
-
-    def _rewritten(self, piece: bytes) -> bytes:
-        if self._started is None:
-            charset, make = self._start(piece)
-            self._started = charset, make(None)
-        charset, rewriter = self._started
-        return charset.leave(rewriter.feed(charset.enter(piece)))
-
-
-def _sound(step: Callable[..., bytes], *given: bytes) -> bytes:
-    """Return what a step puts out; what goes wrong in it is a RewriteError."""
-    try:
-        return step(*given)
-    except RewriteError:
-        raise
-    except BaseException as error:
-        raise _as_failure(error) from error
-
-
-def _as_failure(error: BaseException) -> BaseException:
-    """Return what is raised in place of a mistake; what is none (somebody cancels, the process ends), as it is."""
-    is_panic = type(error).__module__ == "pyo3_runtime"  # of lol-html: no Exception, so that nobody passes over it
-    if not (is_panic or isinstance(error, Exception)):
-        return error
-    return RewriteError(Failure.REWRITER, mistake(error))
-
-
-def mistake(error: BaseException) -> str:
-    """Return where the gate itself went wrong, in words that hold nothing of the page or of who asked for it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "an unknown place"
-    return f"a mistake in the gate: {type(error).__name__} at {place}"
 
 
 class Passage:
@@ -192,7 +77,8 @@ class RewrittenPassage(Passage):
         self._raw: list[bytes] = []
         self._held_bytes = 0
         self._hold_bytes = hold_bytes
-        self._released = False
+        self._is_begun = False  # the rewriter has been given what was held back
+        self._released = False  # and has put something out, or more has come than is held back
         self._contained = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -207,9 +93,9 @@ class RewrittenPassage(Passage):
             return self._pipeline.feed(chunk)
         self._raw.append(chunk)
         self._held_bytes += len(chunk)
-        if self._held_bytes < self._hold_bytes:
-            return b""
-        return self._begun()
+        if self._is_begun:
+            return self._gone_on(chunk)
+        return b"" if self._held_bytes < self._hold_bytes else self._begun()
 
     def let_go(self) -> bytes:
         """Return what is final of all that was held back.
@@ -217,14 +103,19 @@ class RewrittenPassage(Passage):
         Raises:
             RewriteError: the rewriter gave up, and nothing may be sent.
         """
-        return b"" if self._contained or self._released else self._begun()
+        return b"" if self._contained or self._is_begun else self._begun()
 
     def _begun(self) -> bytes:
+        self._is_begun = True
+        return self._gone_on(b"".join(self._raw))
+
+    def _gone_on(self, data: bytes) -> bytes:
+        """Take bytes while nothing has left: what the rewriter waits for (a charset, say) is still held back as it came."""
         try:
-            out = self._pipeline.feed(b"".join(self._raw))
+            out = self._pipeline.feed(data)
         except RewriteError as error:
             return self._as_it_came(error)
-        return self._release(out)
+        return self._release(out) if out or self._held_bytes >= self._hold_bytes else b""
 
     def close(self) -> bytes:
         """Say that the origin's body is over, return the last bytes to send.
@@ -234,7 +125,15 @@ class RewrittenPassage(Passage):
         """
         if self._contained:
             return b""
-        return self._pipeline.close() if self._released else self.whole(b"".join(self._raw))
+        if self._released:
+            return self._pipeline.close()
+        if not self._is_begun:
+            return self.whole(b"".join(self._raw))
+        try:
+            out = self._pipeline.close()
+        except RewriteError as error:
+            return self._as_it_came(error)
+        return self._release(out)
 
     def whole(self, body: bytes) -> bytes:
         """Take all of the origin's body at once, return all that is to be sent.

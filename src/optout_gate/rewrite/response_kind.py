@@ -14,7 +14,9 @@ from optout_gate.rewrite.workers import JAVASCRIPT
 HTML = "text/html"
 CSS = "text/css"
 XHTML = "application/xhtml+xml"
-_SNIFFED = frozenset({"", "*/*", "unknown/unknown", "application/unknown"})
+PUSHED = "multipart/x-mixed-replace"
+"""One page after another, each in place of the one before; Firefox shows them."""
+_SNIFFED = frozenset({"", "unknown/unknown", "application/unknown"})
 """Types that browsers look into the body for (MIME Sniffing §7), and may find HTML."""
 _BESIDE = frozenset({CSS, RULES})
 """What a page names, and the browser acts upon, without a script."""
@@ -56,7 +58,7 @@ def kind_of(visitor: Request, headers: Headers) -> ResponseKind:
         essence,
         media.charset,
         is_xml=is_xml,
-        is_page=essence in (HTML, XHTML) or (is_xml and is_shown(visitor)),
+        is_page=essence in (HTML, XHTML) or ((is_xml or essence == PUSHED) and is_shown(visitor)),
         # Also a 304, which has no type of its own.
         is_sniffed=essence in _SNIFFED and not _is_as_it_says(headers) and may_be_rewritten(visitor),
         is_beside=essence in _BESIDE,
@@ -66,7 +68,7 @@ def kind_of(visitor: Request, headers: Headers) -> ResponseKind:
 
 
 def _is_as_it_says(headers: Headers) -> bool:
-    return b"nosniff" in headers.members(b"x-content-type-options")
+    return [member.lower() for member in headers.members(b"x-content-type-options")[:1]] == [b"nosniff"]  # Fetch §2.2.7
 
 
 def _is_xml(essence: str) -> bool:
