@@ -24,7 +24,8 @@
   // The hosts of modules may have come before the guard; then they wait here.
   var early = win[MARK];
   // A blank frame's window is reused by its first document: the prototypes stay, the document's listeners go.
-  if (typeof early === 'function') { early(); return; }
+  // And a framework that fetches whole pages and swaps them in (Turbo) runs the scripts of each in this window.
+  if (typeof early === 'function') { early(up || win.document); return; }
 
   var DEAD = 'about:invalid', MARKED = '_optout=worker', XHTML = 'http://www.w3.org/1999/xhtml';
   var doc = win.document;
@@ -277,8 +278,8 @@
   function prologue() {
     var c = assign({}, conf), k;
     if (line) return line;
-    // Blob and data realms resolve nothing against the site.
-    for (k in { r: 1, u: 1 }) c[k] = href(new URL_(conf[k], own.base));
+    // Blob and data realms resolve nothing against the site, nor does a frame that is apart from it against its own address.
+    for (k in { r: 1, u: 1 }) c[k] = href(new URL_(conf[k], own.me || own.base));
     c.o = own.mine;
     if (own.marks) c.k = 1;
     for (k in c) line += (line && ',') + k + ':' + quote(c[k]);
@@ -1122,7 +1123,11 @@
   function attach(list, common) {
     if (typeof list === 'string') return page(list);
     if (isArray(list)) modules(list, common);
-    else hear(win.document);
+    else {
+      hear(win.document);
+      list = list && list.currentScript;
+      if (list && list.src === own.me) list.remove();
+    }
   }
   // load and submit do not leave a shadow tree.
   method(ElementP, 'attachShadow', function (f, self, args) {
@@ -1167,16 +1172,18 @@
     var imports = {}, i, el = createIn(doc, XHTML, 'script'), root = rootElement(doc);
     for (i = 0; i < list.length; i++) {
       imports['https://' + list[i] + '/'] = DEAD + '/';
-      if (win.location.protocol === 'http:') imports['http://' + list[i] + '/'] = DEAD + '/';
+      if (indexOf(own.me || own.base, 'http:') === 0) imports['http://' + list[i] + '/'] = DEAD + '/';
     }
     give(el, 'type', 'importmap');
     if (own.nonce) give(el, 'nonce', own.nonce);
     apply(setText, el, [quote({ imports: imports })]);
     takeFrom(root, insertIn(root, el, null));
   }
+  var mapped = 0;
   function modules(list, common) {
     var idle = win.requestIdleCallback, script = doc.currentScript;
     if (script) script.remove();
+    if (mapped++) return;
     function more() {
       denyModules(list.splice(0, 50));
       if (list.length) apply(idle, win, [more]);
