@@ -137,6 +137,9 @@ KINDS = {
     "under a nonce and 'strict-dynamic'": Kind(
         FEW, policy="script-src 'nonce-abc' 'strict-dynamic'; object-src 'none'; base-uri 'none'; worker-src 'self'"
     ),
+    "under Trusted Types": Kind(
+        ("fetch", "image", "import"), policy="require-trusted-types-for 'script'; script-src 'nonce-abc'"
+    ),
     "under a list of hosts": Kind(
         FEW, policy="script-src 'self' http://tracker.test:* http://known.test:*; worker-src 'self'"
     ),

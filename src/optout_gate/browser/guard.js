@@ -537,6 +537,14 @@
   // page's CSP lets us make none, and the call is better left out.
   var tt = win.trustedTypes, policy;
   function kindOf(o) { return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : ''; }
+  function trusted(kind, s) {
+    // Asked for once: a policy that is refused is a violation, and the site hears of it.
+    if (policy === undefined) {
+      policy = null;
+      policy = tt.createPolicy('optout-gate', { createHTML: String_, createScript: String_, createScriptURL: String_ });
+    }
+    return policy['create' + kind](s);
+  }
   function arg(args, i, fn) {
     var o = args[i], kind, s, t;
     if (i >= args.length || o === null || o === undefined || typeof o === 'symbol') return;
@@ -546,8 +554,7 @@
     args[i] = t === s && kind ? o : t;
     if (t === s || !kind) return;
     try {
-      policy = policy || tt.createPolicy('optout-gate', { createHTML: String_, createScript: String_, createScriptURL: String_ });
-      args[i] = policy['create' + kind](t);
+      args[i] = trusted(kind, t);
     } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
   }
   function rewriting(i, clean) {
@@ -759,7 +766,7 @@
   // ==== From here on: documents only.
   var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document');
   var setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get;
-  var setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value');
+  var setText = desc(NodeP, 'textContent').set, setScript = desc(proto('HTMLScriptElement'), 'text').set, attrValue = desc(proto('Attr'), 'value');
   var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
   var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
   var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute);
@@ -1176,7 +1183,8 @@
     }
     give(el, 'type', 'importmap');
     if (own.nonce) give(el, 'nonce', own.nonce);
-    apply(setText, el, [quote({ imports: imports })]);
+    imports = quote({ imports: imports });
+    try { apply(setScript, el, [tt ? trusted('Script', imports) : imports]); } catch (e) { return; }
     takeFrom(root, insertIn(root, el, null));
   }
   var mapped = 0;
