@@ -208,6 +208,11 @@ async def worker(request: Request) -> Response:
     return Response(WORKER + works, media_type="text/javascript")
 
 
+async def passing(request: Request) -> Response:
+    script = "onactivate = e => e.waitUntil(clients.claim()); onfetch = e => e.respondWith(fetch(e.request));"
+    return Response(script, media_type="text/javascript")
+
+
 async def away(request: Request) -> Response:
     host, id = request.query_params["host"], request.query_params["id"]
     return RedirectResponse(f"http://{host}/hit/{id}/x.gif", 302)
@@ -233,7 +238,14 @@ def id_of(way: str, host: str) -> str:
 @pytest.fixture(scope="module")
 def site() -> Iterator[int]:
     """Return the port of the site behind the gate."""
-    served_at = {"/page": page, "/page.js": page_script, "/module.js": module, "/worker.js": worker, "/away": away}
+    served_at = {
+        "/page": page,
+        "/page.js": page_script,
+        "/module.js": module,
+        "/worker.js": worker,
+        "/away": away,
+        "/passing.js": passing,
+    }
     routes = [
         Route(path, answer) for path, answer in {**served_at, "/said": said, "/locked": locked, "/quiet": quiet}.items()
     ]
@@ -364,6 +376,34 @@ def test_a_page_that_a_framework_fetches_and_swaps_in_brings_the_guard_without_n
     assert opened.evaluate(swap) == [2, 0]
     assert [text for text in said if "import map" in text] == []
     context.close()
+
+
+@pytest.mark.parametrize(("signal", "reached"), [(False, {"frame", "tab"}), (True, {"tab"})])
+def test_behind_a_service_worker_a_link_goes_on_to_a_denied_vendor_and_a_frame_does_not(
+    browser: Browser, third_party: ThirdParty, site: int, signal: bool, reached: set[str]
+) -> None:
+    """The worker passes every move on as a fetch of its own, which does not say whether it is a tab's or a frame's."""
+    third_party.hits.clear()
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"} if signal else {})
+    opened = context.new_page()
+    opened.goto(f"http://site.localhost:{site}/quiet")
+    opened.evaluate("""async () => {
+        await navigator.serviceWorker.register('/passing.js');
+        if (!navigator.serviceWorker.controller)
+            await new Promise(done => navigator.serviceWorker.addEventListener('controllerchange', done));
+    }""")
+    away = f"/away?{urlencode({'host': 'tracker.test', 'id': 'ID'})}"
+    framed = """away => new Promise(done => {
+        const frame = document.createElement('iframe');
+        frame.src = away;
+        frame.onload = done;
+        document.body.append(frame);
+    })"""
+    opened.evaluate(framed, away.replace("ID", "frame"))
+    opened.goto(f"http://site.localhost:{site}{away.replace('ID', 'tab')}")
+    opened.wait_for_url("http://tracker.test/**")
+    context.close()
+    assert third_party.hits & {"frame", "tab"} == reached
 
 
 def test_the_guard_of_the_whole_catalogue_adds_no_long_task(browser: Browser, site: int) -> None:
