@@ -21,9 +21,9 @@ from optout_gate.rewrite.codings import Coding, coding_of
 from optout_gate.rewrite.guard_rules import GUARD_PATH
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.library import LibraryPassage
-from optout_gate.rewrite.passage import BlockedPassage, ObservedPassage, Passage, RewrittenPassage
+from optout_gate.rewrite.passage import BlockedPassage, ObservedPassage, Passage, ReplacedPassage, RewrittenPassage
 from optout_gate.rewrite.pipeline import Pipeline, mistake
-from optout_gate.rewrite.redirects import kept_home
+from optout_gate.rewrite.redirects import kept_home, onward
 from optout_gate.rewrite.refusals import NOT_WHOLE, forbids_transforming, instead_of, refusal
 from optout_gate.rewrite.removals import Mark
 from optout_gate.rewrite.response_kind import CSS, HTML, XHTML, ResponseKind, kind_of
@@ -139,7 +139,11 @@ class Responding:
                 return self._not_modified(headers)
         judge = self._judge(headers)
         self._report.allowed = judge.allowed
-        response = self._kept_home(Response(response.status, headers), judge)
+        response = Response(response.status, headers)
+        turned = onward(response, judge, self._visitor) if self._decision.enforced else None
+        if turned is not None:
+            return ReplacedPassage(self._head(turned[0], kind, judge), turned[1])
+        response = self._kept_home(response, judge)
         head = self._head(response, kind, judge)
         if kind.is_script and not kind.is_worker:
             return self._script(head, judge)

@@ -8,8 +8,9 @@ and that a third party which nobody denies was reached either way.
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from playwright.sync_api import Browser
@@ -60,6 +61,7 @@ SCRIPTS = {
     "importScripts in a worker": "new Worker(w('scripts'))",
     "importScripts in a shared worker": "new SharedWorker(w('scripts'))",
     "importScripts in a service worker": "navigator.serviceWorker.register(w('scripts'), { scope: '/' + id + '/' })",
+    "fetch in a worker from a blob": "new Worker(blob('fetch(' + JSON.stringify(u('gif')) + ', { mode: \"no-cors\" }).catch(() => 0)'))",
     "worker in a srcdoc frame": (
         "document.body.appendChild(make('iframe')).srcdoc = "
         "'<script nonce=abc>new Worker(' + JSON.stringify(w()) + ')</' + 'script>'"
@@ -103,6 +105,8 @@ MODULES = "".join(
 )
 AT_ONCE = ("static import", "import() at once")
 FEW = ("image", "import", "worker")  # show how the guard gets in
+# What a frame that may be of no site, to the browser, can try as well.
+IN_FRAMES = ("fetch", "image", "import", "script", "fetch in a worker from a blob")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,15 @@ class Kind:
     page: str = HTML
     policy: str = ""
     host: str = "site.localhost"
+    frame: str = ""
+    """Where the page stands in a frame of another: the frame, with ADDRESS, TEXT or ENCODED for the page."""
     open_because: Mapping[str, str] = field(default_factory=dict)
     """Ways that get out, and why; the test then demands that they do."""
 
 
 KINDS = {
     "a page": Kind(
-        tuple(SCRIPTS),
+        tuple(way for way in SCRIPTS if way != "fetch in a worker from a blob"),
         open_because={
             "static import in a module worker": "it runs before the guard in the worker's text, and no import map applies"
         },
@@ -131,6 +137,9 @@ KINDS = {
     "under a nonce and 'strict-dynamic'": Kind(
         FEW, policy="script-src 'nonce-abc' 'strict-dynamic'; object-src 'none'; base-uri 'none'; worker-src 'self'"
     ),
+    "under Trusted Types": Kind(
+        ("fetch", "image", "import"), policy="require-trusted-types-for 'script'; script-src 'nonce-abc'"
+    ),
     "under a list of hosts": Kind(
         FEW, policy="script-src 'self' http://tracker.test:* http://known.test:*; worker-src 'self'"
     ),
@@ -141,9 +150,19 @@ KINDS = {
             "import": "the policy admits no inline script, which an import map is, and a scheme cannot be narrowed by a host"
         },
     ),
+    "a sandboxed frame": Kind(IN_FRAMES, frame='<iframe sandbox="allow-scripts" src="ADDRESS"></iframe>'),
+    "a srcdoc frame in the markup": Kind(IN_FRAMES, frame='<iframe srcdoc="TEXT"></iframe>'),
+    "a sandboxed srcdoc frame in the markup": Kind(
+        IN_FRAMES, frame='<iframe sandbox="allow-forms allow-scripts" srcdoc="TEXT"></iframe>'
+    ),
+    "a srcdoc frame in the markup, under a nonce": Kind(
+        ("fetch", "image", "import"), frame='<iframe srcdoc="TEXT"></iframe>', policy="script-src 'nonce-abc'"
+    ),
+    "a data: frame in the markup": Kind(IN_FRAMES, frame='<iframe src="data:text/html,ENCODED"></iframe>'),
+    "a data: object in the markup": Kind(("fetch", "image"), frame='<object data="data:text/html,ENCODED"></object>'),
     # Not trustworthy by plain http, an origin gets no Sec-Fetch-* from browsers.
     "asked for without Sec-Fetch-Dest": Kind(
-        tuple(way for way in SCRIPTS if "service" not in way and "static" not in way),
+        tuple(way for way in SCRIPTS if "service" not in way and "static" not in way and way not in IN_FRAMES[-1:]),
         host="plain.example",
         open_because={"module of a module worker": "nothing says that it is a worker's, and it runs before the guard"},
     ),
@@ -156,6 +175,11 @@ async def page(request: Request) -> Response:
     headers = {"Content-Security-Policy": kind.policy} if kind.policy else {}
     media_type = "application/xhtml+xml" if kind.page is XHTML else "text/html"
     text = kind.page.replace("QUERY", request.url.query.replace("&", "&amp;"))
+    if kind.frame and "inner" not in request.query_params:
+        inner = text.replace("/page.js", f"{str(request.base_url).rstrip('/')}/page.js")
+        frame = kind.frame.replace("ADDRESS", f"/page?{request.url.query}&amp;inner")
+        frame = frame.replace("TEXT", escape(inner)).replace("ENCODED", quote(inner))
+        text = f"<!doctype html><html><head><title>outer</title></head><body>{frame}</body></html>"
     return Response(text, media_type=media_type, headers=headers)
 
 
@@ -184,6 +208,11 @@ async def worker(request: Request) -> Response:
     return Response(WORKER + works, media_type="text/javascript")
 
 
+async def passing(request: Request) -> Response:
+    script = "onactivate = e => e.waitUntil(clients.claim()); onfetch = e => e.respondWith(fetch(e.request));"
+    return Response(script, media_type="text/javascript")
+
+
 async def away(request: Request) -> Response:
     host, id = request.query_params["host"], request.query_params["id"]
     return RedirectResponse(f"http://{host}/hit/{id}/x.gif", 302)
@@ -209,7 +238,14 @@ def id_of(way: str, host: str) -> str:
 @pytest.fixture(scope="module")
 def site() -> Iterator[int]:
     """Return the port of the site behind the gate."""
-    served_at = {"/page": page, "/page.js": page_script, "/module.js": module, "/worker.js": worker, "/away": away}
+    served_at = {
+        "/page": page,
+        "/page.js": page_script,
+        "/module.js": module,
+        "/worker.js": worker,
+        "/away": away,
+        "/passing.js": passing,
+    }
     routes = [
         Route(path, answer) for path, answer in {**served_at, "/said": said, "/locked": locked, "/quiet": quiet}.items()
     ]
@@ -315,6 +351,59 @@ def test_a_locked_down_page_reaches_allowed_vendors_that_it_names_and_nobody_unk
     assert both <= visited(browser, third_party, url, signal=False, wanted=both).calls
     held = visited(browser, third_party, url, signal=True, wanted={"good"}).calls
     assert held & both == {"good"}
+
+
+def test_a_page_that_a_framework_fetches_and_swaps_in_brings_the_guard_without_noise(
+    browser: Browser, site: int
+) -> None:
+    """Turbo and its like append the scripts of a fetched page's head that theirs does not have, which runs them again."""
+    swap = """async () => {
+        const read = new DOMParser().parseFromString(await (await fetch('/quiet')).text(), 'text/html');
+        const brought = Array.from(read.head.querySelectorAll('script'), old => {
+            const script = document.createElement('script');
+            for (const { name, value } of old.attributes) script.setAttribute(name, value);
+            script.async = false;
+            return new Promise(done => { script.onload = done; document.head.append(script) });
+        });
+        await Promise.all(brought);
+        return [brought.length, document.head.querySelectorAll('script').length];
+    }"""
+    said: list[str] = []
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"})
+    opened = context.new_page()
+    opened.on("console", lambda message: said.append(message.text))
+    opened.goto(f"http://site.localhost:{site}/quiet", wait_until="networkidle")
+    assert opened.evaluate(swap) == [2, 0]
+    assert [text for text in said if "import map" in text] == []
+    context.close()
+
+
+@pytest.mark.parametrize(("signal", "reached"), [(False, {"frame", "tab"}), (True, {"tab"})])
+def test_behind_a_service_worker_a_link_goes_on_to_a_denied_vendor_and_a_frame_does_not(
+    browser: Browser, third_party: ThirdParty, site: int, signal: bool, reached: set[str]
+) -> None:
+    """The worker passes every move on as a fetch of its own, which does not say whether it is a tab's or a frame's."""
+    third_party.hits.clear()
+    context = browser.new_context(extra_http_headers={"Sec-GPC": "1"} if signal else {})
+    opened = context.new_page()
+    opened.goto(f"http://site.localhost:{site}/quiet")
+    opened.evaluate("""async () => {
+        await navigator.serviceWorker.register('/passing.js');
+        if (!navigator.serviceWorker.controller)
+            await new Promise(done => navigator.serviceWorker.addEventListener('controllerchange', done));
+    }""")
+    away = f"/away?{urlencode({'host': 'tracker.test', 'id': 'ID'})}"
+    framed = """away => new Promise(done => {
+        const frame = document.createElement('iframe');
+        frame.src = away;
+        frame.onload = done;
+        document.body.append(frame);
+    })"""
+    opened.evaluate(framed, away.replace("ID", "frame"))
+    opened.goto(f"http://site.localhost:{site}{away.replace('ID', 'tab')}")
+    opened.wait_for_url("http://tracker.test/**")
+    context.close()
+    assert third_party.hits & {"frame", "tab"} == reached
 
 
 def test_the_guard_of_the_whole_catalogue_adds_no_long_task(browser: Browser, site: int) -> None:

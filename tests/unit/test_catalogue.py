@@ -38,9 +38,9 @@ SURROGATES = _words(
     ab-tasty adobe-alloy adobe-analytics adobe-launch adobe-target adsense amazon-apstag amplitude braze chartbeat
     clarity comscore contentsquare criteo drift facebook-sdk fullstory generic google-analytics google-ima
     google-optimize google-publisher-tag google-tag google-tag-manager heap hotjar hubspot intercom klaviyo
-    linkedin-insight logrocket matomo meta-pixel microsoft-uet mixpanel mouseflow nielsen optimizely outbrain pinterest-tag
+    linkedin-insight logrocket marketo matomo meta-pixel microsoft-uet mixpanel mouseflow nielsen optimizely outbrain pinterest-tag
     posthog prebid qualtrics quantcast quantum-metric reddit-pixel segment snap-pixel tealium tiktok-pixel
-    twitter-widgets vwo x-pixel
+    trade-desk twitter-widgets vwo x-pixel
     """
 )
 

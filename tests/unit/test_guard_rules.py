@@ -133,7 +133,13 @@ async def test_the_guard_travels_compressed(accepted: str, coding: str | None, n
     assert answer.lines(b"vary") == ["Accept-Encoding"]
 
 
-@pytest.mark.parametrize(("coding", "size_bytes"), [("br", 21 * 1024), ("gzip", 23 * 1024)])
+@pytest.mark.parametrize("path", ["guard.js", "modules.js", "s/generic.js"])
+async def test_a_sandboxed_frame_which_is_of_no_site_may_load_what_the_gate_put_into_it(path: str) -> None:
+    answer = await asked(f"/_optout/{path}")
+    assert answer.lines(b"cross-origin-resource-policy") == ["cross-origin"]
+
+
+@pytest.mark.parametrize(("coding", "size_bytes"), [("br", 21 * 1024), ("gzip", 23 * 1024 + 64)])
 async def test_the_guard_of_the_whole_catalogue_stays_within_its_size(coding: str, size_bytes: int) -> None:
     answer = await ask(pages(gate()), "/_optout/guard.js", headers={"accept-encoding": coding})
     assert len(guards(site(trackers="")).named("").config.hosts) > 2000

@@ -1,6 +1,9 @@
 """Where the guard goes in a page, and where it does not."""
 
 import re
+from base64 import b64decode
+from html import escape
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
@@ -465,3 +468,43 @@ def test_a_page_in_xml_that_cannot_have_the_guard_goes_without_and_is_counted(
 )
 def test_what_is_known_of_a_pages_modules(page: bytes | None, modules: Modules) -> None:
     assert modules_in(page) == modules
+
+
+FRAMES = [
+    pytest.param("<p>text", "", False, id="nothing-that-runs"),
+    pytest.param("<meta name=a content=b>", "", False, id="an-attribute-that-ends-like-a-handler"),
+    pytest.param("<script>1</script>", "", True, id="script"),
+    pytest.param("<img src=x onerror=1>", "", True, id="handler"),
+    pytest.param("<iframe srcdoc='<p>'></iframe>", "", True, id="frame-in-a-frame"),
+    pytest.param("<script>1</script>", ' sandbox="allow-forms"', False, id="sandbox-without-scripts"),
+    pytest.param("<script>1</script>", ' sandbox="allow-forms Allow-Scripts"', True, id="sandbox-with-scripts"),
+]
+
+
+@pytest.mark.parametrize(("inner", "attributes", "guarded"), FRAMES)
+@pytest.mark.parametrize("holding", ["srcdoc", "data"])
+def test_a_page_inside_the_page_gets_the_guard_where_a_script_of_it_could_run(
+    inner: str, attributes: str, guarded: bool, holding: str
+) -> None:
+    value = f'srcdoc="{escape(inner)}"' if holding == "srcdoc" else f'src="data:text/html,{quote(inner)}"'
+    page = f"<!doctype html><html><head><title>x</title></head><body><iframe{attributes} {value}></iframe>".encode()
+    out = sent(page, dest=b"document").partition(b"GUARD")[2]
+    out = re.sub(rb"(?<=;base64,)[^\"]+", lambda held: b64decode(held[0]), out)
+    assert (b"/_optout/guard.js" in out) is guarded
+    if not guarded:
+        assert out == page.partition(b"<head>")[2]
+
+
+def test_a_frame_met_on_other_pages_gets_the_nonce_of_this_one() -> None:
+    frames = b"<iframe srcdoc='<script nonce=N>1</script>'></iframe><iframe src='data:text/html,<script>1</script>'></iframe>"
+    page = b"<!doctype html><html><head><title>x</title></head><body>" + frames * 2 + b"</body></html>"
+    for nonce in (b"one", b"two", b"three", b"four"):
+        out = sent(page, HTML, (b"Content-Security-Policy", b"script-src 'nonce-%b'" % nonce), dest=b"document")
+        out = re.sub(rb"(?<=;base64,)[^\"]+", lambda held: b64decode(held[0]).replace(b'"', b"&quot;"), out)
+        assert set(re.findall(rb"guard\.js[^>]+ nonce=&quot;(\w+)&quot;", out)) == {nonce}
+        assert out.count(b"/_optout/guard.js") == 4
+
+
+def test_what_stands_in_a_page_without_a_place_for_the_guard_gets_none() -> None:
+    page = b"<!doctype html><html><head></head><body><iframe srcdoc='<script>1</script>'></iframe></body></html>"
+    assert sent(page, HTML, (b"Content-Security-Policy", b"script-src 'none'"), dest=b"document") == page

@@ -42,6 +42,14 @@ def test_a_script_longer_than_is_held_is_neutralised_to_its_end() -> None:
     )
 
 
+@pytest.mark.parametrize("call", ["new URL('{}/t.js')", 'new URL( "{}/t.js", self.base)', "new self.URL(`{}/t.js`)"])
+def test_an_address_that_is_read_by_itself_keeps_a_host(call: str) -> None:
+    """``new URL`` throws at a path without a base, into the middle of the page's own code."""
+    out = page(f"<script>let u = {call.format('https://ads.test')}; start(u)</script>".encode())
+    stand_in = f"https://www.shop.test/_optout/s/generic.js?v={surrogates.version('generic')}#"
+    assert out == f"<script>let u = {call.format(stand_in)}; start(u)</script>".encode()
+
+
 def test_rows_of_react_too_long_to_hold_are_left_alone() -> None:
     body = b'<script>self.__next_f.push([1,"' + b"https://ads.test/x " * 40_000 + b'"])</script>'
     assert page(body, cuts=range(0, len(body), 65536)) == body

@@ -1,6 +1,8 @@
 """First-party clothes: a worker of the site's own, and the site's own address that leads to a denied vendor."""
 
 import zlib
+from base64 import b64encode
+from hashlib import sha256
 
 import pytest
 
@@ -118,3 +120,43 @@ def test_a_redirect_to_a_denied_vendor_ends_at_the_stand_in(status: int, destina
 def test_other_redirects_lead_where_they_lead(lines: list[tuple[bytes, bytes]], location: bytes) -> None:
     head, _ = drive(opened(*lines, path="/out"), b"", (b"Location", location), status=302)
     assert (head.status, head.headers.values(b"location")) == (302, [location])
+
+
+BEHIND_A_WORKER = ((b"Sec-Fetch-Dest", b"empty"), (b"Sec-Fetch-Mode", b"navigate"))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_move_behind_a_service_worker_gets_a_page_that_goes_on_in_a_tab_alone(status: int) -> None:
+    target = 'https://ads.test/p?u=1&v="><script>é'.encode()
+    lines = (
+        (b"Location", target),
+        (b"Content-Type", b"text/plain"),
+        (b"Content-Length", b"5"),
+        (b"Set-Cookie", b"a=1"),
+    )
+    head, out = drive(opened(OPTED_OUT, *BEHIND_A_WORKER, path="/out"), b"moved", *lines, status=status)
+    assert head.status == 200
+    assert head.headers.values(b"content-type") == [b"text/html; charset=utf-8"]
+    assert head.headers.values(b"cache-control") == [b"private, no-store"]
+    assert head.headers.values(b"set-cookie")[0] == b"a=1"
+    assert b"location" not in head.headers and b"content-length" not in head.headers
+    assert b'<a href="https://ads.test/p?u=1&amp;v=&quot;&gt;&lt;script&gt;%C3%A9" hidden>' in out
+    assert b"moved" not in out
+    script = out.partition(b"<script>")[2].partition(b"</script>")[0]
+    [policy] = head.headers.values(b"content-security-policy")
+    assert b"'sha256-" + b64encode(sha256(script).digest()) + b"'" in policy
+
+
+@pytest.mark.parametrize(
+    ("lines", "location"),
+    [
+        pytest.param([OPTED_OUT, *BEHIND_A_WORKER], b"/elsewhere", id="the-site-itself"),
+        pytest.param([OPTED_OUT, *BEHIND_A_WORKER], b"https://fonts.test/", id="an-allowed-vendor"),
+        pytest.param([*BEHIND_A_WORKER], b"https://ads.test/", id="nobody-opted-out"),
+    ],
+)
+def test_other_moves_behind_a_service_worker_lead_where_they_lead(
+    lines: list[tuple[bytes, bytes]], location: bytes
+) -> None:
+    head, out = drive(opened(*lines, path="/out"), b"moved", (b"Location", location), status=302)
+    assert (head.status, head.headers.values(b"location"), out) == (302, [location], b"moved")

@@ -24,7 +24,8 @@
   // The hosts of modules may have come before the guard; then they wait here.
   var early = win[MARK];
   // A blank frame's window is reused by its first document: the prototypes stay, the document's listeners go.
-  if (typeof early === 'function') { early(); return; }
+  // And a framework that fetches whole pages and swaps them in (Turbo) runs the scripts of each in this window.
+  if (typeof early === 'function') { early(up || win.document); return; }
 
   var DEAD = 'about:invalid', MARKED = '_optout=worker', XHTML = 'http://www.w3.org/1999/xhtml';
   var doc = win.document;
@@ -277,8 +278,8 @@
   function prologue() {
     var c = assign({}, conf), k;
     if (line) return line;
-    // Blob and data realms resolve nothing against the site.
-    for (k in { r: 1, u: 1 }) c[k] = href(new URL_(conf[k], own.base));
+    // Blob and data realms resolve nothing against the site, nor does a frame that is apart from it against its own address.
+    for (k in { r: 1, u: 1 }) c[k] = href(new URL_(conf[k], own.me || own.base));
     c.o = own.mine;
     if (own.marks) c.k = 1;
     for (k in c) line += (line && ',') + k + ':' + quote(c[k]);
@@ -536,6 +537,14 @@
   // page's CSP lets us make none, and the call is better left out.
   var tt = win.trustedTypes, policy;
   function kindOf(o) { return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : ''; }
+  function trusted(kind, s) {
+    // Asked for once: a policy that is refused is a violation, and the site hears of it.
+    if (policy === undefined) {
+      policy = null;
+      policy = tt.createPolicy('optout-gate', { createHTML: String_, createScript: String_, createScriptURL: String_ });
+    }
+    return policy['create' + kind](s);
+  }
   function arg(args, i, fn) {
     var o = args[i], kind, s, t;
     if (i >= args.length || o === null || o === undefined || typeof o === 'symbol') return;
@@ -545,8 +554,7 @@
     args[i] = t === s && kind ? o : t;
     if (t === s || !kind) return;
     try {
-      policy = policy || tt.createPolicy('optout-gate', { createHTML: String_, createScript: String_, createScriptURL: String_ });
-      args[i] = policy['create' + kind](t);
+      args[i] = trusted(kind, t);
     } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
   }
   function rewriting(i, clean) {
@@ -758,7 +766,7 @@
   // ==== From here on: documents only.
   var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document');
   var setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get;
-  var setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value');
+  var setText = desc(NodeP, 'textContent').set, setScript = desc(proto('HTMLScriptElement'), 'text').set, attrValue = desc(proto('Attr'), 'value');
   var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
   var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
   var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute);
@@ -1122,7 +1130,11 @@
   function attach(list, common) {
     if (typeof list === 'string') return page(list);
     if (isArray(list)) modules(list, common);
-    else hear(win.document);
+    else {
+      hear(win.document);
+      list = list && list.currentScript;
+      if (list && list.src === own.me) list.remove();
+    }
   }
   // load and submit do not leave a shadow tree.
   method(ElementP, 'attachShadow', function (f, self, args) {
@@ -1167,16 +1179,19 @@
     var imports = {}, i, el = createIn(doc, XHTML, 'script'), root = rootElement(doc);
     for (i = 0; i < list.length; i++) {
       imports['https://' + list[i] + '/'] = DEAD + '/';
-      if (win.location.protocol === 'http:') imports['http://' + list[i] + '/'] = DEAD + '/';
+      if (indexOf(own.me || own.base, 'http:') === 0) imports['http://' + list[i] + '/'] = DEAD + '/';
     }
     give(el, 'type', 'importmap');
     if (own.nonce) give(el, 'nonce', own.nonce);
-    apply(setText, el, [quote({ imports: imports })]);
+    imports = quote({ imports: imports });
+    try { apply(setScript, el, [tt ? trusted('Script', imports) : imports]); } catch (e) { return; }
     takeFrom(root, insertIn(root, el, null));
   }
+  var mapped = 0;
   function modules(list, common) {
     var idle = win.requestIdleCallback, script = doc.currentScript;
     if (script) script.remove();
+    if (mapped++) return;
     function more() {
       denyModules(list.splice(0, 50));
       if (list.length) apply(idle, win, [more]);

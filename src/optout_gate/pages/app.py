@@ -148,7 +148,8 @@ class OwnPages:
             "Cache-Control": _FOR_GOOD if current else _FOR_NOW,
             "Vary": "Sec-Fetch-Dest, Sec-Fetch-Mode, Accept, Origin",  # all that _destination reads
             "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-site",  # a page whose <base> leads to another host of the site
+            # For a sandboxed frame, which is of no site, and a page whose <base> leads to another host of this one.
+            "Cross-Origin-Resource-Policy": "cross-origin",
         }
         other = _BY_DESTINATION.get(_destination(request))
         if other is not None:

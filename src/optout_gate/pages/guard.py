@@ -11,7 +11,7 @@ _HEADERS = {
     "Content-Type": "text/javascript; charset=utf-8",
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # a sandboxed frame of the site is no site to the browser
 }
 
 

@@ -48,12 +48,14 @@ def rewriter_of(
             return Bytes(), lambda _: TextBody(Instructions(judge, judge.page))
 
         def page(whole: bytes | None) -> Rewriter:
-            page = HtmlRewriter(judge, page_url=visitor.url, whole=whole, status=status, xml=kind.is_xml)
+            html = HtmlRewriter(judge, page_url=visitor.url, whole=whole, status=status, xml=kind.is_xml)
             if observing or not may_be_guarded(head.headers):
-                return page
+                return html
             declared = kind.is_xml or encoding_is_known(kind.charset, first)
             modules = modules_in(whole)
-            return Injected(page, visitor, head.headers, guard, declared, unguarded, xml=kind.is_xml, modules=modules)
+            page = Injected(html, visitor, head.headers, guard, declared, unguarded, xml=kind.is_xml, modules=modules)
+            judge.frames = page.frames
+            return page
 
         return charset_for(kind.charset, first), page
 

@@ -15,6 +15,7 @@ and the guard would push the page's declaration beyond them, the declaration is 
 import codecs
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from typing import NamedTuple
@@ -34,6 +35,7 @@ _CALL_BEHIND = re.compile(rb"import\s*+\(")
 _MANY_WORDS = 100  # of a page looked at; one with more of them has modules
 _BEFORE_BYTES = 256  # of an attribute, before its value
 _ADDRESS = f' src="{GUARD_PATH}?'.encode()
+_ADDRESS_IN_FRAME = re.compile(rf' src="[^"]*{re.escape(GUARD_PATH)}\?')
 MAX_HELD_BYTES = 64 * 1024  # of white space and comments before a page's first tag; then the guard goes in at once
 
 # Attributes as the tokeniser reads them (§13.2.5.32 to .40); possessive, so that a hostile page costs no time. A quote
@@ -93,8 +95,15 @@ def _any_at(page: bytes, word: bytes, matters: Callable[[int], bool]) -> bool:
     return at >= 0
 
 
+class Addresses(NamedTuple):
+    """Where a guard's two scripts are."""
+
+    url: str
+    modules_url: str
+
+
 def element(
-    guard: Guard,
+    guard: Guard | Addresses,
     admission: Admission,
     label: str | None = None,
     *,
@@ -127,8 +136,40 @@ def element(
     return "".join(made).encode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The guard for pages that stand in a page: a frame's ``srcdoc``, or its ``data:`` address.
+
+    The guard of the page around them cannot be first there: it hears of such a frame when the frame has loaded, and of one
+    in a sandbox not at all.
+
+    Attributes:
+        addresses: where the guard is.
+        admission: how it gets past the policies, which such a page inherits.
+        marks: it marks the addresses of workers.
+    """
+
+    addresses: Addresses
+    admission: Admission
+    marks: bool
+
+    def __call__(self, text: str, origin: str) -> str:
+        """Return a page's text with the guard in it, whose addresses begin with ``origin``."""
+        at, _, _ = _place(text, xml=False)
+        addresses = Addresses(*(origin + address for address in self.addresses))
+        if at is None or _ADDRESS_IN_FRAME.search(text, at, at + 1024):
+            return text  # a gate before this one has done it
+        label = declared_encoding(text[:PRESCAN_BYTES])
+        made = element(addresses, self.admission, label if origin else None, marks=self.marks).decode("ascii")
+        return text[:at] + made + text[at:]
+
+
 class Injected:
-    """A page's rewriter with the guard put into what comes out of it."""
+    """A page's rewriter with the guard put into what comes out of it.
+
+    Attributes:
+        frames: the same for the pages that stand in it, or None where its policies let no guard in.
+    """
 
     def __init__(
         self,
@@ -165,6 +206,9 @@ class Injected:
         destination = request.headers.first(b"sec-fetch-dest")
         self._shown_as_page = destination in DOCUMENTS
         self._marks = destination is None
+        self.frames = (
+            Frames(Addresses(guard.url, guard.modules_url), self._admission, self._marks) if self._admission else None
+        )
         self._beginning = ""  # of the page as it came, as far as browsers look for its encoding
         self._held: bytes | None = b""
 

@@ -28,7 +28,7 @@ from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite import modules
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import HOST, PREFIX, stand_in
-from optout_gate.trackers.urls import Base, resolve
+from optout_gate.trackers.urls import NOWHERE, Base, resolve
 
 MAX_HELD_CHARACTERS = 256 * 1024  # the longest agent that sites put inline is some 60 KB; beyond it: piece by piece
 MAX_REMEMBERED_CHARACTERS = 8 * 1024  # a bootstrap is one or two thousand; longer ones would fill the memory
@@ -54,6 +54,8 @@ _ADDRESS = re.compile(
 _SPECIFIER = re.compile(r"([\"'])([^\s\"'`<>\\]{1,512})\1")
 _HAS_PLACE = re.compile(r"[./]|https?:", re.IGNORECASE)  # any other is a name
 _SCHEME = re.compile(r"(?:https?|wss?):\Z", re.IGNORECASE)
+_BARE_URL = re.compile(r"\bURL\(\s*[\"'`]\Z")
+_LONGEST_CALL = 16
 _LONGEST_SCHEME = len("https:")
 _STATE = re.compile(
     r"""\s*(?:
@@ -140,7 +142,9 @@ class InlineScript:
             self._judge.removals.add("inline_script", verdict, address.host + address.path)
             # What follows in the script is glued to this. Behind a "#" it stays in the browser, where the stand-in reads
             # the account number from it, and one cached script serves them all.
-            origin = self._judge.origin_for(self._base)
+            # The URL constructor throws at a path alone.
+            bare = _BARE_URL.search(text, max(0, address.start - _LONGEST_CALL), address.start) is not None
+            origin = self._judge.origin_for(NOWHERE if bare else self._base)
             instead = f"{stand_in(verdict, origin)}#"
             if address.form is _Form.WHOLE and (names := _imported(text, address)) is not None:
                 instead = f"{origin}{modules.address(names)}#"

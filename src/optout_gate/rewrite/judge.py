@@ -4,7 +4,7 @@ One judge serves one exchange. It knows the page's URL and the site's own hosts,
 catalogue first and the operator's filter lists after it, and keeps a note of everything that was taken out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from optout_gate.policy.config import Action, Unknown
@@ -32,7 +32,11 @@ class Judge:
         may_restrict: a vendor's restricted mode can be set on this page.
         memory: what was found out on the pages before, if that is kept.
         shelf: the part of it that holds under this decision about this site.
+        frames: puts the guard into a page that stands in this one (``srcdoc``, ``data:``), given its text and what goes
+            before a path of the gate's own; None where no guard goes in. Equal to another that does the same.
     """
+
+    frames: Callable[[str, str], str] | None = None
 
     def __init__(
         self,

@@ -33,6 +33,11 @@ from optout_gate.trackers.urls import NOWHERE, Base, resolve
 # (they leave tabs and line ends out), or a character reference, which may stand for any of these.
 _MAY_LEAVE = re.compile(r"//|[:\\&\t\n\r]")
 
+_MAY_RUN = re.compile(
+    r"<script|<[a-z]+:script|(?<![a-z])on[a-z]+\s*=|<(?:iframe|frame|object|embed)[\s/>]", re.IGNORECASE
+)
+"""What a page has in it that runs a script while it loads, or holds another that may."""
+
 _ALIKE = frozenset({"script", "link", "iframe", "a"})
 """Elements that are the same on one page as on another where they lead elsewhere. Pictures seldom are."""
 
@@ -191,6 +196,8 @@ class Page:
             rewritten = rewrite_css(held.text, self._judge, NOWHERE)
         elif held.kind != data_urls.SCRIPT:
             rewritten = (self._xml if held.kind == data_urls.XML else self._inner)(held.text, NOWHERE.url)
+            if held.kind == data_urls.PAGE:
+                rewritten = self._guarded(element, rewritten, NOWHERE)
         elif reference.kind == "script":
             script = InlineScript(self._judge, NOWHERE)
             rewritten = script.feed(held.text) + script.close()
@@ -202,9 +209,18 @@ class Page:
     def _inner_page(self, element: Element, raw: str) -> None:
         """Rewrite the page in a ``srcdoc``, which resolves its references from the page around it."""
         text = editable(raw)
-        rewritten = self._inner(text, self.here.url)
+        rewritten = self._guarded(element, self._inner(text, self.here.url), self.here.base)
         if rewritten != text:
             element.set_attribute("srcdoc", written(rewritten))
+
+    def _guarded(self, element: Tag, text: str, base: Base) -> str:
+        """Return a page that stands in an element, with the guard in it where a script of its own could run."""
+        frames, sandbox = self._judge.frames, element.get_attribute("sandbox")
+        if frames is None or self._in_noscript or _MAY_RUN.search(text) is None:
+            return text
+        if sandbox is not None and "allow-scripts" not in sandbox.lower().split():
+            return text
+        return frames(text, self._judge.origin_for(base))
 
     def style_attribute(self, element: Element) -> None:
         """Take out what a ``style`` attribute refers to."""

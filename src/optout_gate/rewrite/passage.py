@@ -201,6 +201,24 @@ class BlockedPassage(Passage):
         raise self._error
 
 
+class ReplacedPassage(Passage):
+    """A response whose body gives way to another."""
+
+    untouched = False
+
+    def __init__(self, head: Response, body: bytes) -> None:
+        super().__init__(head)
+        self._body = body
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return nothing: what the origin sent does not leave."""
+        return b""
+
+    def close(self) -> bytes:
+        """Return the body."""
+        return self._body
+
+
 class ObservedPassage(Passage):
     """A response that is looked at and passed on as it came."""
 

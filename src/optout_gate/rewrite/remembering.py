@@ -5,6 +5,7 @@ that a :class:`~optout_gate.rewrite.judge.Judge` answers by is in its shelf; wha
 is noted apart, and kept with what came out.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import AnyStr, cast
@@ -17,6 +18,11 @@ from optout_gate.trackers.urls import Base
 
 ELEMENT = "element"
 """The kind of snippet that is a whole element of the page, from its start tag to its end tag."""
+
+# What an element has in it that holds a page of its own: an attribute's name, or an address with nothing or something
+# in its way.
+_MAY_HOLD_PAGE = re.compile(r"srcdoc|data|&(?:#|tab|newline)|[\t\n\r]", re.IGNORECASE)
+_MAY_HOLD_PAGE_BYTES = re.compile(_MAY_HOLD_PAGE.pattern.encode(), re.IGNORECASE)
 
 
 def remembered(judge: Judge, kind: str, text: AnyStr, base: Base, rewrite: Callable[[AnyStr], AnyStr]) -> AnyStr:
@@ -76,7 +82,8 @@ def remembered_tag(
     Only for a ``look`` whose doings depend on nothing but the arguments and the judge's answers, and for a base on the
     page's own host: what a relative reference leads to is then never denied.
     """
-    key = (name, attributes, in_noscript, base.scheme, judge.may_restrict)
+    holds_page = name == "iframe" and any(_MAY_HOLD_PAGE.search(value) for _, value in attributes)
+    key = (name, attributes, in_noscript, base.scheme, judge.may_restrict, judge.frames if holds_page else None)
     found = judge.shelf.tags.get(key)
     if found is not None:
         met_again(judge, found)
@@ -97,7 +104,8 @@ def _key(judge: Judge, kind: str, text: str | bytes, base: Base) -> Hashable | N
         return None
     if judge.knows_cloaks and judge.may_name_cloaked((str(text, "latin-1") if isinstance(text, bytes) else text,)):
         return None
-    return (kind, text, judge.shelf, base.scheme, judge.may_restrict)
+    holds_page = isinstance(text, bytes) and text[:7].lower() == b"<iframe" and _MAY_HOLD_PAGE_BYTES.search(text)
+    return (kind, text, judge.shelf, base.scheme, judge.may_restrict, judge.frames if holds_page else None)
 
 
 @contextmanager
