@@ -83,18 +83,16 @@
     }
     var o = { tell: tell, flush: flush, natives: new win.WeakMap() }, known = create(null), knownCount = 0;
     o.denied = function (name) {
-      var t = conf.t, n = t.length / 3, h = conf.m, i, at, c, v;
+      var t = conf.t, n = t.length / 3, h = conf.m, i, at, v;
       function digit(place) {
-        c = charCode(t, place);
-        return c > 124 ? 31 : c - 61;
+        at = charCode(t, h % n + place);
+        return at > 124 ? 31 : at - 61;
       }
       for (i = 0; i < name.length; i++) h = imul(h ^ charCode(name, i), 16777619);
-      h = imul(h ^ h >>> 15, 739982445);
-      h = (h ^ h >>> 13) >>> 0;
-      v = imul(h, 3266489909) >>> 15;
-      at = h % (n - 31);
-      for (h = imul(h, 2654435761) | 1; h; h >>>= 1, at++) {
-        if (h & 1) v ^= digit(at) << 11 | digit(at + n) << 5 | digit(at + 2 * n);
+      v = h >>> 15;
+      for (i = 0; i < 5; i++) {
+        h = imul(h ^ h >>> 15, 739982445) >>> 0;
+        v ^= digit(0) << 11 | digit(n) << 5 | digit(2 * n);
       }
       return !v;
     };
