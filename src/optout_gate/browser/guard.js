@@ -199,6 +199,7 @@
     if (v) stop(v, channel);
     return v ? dead : url;
   }
+  function saving(channel, dead) { return function (s) { return safe(s, channel, dead); }; }
   function safeScript(url, channel) {
     var v = bad(url);
     // The gate knows whether the vendor has a stand-in; where it has none, the script fails as from a server that is down.
@@ -503,32 +504,31 @@
     return p;
   }
   function put(owner, name, d) { try { define(owner, name, d); } catch (e) { nothing(); } }
-  function method(owner, names, fn) {
-    names = split(names, ' ');
-    for (var i = 0; i < names.length; i++) {
-      var d = owner && desc(owner, names[i]);
-      if (d && typeof d.value === 'function') { d.value = wrap(d.value, fn); put(owner, names[i], d); }
-    }
+  function proto(name) { return win[name] && win[name].prototype; }
+  // Puts fn(native, self, args) in front of functions (`value`) or accessors (`get`, `set`) of an interface, by its
+  // name, or of an object.
+  function standing(part) {
+    return function (owner, names, fn) {
+      if (typeof owner === 'string') owner = proto(owner);
+      split(names, ' ').forEach(function (name) {
+        var d = owner && desc(owner, name);
+        if (!d || typeof d[part] !== 'function') return;
+        d[part] = wrap(d[part], fn);
+        put(owner, name, d);
+      });
+    };
   }
-  function setter(owner, names, fn) {
-    names = split(names, ' ');
-    names.forEach(function (name) {
-      var d = owner && desc(owner, name);
-      if (!d || !d.set) return;
-      d.set = wrap(d.set, function (f, self, args) { fn(f, self, args, name); });
-      put(owner, name, d);
+  var method = standing('value'), setter = standing('set'), reader = standing('get');
+  function constructor(names, fn, done) {
+    split(names, ' ').forEach(function (name) {
+      var C = win[name], d = desc(win, name);
+      if (!C || !d) return;
+      d.value = new win.Proxy(C, { construct: function (f, args, nt) { fn(args); f = construct(f, args, nt); if (done) done(f, args); return f; } });
+      weakSet(natives, d.value, C);
+      put(win, name, d);
+      put(C.prototype, 'constructor', { value: d.value, writable: true, enumerable: false, configurable: true });
     });
   }
-  function constructor(name, fn) {
-    var C = win[name], d = desc(win, name), p;
-    if (!C || !d) return;
-    p = new win.Proxy(C, { construct: function (f, args, nt) { fn(args); return construct(f, args, nt); } });
-    weakSet(natives, p, C);
-    d.value = p;
-    put(win, name, d);
-    put(C.prototype, 'constructor', { value: p, writable: true, enumerable: false, configurable: true });
-  }
-  function proto(name) { return win[name] && win[name].prototype; }
   // An argument becomes a string once (its toString may answer differently the second time). Trusted Types
   // objects pass as they came when nothing changed, or else are made anew under our own policy; true when the
   // page's CSP lets us make none, and the call is better left out.
@@ -547,9 +547,9 @@
       args[i] = policy['create' + kind](t);
     } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
   }
-  function rewriting(i, clean) {
-    return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); };
-  }
+  function changing(i, clean) { return function (args) { arg(args, i, clean); }; }
+  function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
+  function rewriting(i, clean) { return both(changing(i, clean)); }
   function failed(error) { return apply(reject, Promise_, [error]); }
   // A copy of plain objects and arrays with every string passed through fn; the same object if nothing changed.
   function scrub(o, fn) {
@@ -565,9 +565,8 @@
     return copy || o;
   }
   function scrubbing(i, channel, dead) {
-    return function (args) { if (i < args.length) args[i] = scrub(args[i], function (s) { return safe(s, channel, dead); }); };
+    return function (args) { if (i < args.length) args[i] = scrub(args[i], saving(channel, dead)); };
   }
-  function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
 
   var FTS = proto('Function');
   method(FTS, 'toString', function (f, self, args) {
@@ -583,74 +582,60 @@
     return o;
   }
   var requestURL = getter('Request', 'url');
-  function urlOf(args) {
-    // A URL in, or a Request; a string in its place is made here, once.
-    if (typeof args[0] === 'object' && args[0]) {
-      try { return requestURL(args[0]); } catch (e) { nothing(); }
-    }
-    return (args[0] = '' + args[0]);
+  // The rule that denies the address which is the first argument: a Request, or what becomes a string here, once.
+  function addressed(args) {
+    var url;
+    if (!args.length) return '';
+    if (typeof args[0] === 'object' && args[0]) url = tried(requestURL, args[0]);
+    return bad(url || (args[0] = '' + args[0]));
   }
-  function refusing(channel, error) {
+  // A call that ends otherwise where a rule denies it: with `ending` in place of the native.
+  function refusing(channel, asked, ending) {
     return function (f, self, args) {
-      var v;
-      try { v = args.length && bad(urlOf(args)); } catch (e) { return failed(e); }
-      if (!v) return apply(f, self, args);
-      stop(v, channel);
-      return failed(error());
+      var v = asked(args, self);
+      return v ? ending(stop(v, channel)) : apply(f, self, args);
     };
   }
-  function fetchError() { return new TypeError_('Failed to fetch'); }
-  method(home('fetch'), 'fetch', refusing('fetch', fetchError));
-  method(home('fetchLater'), 'fetchLater', function (f, self, args) {
-    var v = args.length && bad(urlOf(args));
-    if (!v) return apply(f, self, args);
-    stop(v, 'fetch');
+  // What throws becomes a rejection, as of any function that returns a promise.
+  function promising(fn) {
+    return function (f, self, args) { try { return fn(f, self, args); } catch (e) { return failed(e); } };
+  }
+  function notFetched() { throw new TypeError_('Failed to fetch'); }
+  var fetching = promising(refusing('fetch', addressed, notFetched));
+  method(home('fetch'), 'fetch', fetching);
+  method('Cache', 'add', fetching);
+  method('Cache', 'addAll', promising(refusing('fetch', function (args) {
+    var list = args.length ? args[0] = listOf(args[0]) : [], v = '', i, one;
+    for (i = 0; i < list.length && !v; i++) {
+      v = addressed(one = [list[i]]);
+      list[i] = one[0];
+    }
+    return v;
+  }, notFetched)));
+  method(home('fetchLater'), 'fetchLater', refusing('fetch', addressed, function () {
     return create(proto('FetchLaterResult') || null, { activated: { value: false } });
-  });
-  method(proto('Cache'), 'add', refusing('fetch', fetchError));
-  method(proto('Cache'), 'addAll', function (f, self, args) {
-    var list = args.length ? listOf(args[0]) : [], i, v;
-    for (i = 0; i < list.length; i++) {
-      v = bad(urlOf([list[i]]));
-      if (v) { stop(v, 'fetch'); return failed(fetchError()); }
-    }
-    return apply(f, self, list.length ? [list] : args);
-  });
-  var noWorklet = refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); });
-  method(proto('Worklet'), 'addModule', function (f, self, args) {
+  }));
+  method('Worklet', 'addModule', promising(refusing('worker', function (args) {
     arg(args, 0, dataScript);
-    return noWorklet(f, self, args);
-  });
+    return addressed(args);
+  }, function () { throw new DOMException_("Unable to load a worklet's module.", 'AbortError'); })));
   // Not about:invalid, on which a synchronous request in a worker never ends in Firefox.
-  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', 'blob:invalid'); }));
-  method(proto('Navigator'), 'sendBeacon', function (f, self, args) {
-    var v = args.length && bad(args[0] = '' + args[0]);
-    if (!v) return apply(f, self, args);
-    stop(v, 'beacon');
-    return true;
-  });
+  method('XMLHttpRequest', 'open', rewriting(1, saving('xhr', 'blob:invalid')));
+  method('Navigator', 'sendBeacon', refusing('beacon', addressed, function () { return true; }));
   method(home('importScripts'), 'importScripts', function (f, self, args) {
-    var i;
-    for (i = 0; i < args.length; i++) {
-      arg(args, i, function (s) {
-        return safeScript(s, 'import');
-      });
-    }
+    for (var i = 0; i < args.length; i++) arg(args, i, function (s) { return safeScript(s, 'import'); });
     return apply(f, self, args);
   });
-  function socket(args) { arg(args, 0, function (s) { return safe(s, 'websocket', 'wss://x.invalid:9/'); }); }
-  constructor('WebSocket', socket);
-  constructor('WebSocketStream', socket);
-  constructor('WebTransport', function (args) { arg(args, 0, function (s) { return safe(s, 'webtransport', 'https://x.invalid:9/'); }); });
-  constructor('EventSource', function (args) { arg(args, 0, function (s) { return safe(s, 'eventsource', DEAD); }); });
-  constructor('Worker', function (args) { arg(args, 0, workerURL); });
-  constructor('SharedWorker', function (args) { arg(args, 0, workerURL); });
+  constructor('WebSocket WebSocketStream', changing(0, saving('websocket', 'wss://x.invalid:9/')));
+  constructor('WebTransport', changing(0, saving('webtransport', 'https://x.invalid:9/')));
+  constructor('EventSource', changing(0, saving('eventsource', DEAD)));
+  constructor('Worker SharedWorker', changing(0, workerURL));
   constructor('RTCPeerConnection', scrubbing(0, 'rtc', 'stun:x.invalid'));
   if (win.webkitRTCPeerConnection) put(win, 'webkitRTCPeerConnection', desc(win, 'RTCPeerConnection'));
-  method(proto('RTCPeerConnection'), 'setConfiguration', both(scrubbing(0, 'rtc', 'stun:x.invalid')));
+  method('RTCPeerConnection', 'setConfiguration', both(scrubbing(0, 'rtc', 'stun:x.invalid')));
   constructor('FontFace', function (args) { if (typeof args[1] === 'string') args[1] = css(args[1]); });
   constructor('Notification', scrubbing(1, 'img', DEAD));
-  method(proto('ServiceWorkerRegistration'), 'showNotification', both(scrubbing(1, 'img', DEAD)));
+  method('ServiceWorkerRegistration', 'showNotification', both(scrubbing(1, 'img', DEAD)));
   method(URL_, 'createObjectURL', function (f, self, args) {
     var b = args[0], url, text, clean;
     try {
@@ -670,24 +655,15 @@
     delete blobs[args[0]];
     return apply(f, self, args);
   });
-  (function () {
-    var C = win.Blob, d = desc(win, 'Blob');
-    d.value = new win.Proxy(C, {
-      construct: function (f, args, nt) {
-        var b = construct(f, args, nt), parts = args[0], i, s = '', type = blobType(b);
-        if (!isArray(parts) || !exec(/^$|html|script|xml/i, type)) return b;
-        for (i = 0; i < parts.length; i++) {
-          if (typeof parts[i] !== 'string') return b;
-          s += parts[i];
-        }
-        weakSet(texts, b, s);
-        return b;
-      }
-    });
-    weakSet(natives, d.value, C);
-    put(win, 'Blob', d);
-    put(C.prototype, 'constructor', { value: d.value, writable: true, enumerable: false, configurable: true });
-  })();
+  constructor('Blob', nothing, function (b, args) {
+    var parts = args[0], i, s = '';
+    if (!isArray(parts) || !exec(/^$|html|script|xml/i, blobType(b))) return;
+    for (i = 0; i < parts.length; i++) {
+      if (typeof parts[i] !== 'string') return;
+      s += parts[i];
+    }
+    weakSet(texts, b, s);
+  });
 
   // ---- The signal itself, and what a denied vendor would leave behind.
   function voiced(name, d) {
@@ -712,26 +688,20 @@
   }
   function badCookie(n) { return badName('=' + n); }
   function badKey(n) { return badName('#' + n); }
-  setter(proto('Document'), 'cookie', function (f, self, args) {
+  setter('Document', 'cookie', refusing('cookie', function (args) {
     var s = args[0] = '' + args[0], v = badCookie(exec(/^\s*([^=;]*?)\s*(?:[=;]|$)/, s)[1]), m;
     // Taking a cookie away is always allowed.
     m = v && exec(/;\s*(?:max-age\s*=\s*(?:-|0\s*(?:;|$))|expires\s*=\s*([^;]*))/i, s);
-    if (m && (!m[1] || new Date_(m[1]) < now())) v = '';
-    if (v) stop(v, 'cookie');
-    else apply(f, self, args);
-  });
-  method(proto('CookieStore'), 'set', function (f, self, args) {
-    var o = args[0], v = badCookie('' + (o && typeof o === 'object' ? o.name : o));
-    if (!v) return apply(f, self, args);
-    stop(v, 'cookie');
-    return apply(resolve, Promise_, []);
-  });
-  method(proto('Storage'), 'setItem', function (f, self, args) {
+    return m && (!m[1] || new Date_(m[1]) < now()) ? '' : v;
+  }, nothing));
+  method('CookieStore', 'set', refusing('cookie', function (args) {
+    var o = args[0];
+    return badCookie('' + (o && typeof o === 'object' ? o.name : o));
+  }, function () { return apply(resolve, Promise_, []); }));
+  method('Storage', 'setItem', refusing('storage', function (args) {
     arg(args, 0, String_);
-    var v = args.length > 1 && badKey(args[0]);
-    if (!v) return apply(f, self, args);
-    stop(v, 'storage');
-  });
+    return args.length > 1 && badKey(args[0]);
+  }, nothing));
   // ---- A hole shows as a leak: what was really requested is held against the decision.
   function sweep() {
     if (!win.PerformanceObserver) return;
@@ -764,24 +734,23 @@
   var createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement');
   var DOMParser_ = win.DOMParser, XMLSerializer_ = win.XMLSerializer, serialize = un(XMLSerializer_.prototype.serializeToString);
   var rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString;
-  var attributes = getter('Element', 'attributes'), isConnected = getter('Node', 'isConnected'), nodeType = getter('Node', 'nodeType');
+  var attributes = getter('Element', 'attributes'), nodeType = getter('Node', 'nodeType');
 
   // ---- Elements: properties and attributes.
-  function reflected(f, self, args, name) {
-    if (!arg(args, 0, function (s) { return attr(tagOf(self), lower(name), s); })) apply(f, self, args);
+  function reflected(name) {
+    return function (f, self, args) {
+      if (!arg(args, 0, function (s) { return attr(tagOf(self), name, s); })) apply(f, self, args);
+    };
   }
   [
     'Image src srcset attributionSrc', 'Input src', 'Media src', 'Video poster', 'Source src srcset', 'Track src', 'Embed src',
     'Object data', 'IFrame src srcdoc', 'Frame src', 'Script src attributionSrc', 'Link href imageSrcset', 'Base href',
     'Body background', 'Anchor ping attributionSrc', 'Area ping attributionSrc', 'Meta content'
   ].forEach(function (row) {
-    var at = indexOf(row, ' ');
-    setter(proto('HTML' + slice(row, 0, at) + 'Element'), slice(row, at + 1), reflected);
+    row = split(row, ' ');
+    for (var i = 1; row[i]; i++) setter('HTML' + row[0] + 'Element', row[i], reflected(lower(row[i])));
   });
-  setter(proto('SVGAnimatedString'), 'baseVal', function (f, self, args) {
-    arg(args, 0, function (s) { return safe(s, 'image', DEAD); });
-    apply(f, self, args);
-  });
+  setter('SVGAnimatedString', 'baseVal', rewriting(0, saving('image', DEAD)));
   method(ElementP, 'setAttribute', function (f, self, args) {
     var name = args.length > 1 ? lower(args[0] = '' + args[0]) : '';
     if (!KINDS[name] || !arg(args, 1, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
@@ -807,13 +776,13 @@
     } catch (e) { nothing(); }
   }
   method(ElementP, 'setAttributeNode setAttributeNodeNS', function (f, self, args) { attrNode(args[0], tagOf(self)); return apply(f, self, args); });
-  method(proto('NamedNodeMap'), 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], ''); return apply(f, self, args); });
+  method('NamedNodeMap', 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], ''); return apply(f, self, args); });
   function revalued(f, self, args) {
     var el = ownerElement(self), name = lower(attrName(self));
     if (el && KINDS[name]) arg(args, 0, function (s) { return attr(tagOf(el), name, s); });
     apply(f, self, args);
   }
-  setter(proto('Attr'), 'value', revalued);
+  setter('Attr', 'value', revalued);
 
   // ---- Text of style and script elements, and of instructions that name a style sheet.
   function isText(el) { return exec(/(?:^|:)(?:style|script)$/i, nodeName(el)); }
@@ -840,8 +809,8 @@
   method(NodeP, 'appendChild insertBefore replaceChild', inside);
   method(ElementP, 'append prepend replaceChildren moveBefore', inside);
   method(ElementP, 'before after replaceWith', beside);
-  method(proto('CharacterData'), 'before after replaceWith', beside);
-  method(proto('Range'), 'insertNode', function (f, self, args) {
+  method('CharacterData', 'before after replaceWith', beside);
+  method('Range', 'insertNode', function (f, self, args) {
     var at = rangeStart(self);
     pieces(nodeType(at) === 3 ? parentNode(at) : at, args);
     return apply(f, self, args);
@@ -854,8 +823,8 @@
     if (isText(self)) arg(args, 0, function (s) { return rawText(tagOf(self), s); });
     apply(f, self, args);
   }
-  setter(proto('HTMLElement'), 'innerText', written);
-  setter(proto('HTMLScriptElement'), 'text textContent innerText', written);
+  setter('HTMLElement', 'innerText', written);
+  setter('HTMLScriptElement', 'text textContent innerText', written);
   // In the quotes of an instruction stand references to characters.
   function instruction(s) { var t = characters(s); return css(t) === t ? s : css(t); }
   function dataOf(node, s) {
@@ -866,7 +835,7 @@
     if (typeof args[0] === 'string' && exec(/url|import|src|['"]/i, args[0])) args[0] = dataOf(self, args[0]);
     apply(f, self, args);
   }
-  setter(proto('CharacterData'), 'data', renewed);
+  setter('CharacterData', 'data', renewed);
   setter(NodeP, 'nodeValue textContent', function (f, self, args) {
     var type = nodeType(self);
     (type === 1 ? written : type === 2 ? revalued : type === 9 || type === 11 ? apply : renewed)(f, self, args);
@@ -874,7 +843,7 @@
   method(DocumentP, 'createProcessingInstruction', rewriting(1, instruction));
   // The whole that the change would make is judged, since the browser reads the sheet anew at once.
   [['appendData', 0], ['insertData', 1], ['replaceData', 2]].forEach(function (row) {
-    method(proto('CharacterData'), row[0], function (f, self, args) {
+    method('CharacterData', row[0], function (f, self, args) {
       var s, t, at, n = row[1];
       if (args.length > n) {
         s = apply(getData, self, []);
@@ -891,8 +860,8 @@
     if (isText(self)) written(f, self, args);
     else { arg(args, 0, html); apply(f, self, args); }
   });
-  setter(ElementP, 'outerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
-  setter(proto('ShadowRoot'), 'innerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
+  setter(ElementP, 'outerHTML', rewriting(0, html));
+  setter('ShadowRoot', 'innerHTML', rewriting(0, html));
   // In a style element markup is text.
   function markup(i) {
     return function (f, self, args) {
@@ -902,8 +871,8 @@
   }
   method(ElementP, 'insertAdjacentHTML', markup(1));
   method(ElementP, 'setHTMLUnsafe setHTML', markup(0));
-  method(proto('ShadowRoot'), 'setHTMLUnsafe setHTML', rewriting(0, html));
-  method(proto('Range'), 'createContextualFragment', rewriting(0, html));
+  method('ShadowRoot', 'setHTMLUnsafe setHTML', rewriting(0, html));
+  method('Range', 'createContextualFragment', rewriting(0, html));
   method(win.Document, 'parseHTMLUnsafe parseHTML', rewriting(0, html));
   // A tree that was built by a parser we cannot stand in front of (XML, XSLT), before any of it loads.
   function tree(root) {
@@ -920,12 +889,12 @@
     for (el = firstChild(root); el; el = nextSibling(el)) if (nodeType(el) === 7) apply(setData, el, [instruction(apply(getData, el, []))]);
     return root;
   }
-  method(proto('DOMParser'), 'parseFromString', function (f, self, args) {
+  method('DOMParser', 'parseFromString', function (f, self, args) {
     if (args[1] === 'text/html') arg(args, 0, html);
     return args[1] === 'text/html' ? apply(f, self, args) : tree(apply(f, self, args));
   });
-  method(proto('XSLTProcessor'), 'importStylesheet', function (f, self, args) { tree(args[0]); return apply(f, self, args); });
-  method(proto('XSLTProcessor'), 'transformToFragment transformToDocument', function (f, self, args) { return tree(apply(f, self, args)); });
+  method('XSLTProcessor', 'importStylesheet', function (f, self, args) { tree(args[0]); return apply(f, self, args); });
+  method('XSLTProcessor', 'transformToFragment transformToDocument', function (f, self, args) { return tree(apply(f, self, args)); });
   var writing = new win.WeakMap(), write = DocumentP.write, readyState = getter('Document', 'readyState');
   function writer(end) {
     return function (f, self, args) {
@@ -960,7 +929,7 @@
     method(proto(face), 'execCommand', function (f, self, args) {
       var cmd = lower('' + args[0]);
       if (cmd === 'inserthtml') arg(args, 2, html);
-      if (cmd === 'insertimage') arg(args, 2, function (s) { return safe(s, 'img', DEAD); });
+      if (cmd === 'insertimage') arg(args, 2, saving('img', DEAD));
       return apply(f, self, args);
     });
   });
@@ -973,13 +942,13 @@
     var at = indexOf(row, ' ');
     method(proto(slice(row, 0, at)), slice(row, at + 1), rewriting(0, css));
   });
-  method(proto('CSSStyleSheet'), 'addRule', rewriting(1, css));
+  method('CSSStyleSheet', 'addRule', rewriting(1, css));
   method(StyleP, 'setProperty', rewriting(1, css));
   method(win.CSSStyleValue, 'parse parseAll', rewriting(1, css));
-  function styled(f, self, args) { arg(args, 0, css); apply(f, self, args); }
+  var styled = rewriting(0, css);
   setter(StyleP, 'cssText', styled);
   // The setter of `style` sets the text of what its getter gives (Web IDL, PutForwards), as script would.
-  method(proto('StylePropertyMap'), 'set append', function (f, self, args) {
+  method('StylePropertyMap', 'set append', function (f, self, args) {
     for (var i = 1; i < args.length; i++) {
       var s = '' + args[i], t = css(s);
       if (t !== s) args[i] = t;
@@ -990,7 +959,7 @@
     return function (args) { args[i] = scrub(args[i], css); };
   }
   method(ElementP, 'animate', both(keyframes(0)));
-  method(proto('KeyframeEffect'), 'setKeyframes', both(keyframes(0)));
+  method('KeyframeEffect', 'setKeyframes', both(keyframes(0)));
   constructor('KeyframeEffect', keyframes(1));
   method(win.CSS, 'registerProperty', both(keyframes(0)));
   var sample = doc.documentElement.style, lacking = {};
@@ -1016,14 +985,14 @@
 
   // ---- Rarer ways to name a server.
   constructor('MediaMetadata', scrubbing(0, 'img', DEAD));
-  setter(proto('MediaMetadata'), 'artwork', function (f, self, args) { scrubbing(0, 'img', DEAD)(args); apply(f, self, args); });
+  setter('MediaMetadata', 'artwork', both(scrubbing(0, 'img', DEAD)));
   // With no method left the constructor would throw; one that nobody offers makes canMakePayment say no.
   constructor('PaymentRequest', scrubbing(0, 'payment', 'https://x.invalid/'));
   constructor('FencedFrameConfig', scrubbing(0, 'iframe', 'https://x.invalid/'));
-  constructor('Audio', function (args) { if (args[0] !== undefined) arg(args, 0, function (s) { return safe(s, 'audio', DEAD); }); });
-  method(proto('CredentialsContainer'), 'get', function (f, self, args) {
+  constructor('Audio', changing(0, saving('audio', DEAD)));
+  method('CredentialsContainer', 'get', function (f, self, args) {
     var asked = args[0] && args[0].identity;
-    if (!asked || scrub(asked, function (s) { return safe(s, 'credentials', ''); }) === asked) return apply(f, self, args);
+    if (!asked || scrub(asked, saving('credentials', '')) === asked) return apply(f, self, args);
     return failed(new DOMException_('Error retrieving a token.', 'NetworkError'));
   });
 
@@ -1039,17 +1008,12 @@
       if (conf.x) brake(el, defaultView(d));
     }
   }
-  ['HTMLIFrameElement', 'HTMLFrameElement', 'HTMLObjectElement'].forEach(function (face) {
-    split('contentWindow contentDocument', ' ').forEach(function (name) {
-      var d = desc(proto(face) || {}, name);
-      if (!d) return;
-      d.get = wrap(d.get, function (f, self, args) {
-        var r = apply(f, self, args);
-        if (face === 'HTMLIFrameElement') adoptFrame(self);
-        else if (r) adopt(name === 'contentWindow' ? r : defaultView(r));
-        return r;
-      });
-      put(proto(face), name, d);
+  ['IFrame', 'Frame', 'Object'].forEach(function (face) {
+    reader('HTML' + face + 'Element', 'contentWindow contentDocument', function (f, self, args) {
+      var r = apply(f, self, args);
+      if (face === 'IFrame') adoptFrame(self);
+      else if (r) adopt(tried(defaultView, r) || r);
+      return r;
     });
   });
   method(win, 'open', opened);
@@ -1080,10 +1044,10 @@
   function denies(form, submitter) {
     var said = submitter ? attributeOf(submitter, 'formaction') : null, url = said === null ? tried(formAction, form) : said;
     hands = now();
-    return url && bad(url) && stop(bad(url), 'form');
+    return url && bad(url);
   }
   // A refused form stays where it is, as if the server had answered 204.
-  method(proto('HTMLFormElement'), 'submit', function (f, self, args) { if (!denies(self, null)) return apply(f, self, args); });
+  method('HTMLFormElement', 'submit', refusing('form', function (args, self) { return denies(self, null); }, nothing));
   function onLoad(e) {
     var el = targetOf(e), tag = tagOf(el), d = tag === 'object' ? tried(objectDocument, el) : tag === 'frame' ? tried(innerDocument, el) : null;
     if (tag === 'iframe') adoptFrame(el);
@@ -1095,21 +1059,20 @@
     var elsewhere = framed ? !exec(/^_(?:top|parent)$/i, to) : to && !exec(/^_(?:self|top|parent)$/i, to);
     return url && elsewhere && bad(url);
   }
-  function clicked(f, self, args) {
-    var el = self, v = '';
+  function clicked(args, el) {
+    var v = '';
     try {
-      if (args.length && eventType(args[0]) !== 'click') el = null;
-      else hear(rootOf(el));
+      if (args.length && eventType(args[0]) !== 'click') return v;
+      hear(rootOf(el));
       for (; el && !v; el = parentNode(el)) if (exec(/^a(?:rea)?$/, tagOf(el))) v = leads(el);
     } catch (e) { nothing(); }
-    if (!v) return apply(f, self, args);
-    stop(v, 'open');
-    if (args.length) return false;
+    return v;
   }
-  method(proto('HTMLElement'), 'click', clicked);
-  method(proto('EventTarget'), 'dispatchEvent', clicked);
-  method(proto('HTMLFormElement'), 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
-  function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), tried(submitterOf, e))) prevent(e); }
+  method('HTMLElement', 'click', refusing('open', clicked, nothing));
+  method('EventTarget', 'dispatchEvent', refusing('open', clicked, function () { return false; }));
+  method('HTMLFormElement', 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
+  function preventing(e, channel, v) { if (v) { stop(v, channel); prevent(e); } }
+  function onSubmit(e) { preventing(e, 'form', tagOf(targetOf(e)) === 'form' && denies(targetOf(e), tried(submitterOf, e))); }
   function onClick() { hands = now(); }
   function hear(root) {
     listen(root, 'load', onLoad, true);
@@ -1130,19 +1093,15 @@
   });
   // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
   var kept = win !== win.top || conf.x;
-  method(proto('Navigation'), 'navigate', function (f, self, args) {
-    var v = kept && args.length && bad(args[0] = '' + args[0]), p;
-    if (!v) return apply(f, self, args);
-    stop(v, 'navigate');
-    p = failed(new DOMException_('Navigation was aborted', 'AbortError'));
+  method('Navigation', 'navigate', refusing('navigate', function (args) { return kept && addressed(args); }, function () {
+    var p = failed(new DOMException_('Navigation was aborted', 'AbortError'));
     p.catch(nothing);
     return { committed: p, finished: p };
-  });
+  }));
   if (kept && win.navigation) {
     var destination = getter('NavigateEvent', 'destination'), destinationURL = getter('NavigationDestination', 'url'), cancelable = getter('Event', 'cancelable');
     listen(win.navigation, 'navigate', function (e) {
-      var v = !e.userInitiated && cancelable(e) && bad(destinationURL(destination(e)));
-      if (v) { stop(v, 'navigate'); prevent(e); }
+      preventing(e, 'navigate', !e.userInitiated && cancelable(e) && bad(destinationURL(destination(e))));
     });
   }
   attach();
