@@ -13,9 +13,10 @@
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //
-// conf (written by rewrite/guard.py): t hosts, '=cookie' and '#key' names as a filter (rewrite/hashed.py), m its seed, l the
-// lengths of the names that end in '*', w whether a name with rules ends in '.*' (1), or also a host (2); p path rules
-// ' host /path !/path host /path ', where '!' stays open although something above it is denied; u the stand-in's
+// conf (written by rewrite/guard.py): t hosts, 'host/path' rules, 'host/' of those that have some, '=cookie' and '#key' names
+// as a filter (rewrite/hashed.py), m its seed, l the lengths of the names that end in '*', w whether a name with rules ends
+// in '.*' (1), or also a host (2); p the other path rules ' host /pa*th !/path host /path* ', where '!' stays open although
+// something above it is denied; u the stand-in's
 // address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
 // the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
@@ -96,23 +97,17 @@
       }
       return !v;
     };
-    // Each rule: its text, the verdict, and the expression of a path, made when it is first asked.
-    function rulesOf(name, words) {
-      var rules = [], i, open;
-      for (i = 0; words[i]; i++) {
-        open = words[i][0] === '!';
-        rules[i] = [open ? slice(words[i], 1) : words[i], open ? '-' : name + words[i], null];
-      }
-      return rules;
-    }
-    // What is known of a name: its rules, and whether it is denied whole. A name is looked up once a page.
+    // What is known of a name: whether it is denied whole, and its rules. A name is looked up once a page.
     o.about = function (name, whole) {
-      var found = known[name], at, words;
+      var found = known[name], at;
       if (!found) {
-        at = indexOf(conf.p, ' ' + name + ' ');
-        words = at < 0 ? '' : exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2));
         if (++knownCount > 2000) { known = create(null); knownCount = 0; }
-        found = known[name] = { rules: words && rulesOf(name, split(words[0], ' ')), all: whole && o.denied(name) };
+        at = indexOf(conf.p, ' ' + name + ' ');
+        found = known[name] = {
+          all: whole && o.denied(name),
+          paths: o.denied(name + '/'),
+          rules: at < 0 ? '' : exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2))[0]
+        };
       }
       return found;
     };
@@ -135,25 +130,29 @@
 
   // ---- bad(url): the rule that denies it, or ''. Whose rule that is, the gate knows.
   var seen = create(null), seenCount = 0;
-  function pathRule(rules, target) {
-    var i, r;
-    if (target === true) return '+';
-    for (i = 0; i < rules.length; i++) {
-      r = rules[i];
-      // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
-      r[2] = r[2] || new RegExp_('^' + swap(/[.*+?^${}()|[\]\\]/g, r[0], function (m) { return m[0] === '*' ? '.*' : '\\' + m[0]; }) +
-        (exec(/[a-z\d]$/i, r[0]) ? '(?![\\w-])' : ''));
-      if (exec(r[2], target)) return r[1];
+  // A rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
+  function pathRule(name, found, target) {
+    var i, rule, open, rules = split(found.rules, ' ');
+    if (target === true) return found.paths || rules[0] ? '+' : '';
+    for (i = 2; found.paths && i < 64 && target[i - 1]; i++) {
+      rule = name + slice(target, 0, i);
+      if (!exec(/[\w-]/, target[i] || '') && denied(rule)) return rule;
+    }
+    for (i = 0; rules[i]; i++) {
+      open = rules[i][0] === '!';
+      rule = slice(rules[i], +open);
+      if (exec(new RegExp_('^' + swap(/[.*+?^${}()|[\]\\]/g, rule, function (m) { return m[0] === '*' ? '.*' : '\\' + m[0]; }) +
+        (exec(/[a-z\d]$/i, rule) ? '(?![\\w-])' : '')), target)) return open ? '-' : name + rule;
     }
     return '';
   }
   function walk(host, end, target) {
-    var v, at, name;
+    var v, at, found;
     for (;;) {
       at = indexOf(host, '.');
       // No host of the filter has one label alone, and most have no '.*'.
-      name = own.about(host + end, end ? conf.w > 1 : at > 0);
-      v = name.rules && pathRule(name.rules, target) || (name.all ? host + end : '');
+      found = own.about(host + end, end ? conf.w > 1 : at > 0);
+      v = pathRule(host + end, found, target) || (found.all ? host + end : '');
       if (v || at < 0) return v;
       host = slice(host, at + 1);
     }
