@@ -368,63 +368,36 @@
   }
 
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
-  var KINDS = create(null);
-  (function (rows) {
-    var i, j, names, tags;
-    for (i = 0; i < rows.length; i++) {
-      names = split(rows[i][0], ' ');
-      tags = split(rows[i][2], ' ');
-      for (j = 0; j < names.length * tags.length; j++) {
-        KINDS[tags[j % tags.length] + ' ' + names[j / tags.length | 0]] = rows[i][1];
-        KINDS[names[j / tags.length | 0]] = true;
-      }
+  // Kinds by 'tag attribute', '* attribute' for any tag, and 'attribute' for the first row that has it.
+  var KINDS = create(null), CLEANERS = {
+    url: function (s, tag) { return safe(s, tag, tag === 'base' ? '' : DEAD); },
+    script: function (s) { return safeScript(dataScript(s), 'script'); },
+    frame: frameURL,
+    set: srcset,
+    ping: pings,
+    css: css,
+    page: page,
+    steps: function (s, tag) { return swap(/[^;]+/g, css(s), function (m) { return safe(m[0], tag, DEAD); }); },
+    refresh: function (s) {
+      return swap(/^[\s\d.]+[;,\s]\s*(?:url\s*=\s*)?["']?([^"']*)/gi, s, function (m) { return safe(m[1], 'navigate', '') === m[1] ? m[0] : ''; });
     }
-  })([
-    ['src', 'url', 'img image input audio video source track'],
-    ['src', 'frame', 'iframe frame embed'],
-    ['data', 'frame', 'object'],
-    ['src href', 'script', 'script'],
-    ['href', 'url', 'link base image use feimage mpath textpath pattern filter lineargradient radialgradient'],
-    ['poster', 'url', 'video'],
-    ['background', 'url', 'body table thead tbody tfoot tr td th'],
-    ['srcset', 'set', 'img source'],
-    ['imagesrcset', 'set', 'link'],
-    ['ping attributionsrc', 'ping', 'a area'],
-    ['attributionsrc', 'ping', 'img script'],
-    ['to from by values', 'steps', 'set animate'],
-    ['srcdoc', 'page', 'iframe'],
-    ['content', 'refresh', 'meta'],
-    ['style', 'css', '*'],
-    ['fill stroke filter mask clip-path cursor marker marker-start marker-mid marker-end', 'css', '*']
-  ]);
+  };
+  // An Attr that belongs to no element yet ('attr' in place of the tag) is judged by its name alone.
   function attr(tag, name, s) {
-    if (!KINDS[name]) return s;
-    switch (KINDS[tag + ' ' + name] || KINDS['* ' + name]) {
-      case 'url': return safe(s, tag, tag === 'base' ? '' : DEAD);
-      case 'script': return safeScript(dataScript(s), 'script');
-      case 'frame': return frameURL(s, tag);
-      case 'set': return srcset(s);
-      case 'ping': return pings(s);
-      case 'css': return css(s);
-      case 'steps': return swap(/[^;]+/g, css(s), function (m) { return safe(m[0], tag, DEAD); });
-      case 'page': return page(s);
-      case 'refresh':
-        return swap(/^[\s\d.]+[;,\s]\s*(?:url\s*=\s*)?["']?([^"']*)/gi, s, function (m) { return safe(m[1], 'navigate', '') === m[1] ? m[0] : ''; });
-    }
-    return s;
+    var kind = KINDS[tag + ' ' + name] || KINDS['* ' + name] || tag === 'attr' && KINDS[name];
+    return kind ? CLEANERS[kind](s, tag) : s;
   }
 
   // ---- html(): start tags are read as the standard's tokeniser reads them, and only they are edited.
   var TAG = /<(?:!--|(\/?)([a-z][^\s\/>]*))/gi;
   var ATTR = /[\s\/]*(?:(>)|([^\s\/>][^\s\/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*))?)?)/y;
   var RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript|plaintext)$/;
-  var NAMED = { colon: ':', sol: '/', bsol: '\\', period: '.', tab: '\t', newline: '\n', amp: '&', lt: '<', gt: '>',
-    quot: '"', apos: "'", num: '#', quest: '?', commat: '@', percnt: '%', lowbar: '_', equals: '=', comma: ',', lpar: '(', rpar: ')', semi: ';' };
+  // Names, each in front of its character.
+  var NAMED = ' colon:sol/bsol\\period.tab\tnewline\namp&lt<gt>quot"apos\'num#quest?commat@percnt%lowbar_equals=comma,lpar(rpar)semi;';
   function characters(s) {
-    if (indexOf(s, '&') < 0) return s;
     return swap(/&(?:#x([\da-f]+);?|#(\d+);?|([a-z]+);|(amp|lt|gt|quot)(?![\w=]))/gi, s, function (m) {
-      if (m[3] || m[4]) return NAMED[lower(m[3] || m[4])] || m[0];
-      return point(m[1] ? '0x' + m[1] : m[2]);
+      var name = m[3] || m[4];
+      return name ? (exec(new RegExp_('[^a-z]' + name + '([^a-z])', 'i'), NAMED) || [0, m[0]])[1] : point(m[1] ? '0x' + m[1] : m[2]);
     });
   }
   function rawText(tag, s) { return tag === 'style' ? css(s) : tag === 'script' ? scriptText(s) : s; }
@@ -741,13 +714,24 @@
       if (!arg(args, 0, function (s) { return attr(tagOf(self), name, s); })) apply(f, self, args);
     };
   }
+  // A row: interface (HTML...Element; '-' for none), =tags where its own name is not the tag's, properties, :kind of what
+  // is no plain URL.
   [
-    'Image src srcset attributionSrc', 'Input src', 'Media src', 'Video poster', 'Source src srcset', 'Track src', 'Embed src',
-    'Object data', 'IFrame src srcdoc', 'Frame src', 'Script src attributionSrc', 'Link href imageSrcset', 'Base href',
-    'Body background', 'Anchor ping attributionSrc', 'Area ping attributionSrc', 'Meta content'
+    'Image=img src srcset:set attributionSrc:ping', 'Input src', 'Media=audio,video src', 'Video poster', 'Source src srcset:set',
+    'Track src', 'Embed src:frame', 'Frame src:frame', 'IFrame src:frame srcdoc:page', 'Object data:frame',
+    'Link href imageSrcset:set', 'Base href', 'Script src:script href:script attributionSrc:ping', 'Body background',
+    'Anchor=a ping:ping attributionSrc:ping', 'Area ping:ping attributionSrc:ping', 'Meta content:refresh',
+    '-=image src href', '-=use,feimage,mpath,textpath,pattern,filter,lineargradient,radialgradient href',
+    '-=table,thead,tbody,tfoot,tr,td,th background', '-=set,animate to:steps from:steps by:steps values:steps',
+    '-=* style:css fill:css stroke:css filter:css mask:css clip-path:css cursor:css marker:css marker-start:css marker-mid:css marker-end:css'
   ].forEach(function (row) {
-    row = split(row, ' ');
-    for (var i = 1; row[i]; i++) setter('HTML' + row[0] + 'Element', row[i], reflected(lower(row[i])));
+    split(row, ' ').forEach(function (word, at, words) {
+      var face = split(words[0], '='), pair = split(word, ':'), name = lower(pair[0]), kind = pair[1] || 'url';
+      if (!at) return;
+      KINDS[name] = KINDS[name] || kind;
+      split(face[1] || lower(face[0]), ',').forEach(function (tag) { KINDS[tag + ' ' + name] = kind; });
+      setter('HTML' + face[0] + 'Element', pair[0], reflected(name));
+    });
   });
   setter('SVGAnimatedString', 'baseVal', rewriting(0, saving('image', DEAD)));
   method(ElementP, 'setAttribute', function (f, self, args) {
@@ -759,23 +743,18 @@
     name = slice(name, at + 1);
     if (!KINDS[name] || !arg(args, 2, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
   });
-  // An Attr that belongs to no element yet is judged by its name alone.
-  function loose(name, s) {
-    return KINDS['* ' + name] ? css(s) : name === 'srcdoc' ? page(s) : exec(/^(?:src|href|data|poster|background)$/, name) ? safe(s, 'attr', DEAD)
-      : exec(/srcset/, name) ? srcset(s) : exec(/^ping$|^attrib/, name) ? pings(s) : s;
-  }
   function attrNode(node, tag) {
     var name, s, t;
     try {
       name = lower(attrName(node));
       if (!KINDS[name]) return;
       s = apply(attrValue.get, node, []);
-      t = tag ? attr(tag, name, s) : loose(name, s);
+      t = attr(tag, name, s);
       if (t !== s) apply(attrValue.set, node, [t]);
     } catch (e) { nothing(); }
   }
   method(ElementP, 'setAttributeNode setAttributeNodeNS', function (f, self, args) { attrNode(args[0], tagOf(self)); return apply(f, self, args); });
-  method('NamedNodeMap', 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], ''); return apply(f, self, args); });
+  method('NamedNodeMap', 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], 'attr'); return apply(f, self, args); });
   function revalued(f, self, args) {
     var el = ownerElement(self), name = lower(attrName(self));
     if (el && KINDS[name]) arg(args, 0, function (s) { return attr(tagOf(el), name, s); });
@@ -962,10 +941,7 @@
   constructor('KeyframeEffect', keyframes(1));
   method(win.CSS, 'registerProperty', both(keyframes(0)));
   var sample = doc.documentElement.style, lacking = {};
-  split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
-    'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
-    'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
-    '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
+  function restyled(dashed) {
     // Descriptors of fonts are properties of their rule alone.
     if (dashed !== 'src' && !(dashed in sample)) return;
     var words = split(dashed, '-'), humps = words[0], i, found = desc({
@@ -979,6 +955,12 @@
       if (desc(OwnStyleP, name)) setter(OwnStyleP, name, styled);
       else lacking[name] = voiced(name, found);
     });
+  }
+  split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
+    'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
+    'src mask-box-image mask-box-image-source box-reflect', ' ').forEach(function (name) {
+    restyled(name);
+    restyled('-webkit-' + name);
   });
   Obj.defineProperties(OwnStyleP, lacking);
 
