@@ -28,40 +28,40 @@
   if (typeof early === 'function') { early(); return; }
 
   var DEAD = 'about:invalid', MARKED = '_optout=worker', XHTML = 'http://www.w3.org/1999/xhtml';
-  var doc = win.document;
-  var Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct;
-  var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, create = Obj.create, protoOf = Obj.getPrototypeOf, assign = Obj.assign;
-  var isArray = win.Array.isArray, listOf = win.Array.from;
-  var un = win.Function.prototype.bind.bind(win.Function.prototype.call);
-  var StringP = win.String.prototype, atob_ = win.atob, btoa_ = win.btoa;
-  var exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf);
-  var split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys;
-  var URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
-  var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval;
-  var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify;
-  var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint;
-  var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
-  var listen = un(win.EventTarget.prototype.addEventListener);
-  var nothing = function () {};
+  var doc = win.document,
+    Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct,
+    desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, create = Obj.create, protoOf = Obj.getPrototypeOf, assign = Obj.assign,
+    isArray = win.Array.isArray, listOf = win.Array.from,
+    un = win.Function.prototype.bind.bind(win.Function.prototype.call),
+    StringP = win.String.prototype, atob_ = win.atob, btoa_ = win.btoa,
+    exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf),
+    split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys,
+    URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException,
+    Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval,
+    encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify,
+    charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint,
+    weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set),
+    listen = un(win.EventTarget.prototype.addEventListener),
+    nothing = function () {};
 
   function getter(face, name) {
     var d = win[face] && desc(win[face].prototype, name);
     return d && d.get ? un(d.get) : nothing;
   }
-  var href = getter('URL', 'href'), hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol');
-  var hrefPath = getter('URL', 'pathname'), hrefQuery = getter('URL', 'search');
-  var baseURI = getter('Node', 'baseURI'), parentNode = getter('Node', 'parentNode');
-  var textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName');
-  var frameDocument = getter('HTMLIFrameElement', 'contentDocument');
-  var targetOf = getter('Event', 'target');
+  var href = getter('URL', 'href'), hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol'),
+    hrefPath = getter('URL', 'pathname'), hrefQuery = getter('URL', 'search'),
+    baseURI = getter('Node', 'baseURI'), parentNode = getter('Node', 'parentNode'),
+    textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName'),
+    frameDocument = getter('HTMLIFrameElement', 'contentDocument'),
+    targetOf = getter('Event', 'target');
   // A page may fire an event of any name and kind at anything, and a getter of one interface throws for another's.
   function tried(get, o) { try { return get(o); } catch (e) { return null; } }
   function tagOf(el) { return lower(tried(localName, el) || ''); }
 
   // ---- What every run in this page shares: the rules, the report, what wrapped functions say they are.
   var own = up || (function () {
-    var counts = create(null), waiting = 0, sampled = win.Math.random() < conf.n;
-    var beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
+    var counts = create(null), waiting = 0, sampled = win.Math.random() < conf.n,
+      beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
     function flush() {
       var body = '', k;
       // By hand: a page's Array.prototype.toJSON (it exists) must not shape the report.
@@ -239,8 +239,8 @@
       var re = /(content\s*:[^;}]*)|url\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*?))\s*\)|"([^"]*)"|'([^']*)'/gi;
       return swap(re, text, function (m) {
         if (m[1]) return indexOf(m[1], '(') < 0 ? m[0] : 'content' + run(slice(m[1], 7));
-        var url = m[2] || m[3] || m[4] || m[5] || m[6] || '';
-        var v = bad(indexOf(url, '\\') < 0 ? url : unescapeCss(url));
+        var url = m[2] || m[3] || m[4] || m[5] || m[6] || '',
+          v = bad(indexOf(url, '\\') < 0 ? url : unescapeCss(url));
         if (v) stop(v, 'css');
         return !v ? m[0] : slice(lower(m[0]), 0, 3) === 'url' ? 'url("' + DEAD + '")' : '"' + DEAD + '"';
       });
@@ -389,9 +389,9 @@
   }
 
   // ---- html(): start tags are read as the standard's tokeniser reads them, and only they are edited.
-  var TAG = /<(?:!--|(\/?)([a-z][^\s\/>]*))/gi;
-  var ATTR = /[\s\/]*(?:(>)|([^\s\/>][^\s\/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*))?)?)/y;
-  var RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript|plaintext)$/;
+  var TAG = /<(?:!--|(\/?)([a-z][^\s\/>]*))/gi,
+    ATTR = /[\s\/]*(?:(>)|([^\s\/>][^\s\/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*))?)?)/y,
+    RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript|plaintext)$/;
   // Names, each in front of its character.
   var NAMED = ' colon:sol/bsol\\period.tab\tnewline\namp&lt<gt>quot"apos\'num#quest?commat@percnt%lowbar_equals=comma,lpar(rpar)semi;';
   function characters(s) {
@@ -696,17 +696,17 @@
   if (!doc) { sweep(); return; }
 
   // ==== From here on: documents only.
-  var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document');
-  var setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get;
-  var setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value');
-  var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
-  var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
-  var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute);
-  var firstChild = getter('Node', 'firstChild'), nextSibling = getter('Node', 'nextSibling'), insertIn = un(NodeP.insertBefore), takeFrom = un(NodeP.removeChild);
-  var createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement');
-  var DOMParser_ = win.DOMParser, XMLSerializer_ = win.XMLSerializer, serialize = un(XMLSerializer_.prototype.serializeToString);
-  var rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString;
-  var attributes = getter('Element', 'attributes'), nodeType = getter('Node', 'nodeType');
+  var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document'),
+    setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get,
+    setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value'),
+    attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement'),
+    all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll),
+    nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute),
+    firstChild = getter('Node', 'firstChild'), nextSibling = getter('Node', 'nextSibling'), insertIn = un(NodeP.insertBefore), takeFrom = un(NodeP.removeChild),
+    createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement'),
+    DOMParser_ = win.DOMParser, XMLSerializer_ = win.XMLSerializer, serialize = un(XMLSerializer_.prototype.serializeToString),
+    rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString,
+    attributes = getter('Element', 'attributes'), nodeType = getter('Node', 'nodeType');
 
   // ---- Elements: properties and attributes.
   function reflected(name) {
@@ -1036,8 +1036,8 @@
   }
   // A click that script makes leads where window.open would: into a frame or another tab. The visitor's own are free.
   function leads(el) {
-    var url = attributeOf(el, 'href') || attributeOf(el, 'xlink:href'), to = attributeOf(el, 'target') || '', framed = win !== win.top;
-    var elsewhere = framed ? !exec(/^_(?:top|parent)$/i, to) : to && !exec(/^_(?:self|top|parent)$/i, to);
+    var url = attributeOf(el, 'href') || attributeOf(el, 'xlink:href'), to = attributeOf(el, 'target') || '', framed = win !== win.top,
+      elsewhere = framed ? !exec(/^_(?:top|parent)$/i, to) : to && !exec(/^_(?:self|top|parent)$/i, to);
     return url && elsewhere && bad(url);
   }
   function clicked(args, el) {
