@@ -505,7 +505,9 @@
   // objects pass as they came when nothing changed, or else are made anew under our own policy; true when the
   // page's CSP lets us make none, and the call is better left out.
   var tt = win.trustedTypes, policy;
-  function kindOf(o) { return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : ''; }
+  function kindOf(o) {
+    return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : '';
+  }
   function arg(args, i, fn) {
     var o = args[i], kind, s, t;
     if (i >= args.length || o === null || o === undefined || typeof o === 'symbol') return;
@@ -517,7 +519,7 @@
     try {
       policy = policy || tt.createPolicy('optout-gate', { createHTML: String_, createScript: String_, createScriptURL: String_ });
       args[i] = policy['create' + kind](t);
-    } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
+    } catch (e) { args[i] = tt['empty' + kind] || o; return kind === 'ScriptURL'; }
   }
   function changing(i, clean) { return function (args) { arg(args, i, clean); }; }
   function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
@@ -700,7 +702,7 @@
     setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get,
     setText = desc(NodeP, 'textContent').set, attrValue = desc(proto('Attr'), 'value'),
     attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement'),
-    all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll),
+    allIn = un(DocumentP.querySelectorAll),
     nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute),
     firstChild = getter('Node', 'firstChild'), nextSibling = getter('Node', 'nextSibling'), insertIn = un(NodeP.insertBefore), takeFrom = un(NodeP.removeChild),
     createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement'),
@@ -853,19 +855,15 @@
   method('Range', 'createContextualFragment', rewriting(0, html));
   method(win.Document, 'parseHTMLUnsafe parseHTML', rewriting(0, html));
   // A tree that was built by a parser we cannot stand in front of (XML, XSLT), before any of it loads.
-  function tree(root) {
-    var list, i, j, el, map;
-    try { list = nodeType(root) === 9 ? allIn(root, '*') : nodeType(root) === 11 ? allOf(root, '*') : all(root, '*'); } catch (e) { return root; }
-    for (i = -1; (el = i < 0 ? root : list[i]); i++) {
-      map = nodeType(el) === 1 ? attributes(el) : [];
-      for (j = 0; map[j]; j++) attrNode(map[j], tagOf(el));
-      if (isText(el)) {
-        map = textContent(el);
-        if (rawText(tagOf(el), map) !== map) apply(setText, el, [rawText(tagOf(el), map)]);
-      }
-    }
-    for (el = firstChild(root); el; el = nextSibling(el)) if (nodeType(el) === 7) apply(setData, el, [instruction(apply(getData, el, []))]);
-    return root;
+  function tree(root) { tried(cleanNode, root); return root; }
+  function cleanNode(node) {
+    var type = nodeType(node), list = type === 1 ? attributes(node) : [], i, s, child;
+    for (i = 0; list[i]; i++) attrNode(list[i], tagOf(node));
+    if (isText(node)) {
+      s = textContent(node);
+      if (rawText(tagOf(node), s) !== s) apply(setText, node, [rawText(tagOf(node), s)]);
+    } else if (type === 7) apply(setData, node, [instruction(apply(getData, node, []))]);
+    for (child = firstChild(node); child; child = nextSibling(child)) cleanNode(child);
   }
   method('DOMParser', 'parseFromString', function (f, self, args) {
     if (args[1] === 'text/html') arg(args, 0, html);
@@ -888,42 +886,38 @@
   }
   method(DocumentP, 'write', writer(''));
   method(DocumentP, 'writeln', writer('\n'));
-  ['HTMLDocument', 'Document'].forEach(function (face) {
-    method(proto(face), 'close', function (f, self, args) {
-      var st = weakGet(writing, self);
-      if (st && st.held && st.raw) apply(write, self, [rawText(st.raw, st.held)]);
-      weakSet(writing, self, { held: '', raw: '' });
-      return apply(f, self, args);
-    });
-    method(proto(face), 'open', function (f, self, args) {
-      // With three arguments it is another name of window.open.
-      if (args.length > 2) return opened(f, self, args);
-      var r = apply(f, self, args);
-      weakSet(writing, self, { held: '', raw: '' });
-      // Opening a document drops its listeners.
-      if (self === win.document) attach();
-      return r;
-    });
-    method(proto(face), 'execCommand', function (f, self, args) {
-      var cmd = lower('' + args[0]);
-      if (cmd === 'inserthtml') arg(args, 2, html);
-      if (cmd === 'insertimage') arg(args, 2, saving('img', DEAD));
-      return apply(f, self, args);
-    });
+  method(DocumentP, 'close', function (f, self, args) {
+    var st = weakGet(writing, self);
+    if (st && st.held && st.raw) apply(write, self, [rawText(st.raw, st.held)]);
+    weakSet(writing, self, { held: '', raw: '' });
+    return apply(f, self, args);
+  });
+  method(DocumentP, 'open', function (f, self, args) {
+    // With three arguments it is another name of window.open.
+    if (args.length > 2) return opened(f, self, args);
+    var r = apply(f, self, args);
+    weakSet(writing, self, { held: '', raw: '' });
+    // Opening a document drops its listeners.
+    if (self === win.document) attach();
+    return r;
+  });
+  method(DocumentP, 'execCommand', function (f, self, args) {
+    var cmd = lower('' + args[0]);
+    if (cmd === 'inserthtml') arg(args, 2, html);
+    if (cmd === 'insertimage') arg(args, 2, saving('img', DEAD));
+    return apply(f, self, args);
   });
 
   // ---- Style sheets. Where a declaration has no accessors for its properties, one that we define wins; else it is wrapped.
   var StyleP = proto('CSSStyleDeclaration'), OwnStyleP = proto('CSSStyleProperties') || proto('CSS2Properties') || StyleP, setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
-  [
-    'CSSStyleSheet insertRule replace replaceSync', 'CSSGroupingRule insertRule', 'CSSStyleRule insertRule', 'CSSKeyframesRule appendRule'
-  ].forEach(function (row) {
-    var at = indexOf(row, ' ');
-    method(proto(slice(row, 0, at)), slice(row, at + 1), rewriting(0, css));
-  });
+  var styled = rewriting(0, css);
+  method('CSSStyleSheet', 'insertRule replace replaceSync', styled);
+  method('CSSGroupingRule', 'insertRule', styled);
+  method('CSSStyleRule', 'insertRule', styled);
+  method('CSSKeyframesRule', 'appendRule', styled);
   method('CSSStyleSheet', 'addRule', rewriting(1, css));
   method(StyleP, 'setProperty', rewriting(1, css));
   method(win.CSSStyleValue, 'parse parseAll', rewriting(1, css));
-  var styled = rewriting(0, css);
   setter(StyleP, 'cssText', styled);
   // The setter of `style` sets the text of what its getter gives (Web IDL, PutForwards), as script would.
   method('StylePropertyMap', 'set append', function (f, self, args) {
