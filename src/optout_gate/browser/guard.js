@@ -58,6 +58,17 @@
   function tried(get, o) { try { return get(o); } catch (e) { return null; } }
   function tagOf(el) { return lower(tried(localName, el) || ''); }
 
+  function remembering(most, make) {
+    var kept = create(null), count = 0;
+    return function (key, more) {
+      if (kept[key] === undefined) {
+        if (++count > most) { kept = create(null); count = 0; }
+        kept[key] = make(key, more);
+      }
+      return kept[key];
+    };
+  }
+
   // ---- What every run in this page shares: the rules, the report, what wrapped functions say they are.
   var own = up || (function () {
     var counts = create(null), waiting = 0, sampled = win.Math.random() < conf.n,
@@ -82,7 +93,7 @@
       // A worker is not told when its page is left.
       if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
-    var o = { tell: tell, flush: flush, natives: new win.WeakMap() }, known = create(null), knownCount = 0;
+    var o = { tell: tell, flush: flush, natives: new win.WeakMap() };
     o.denied = function (name) {
       var t = conf.t, n = t.length / 3, h = conf.m, i, at, v;
       function digit(place) {
@@ -98,19 +109,14 @@
       return !v;
     };
     // What is known of a name: whether it is denied whole, and its rules. A name is looked up once a page.
-    o.about = function (name, whole) {
-      var found = known[name], at;
-      if (!found) {
-        if (++knownCount > 2000) { known = create(null); knownCount = 0; }
-        at = indexOf(conf.p, ' ' + name + ' ');
-        found = known[name] = {
-          all: whole && o.denied(name),
-          paths: o.denied(name + '/'),
-          rules: at < 0 ? '' : exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2))[0]
-        };
-      }
-      return found;
-    };
+    o.about = remembering(2000, function (name, whole) {
+      var at = indexOf(conf.p, ' ' + name + ' ');
+      return {
+        all: whole && o.denied(name),
+        paths: o.denied(name + '/'),
+        rules: at >= 0 && split(exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2))[0], ' ')
+      };
+    });
     // The site's own host and what stands under it are never a third party.
     o.mine = conf.o || win.location.hostname;
     if (indexOf(o.mine, 'www.') === 0) o.mine = slice(o.mine, 4);
@@ -129,16 +135,15 @@
   function stop(rule, channel) { own.tell('blocked', rule, channel); return rule; }
 
   // ---- bad(url): the rule that denies it, or ''. Whose rule that is, the gate knows.
-  var seen = create(null), seenCount = 0;
   // A rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
   function pathRule(name, found, target) {
-    var i, rule, open, rules = split(found.rules, ' ');
-    if (target === true) return found.paths || rules[0] ? '+' : '';
+    var i, rule, open, rules = found.rules;
+    if (target === true) return '+';
     for (i = 2; found.paths && i < 64 && target[i - 1]; i++) {
       rule = name + slice(target, 0, i);
       if (!exec(/[\w-]/, target[i] || '') && denied(rule)) return rule;
     }
-    for (i = 0; rules[i]; i++) {
+    for (i = 0; rules && rules[i]; i++) {
       open = rules[i][0] === '!';
       rule = slice(rules[i], +open);
       if (exec(new RegExp_('^' + swap(/[.*+?^${}()|[\]\\]/g, rule, function (m) { return m[0] === '*' ? '.*' : '\\' + m[0]; }) +
@@ -147,12 +152,13 @@
     return '';
   }
   function walk(host, end, target) {
-    var v, at, found;
+    var v, at, found, name;
     for (;;) {
       at = indexOf(host, '.');
       // No host of the filter has one label alone, and most have no '.*'.
-      found = own.about(host + end, end ? conf.w > 1 : at > 0);
-      v = pathRule(host + end, found, target) || (found.all ? host + end : '');
+      name = host + end;
+      found = own.about(name, end ? conf.w > 1 : at > 0);
+      v = (found.paths || found.rules) && pathRule(name, found, target) || (found.all ? name : '');
       if (v || at < 0) return v;
       host = slice(host, at + 1);
     }
@@ -162,36 +168,26 @@
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
     if (own.mine && (host === own.mine || slice(host, -own.mine.length - 1) === '.' + own.mine)) return '';
-    var v = walk(host, '', target), m;
-    if (!v && conf.w) {
-      // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
-      m = exec(/^(.+?)\.[^.]+$/, host);
-      v = m ? walk(m[1], '.*', target) : '';
-      m = !v && exec(/^(.+?)\.(?:ac|com?|edu|gob|gov|net?|org?)\.[^.]+$/, host);
-      if (m) v = walk(m[1], '.*', target);
+    // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
+    function under(suffix) {
+      var m = exec(suffix, host);
+      return m ? walk(m[1], '.*', target) : '';
     }
-    return v === '-' ? '' : v;
+    var v = walk(host, '', target) || conf.w && (under(/^(.+?)\.[^.]+$/) || under(/^(.+?)\.(?:ac|com?|edu|gob|gov|net?|org?)\.[^.]+$/));
+    return v === '-' ? '' : v || '';
   }
+  function ruling(url) {
+    var u = exec(/^(?:stun|turn)s?:([^:?]+)/i, url);
+    if (u) return ruleOf(u[1], '/');
+    try {
+      u = new URL_(url, doc ? baseURI(win.document) : win.location.href);
+      return exec(/^(?:http|ws)s?:$/, hrefScheme(u)) ? ruleOf(hrefHost(u), hrefPath(u) + hrefQuery(u)) : '';
+    } catch (e) { return ''; }
+  }
+  var remembered = remembering(1000, ruling);
   function bad(url) {
-    var v = seen[url], m, u, scheme;
-    if (v !== undefined) return v;
     // Only a scheme or two slashes can leave this host; URL parsers drop tabs and newlines wherever they stand.
-    m = exec(/^[\0- ]*(?:[\\\/][\t\r\n]*[\\\/]|([a-z][\w+.\t\r\n-]*):)/i, url);
-    if (!m) return '';
-    v = '';
-    if ((u = m[1] && exec(/^(?:stun|turn)s?:([^:?]+)/i, url))) v = ruleOf(u[1], '/');
-    else {
-      try {
-        u = new URL_(url, doc ? baseURI(win.document) : win.location.href);
-        scheme = hrefScheme(u);
-        if (exec(/^(?:http|ws)s?:$/, scheme)) v = ruleOf(hrefHost(u), hrefPath(u) + hrefQuery(u));
-      } catch (e) { v = ''; }
-    }
-    if (url.length < 2048) {
-      if (++seenCount > 1000) { seen = create(null); seenCount = 0; }
-      seen[url] = v;
-    }
-    return v;
+    return !exec(/^[\0- ]*(?:[\\\/][\t\r\n]*[\\\/]|[a-z][\w+.\t\r\n-]*:)/i, url) ? '' : (url.length < 2048 ? remembered : ruling)(url);
   }
   function safe(url, channel, dead) {
     var v = bad(url);
@@ -523,7 +519,8 @@
   }
   function changing(i, clean) { return function (args) { arg(args, i, clean); }; }
   function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
-  function rewriting(i, clean) { return both(changing(i, clean)); }
+  // As both(changing()), for what is called often.
+  function rewriting(i, clean) { return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); }; }
   function failed(error) { return apply(reject, Promise_, [error]); }
   // A copy of plain objects and arrays with every string passed through fn; the same object if nothing changed.
   function scrub(o, fn) {
@@ -822,9 +819,9 @@
   });
   method(DocumentP, 'createProcessingInstruction', rewriting(1, instruction));
   // The whole that the change would make is judged, since the browser reads the sheet anew at once.
-  [['appendData', 0], ['insertData', 1], ['replaceData', 2]].forEach(function (row) {
-    method('CharacterData', row[0], function (f, self, args) {
-      var s, t, at, n = row[1];
+  split('appendData insertData replaceData', ' ').forEach(function (name, n) {
+    method('CharacterData', name, function (f, self, args) {
+      var s, t, at;
       if (args.length > n) {
         s = apply(getData, self, []);
         at = n ? args[0] >>> 0 : s.length;
@@ -1176,16 +1173,17 @@
     return { gppVersion: '1.1', cmpStatus: 'loaded', cmpDisplayStatus: 'hidden', signalStatus: 'ready', supportedAPIs: ['7:usnat'], cmpId: 0,
       sectionList: [7], applicableSections: [7], gppString: GPP, parsedSections: { usnat: [NATIONAL] } };
   }
+  function event(name, id, data) { return { eventName: name, listenerId: id, data: data, pingData: ping() }; }
   consent('__gpp', function (command, callback, parameter) {
-    var data = null, ok = true, at = indexOf('' + parameter, '.');
+    var data = null, ok = true, words = split('' + parameter, '.');
     if (!command || command === 'queue' || command === 'events') return [];
     if (typeof callback !== 'function') return;
     if (command === 'ping' || command === 'getGPPData') data = ping();
-    else if (command === 'addEventListener') data = { eventName: 'listenerRegistered', listenerId: listeners.push(callback), data: true, pingData: ping() };
-    else if (command === 'removeEventListener') data = { eventName: 'listenerRemoved', listenerId: parameter, data: !!listeners[parameter - 1], pingData: ping() };
+    else if (command === 'addEventListener') data = event('listenerRegistered', listeners.push(callback), true);
+    else if (command === 'removeEventListener') data = event('listenerRemoved', parameter, !!listeners[parameter - 1]);
     else if (command === 'hasSection') data = parameter === 'usnat';
     else if (command === 'getSection') data = parameter === 'usnat' ? [NATIONAL] : null;
-    else if (command === 'getField') data = slice('' + parameter, 0, at) === 'usnat' && NATIONAL[slice('' + parameter, at + 1)] !== undefined ? NATIONAL[slice('' + parameter, at + 1)] : null;
+    else if (command === 'getField') data = words[0] === 'usnat' && NATIONAL[words[1]] !== undefined ? NATIONAL[words[1]] : null;
     else ok = false;
     callback(data, ok);
   });
