@@ -1,5 +1,7 @@
 """The guard's filter of names: whoever is in it is found, whoever is known to be innocent is not, nearly nobody else is."""
 
+from functools import cache
+
 import pytest
 
 from optout_gate.rewrite.hashed import BITS, DRAWS, Hashed, hashed
@@ -17,10 +19,15 @@ def fnv(name: str, seed: int) -> int:
     return value
 
 
+@cache
+def digits_of(rows: str) -> list[int]:
+    return [31 if character == "}" else ord(character) - 61 for character in rows]
+
+
 def has(filter_: Hashed, name: str) -> bool:
     """Ask a filter as ``guard.js`` asks it: out of the text, a row at a time."""
     size = len(filter_.rows) // 3
-    digits = [31 if character == "}" else ord(character) - 61 for character in filter_.rows]
+    digits = digits_of(filter_.rows)
     hash_ = fnv(name, filter_.seed)
     value = hash_ >> 32 - BITS
     for _ in range(DRAWS):
