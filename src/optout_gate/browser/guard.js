@@ -478,12 +478,11 @@
   function standing(part) {
     return function (owner, names, fn) {
       if (typeof owner === 'string') owner = proto(owner);
-      split(names, ' ').forEach(function (name) {
-        var d = owner && desc(owner, name);
-        if (!d || typeof d[part] !== 'function') return;
-        d[part] = wrap(d[part], fn);
-        put(owner, name, d);
-      });
+      names = split(names, ' ');
+      for (var i = 0, d; names[i]; i++) {
+        d = owner && desc(owner, names[i]);
+        if (d && typeof d[part] === 'function') { d[part] = wrap(d[part], fn); put(owner, names[i], d); }
+      }
     };
   }
   var method = standing('value'), setter = standing('set'), reader = standing('get');
@@ -724,13 +723,14 @@
     '-=table,thead,tbody,tfoot,tr,td,th background', '-=set,animate to:steps from:steps by:steps values:steps',
     '-=* style:css fill:css stroke:css filter:css mask:css clip-path:css cursor:css marker:css marker-start:css marker-mid:css marker-end:css'
   ].forEach(function (row) {
-    split(row, ' ').forEach(function (word, at, words) {
-      var face = split(words[0], '='), pair = split(word, ':'), name = lower(pair[0]), kind = pair[1] || 'url';
-      if (!at) return;
-      KINDS[name] = KINDS[name] || kind;
-      split(face[1] || lower(face[0]), ',').forEach(function (tag) { KINDS[tag + ' ' + name] = kind; });
-      setter('HTML' + face[0] + 'Element', pair[0], reflected(name));
-    });
+    var words = split(row, ' '), face = split(words[0], '='), tags = split(face[1] || lower(face[0]), ','), owner = proto('HTML' + face[0] + 'Element'), i, j, pair, name;
+    for (i = 1; words[i]; i++) {
+      pair = split(words[i] + ':url', ':');
+      name = lower(pair[0]);
+      KINDS[name] = KINDS[name] || pair[1];
+      for (j = 0; tags[j]; j++) KINDS[tags[j] + ' ' + name] = pair[1];
+      setter(owner, pair[0], reflected(name));
+    }
   });
   setter('SVGAnimatedString', 'baseVal', rewriting(0, saving('image', DEAD)));
   method(ElementP, 'setAttribute', function (f, self, args) {
