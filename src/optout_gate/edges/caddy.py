@@ -6,6 +6,10 @@ that matcher. Go's expressions are slow: before they read a cookie, one of the k
 those are looked for, one of the few pieces that they share. A font that nobody known asks for goes the way of pages and
 gets their ``Vary``: to ask what it is costs every page some 3,000 instructions.
 
+The way to the gate is a named route, of which there is one: a snippet would be written out in every place that imports
+it, and each copy would ask the gates for their health. Of several directives a named route keeps the first alone (2.11),
+hence the ``route`` within it.
+
 Caddy sorts directives by an order of its own, in which ``route`` comes before ``reverse_proxy``; within ``route`` they stay
 as written. ``path_regexp`` reads a path that is decoded and cleaned, as the gate reads it, but for backslashes.
 """
@@ -20,17 +24,20 @@ _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
 # `route` comes before `reverse_proxy` in Caddy's own order: an `order` option that turns them round leads past the gate.
 
-(optout_gate) {
-\tvars optout_gate gate
-\treverse_proxy <<gates>> {
-\t\tlb_policy first
-\t\tlb_retries 2
-\t\tfail_duration 2s
-\t\t<<health>>
-\t\ttransport http {
-\t\t\tkeepalive 10s    # the gate closes idle connections after 15
+&(optout_gate) {
+\troute {
+\t\tvars optout_gate gate
+\t\treverse_proxy <<gates>> {
+\t\t\tlb_policy first
+\t\t\tlb_retries 2
+\t\t\tfail_duration 2s
+\t\t\t<<health>>
+\t\t\ttransport http {
+\t\t\t\t# The gate closes idle connections after 15.
+\t\t\t\tkeepalive 10s
+\t\t\t}
+\t\t\theader_down +Vary Sec-GPC
 \t\t}
-\t\theader_down +Vary Sec-GPC
 \t}
 }
 <<sites>>
@@ -43,7 +50,7 @@ _SITE = """
 \t<<route>> {
 \t\t<<path>>
 \t\thandle @path {
-\t\t\timport optout_gate
+\t\t\tinvoke optout_gate
 \t\t}
 \t\t<<asset>>
 \t\thandle @asset {
@@ -60,7 +67,7 @@ _COOKIES = """<<named>>
 route @named {
 \t<<cookie>>
 \thandle @cookie {
-\t\timport optout_gate
+\t\tinvoke optout_gate
 \t}
 }
 """
@@ -127,7 +134,7 @@ def _known(routing: Routing) -> str:
 
 def _signals(routing: Routing) -> str:
     """Return what sends those of whom something is known to the gate, after everything else has been told apart."""
-    signals = f"@signal {_or(_fields(routing))}\nhandle @signal {{\n\timport optout_gate\n}}\n"
+    signals = f"@signal {_or(_fields(routing))}\nhandle @signal {{\n\tinvoke optout_gate\n}}\n"
     if not routing.cookies:
         return signals
     named = _one_of("Cookie", _anywhere(sorted(names_of_cookies(routing))))
@@ -196,7 +203,7 @@ def pieces(names: set[str]) -> list[str]:
     return sorted(found)
 
 
-_TO_GATE = "import optout_gate\n"
+_TO_GATE = "invoke optout_gate\n"
 
 
 def _indented(text: str) -> str:
