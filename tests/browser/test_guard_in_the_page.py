@@ -17,7 +17,14 @@ pytestmark = pytest.mark.browser
 
 CONF = GuardConfig(
     hosts=(TRACKER, "vendor.*", "surrogate.test"),
-    patterns=(("mixed.test", "/tr"), ("mixed.test", "/collect*pixel")),
+    patterns=(
+        ("mixed.test", "/tr"),
+        ("mixed.test", "/collect*pixel"),
+        ("partly.test", "/a"),
+        ("partly.test", "/b/c"),
+        ("shop.*", "/t"),
+    ),
+    exceptions=("partly.test/a/open", "partly.test"),
     cookies=("_ga*", "_fbp"),
     storage=("_hj*",),
 )
@@ -156,6 +163,14 @@ def test_a_stopped_call_ends_as_an_ordinary_failure_or_an_empty_success(
         pytest.param("mixed.test/trending", True, id="path-that-only-begins-alike"),
         pytest.param("www.mixed.test/collect/any/pixel", False, id="star-in-a-path"),
         pytest.param("mixed.test/collect/any", True, id="star-without-its-end"),
+        pytest.param("mixed.test/x/tr", True, id="path-rule-further-on"),
+        pytest.param("mixed.test/", True, id="no-path-on-a-host-of-path-rules"),
+        pytest.param("partly.test/a/x", False, id="path-rule-beside-an-exception"),
+        pytest.param("partly.test/a/open/x", True, id="exception-from-a-path-rule"),
+        pytest.param("partly.test/b/c", False, id="another-rule-beside-an-exception"),
+        pytest.param("partly.test/d", True, id="host-that-stays-open"),
+        pytest.param("www.shop.test/t", False, id="path-rule-under-any-suffix"),
+        pytest.param("www.shop.test/tt", True, id="path-without-a-rule-under-any-suffix"),
     ],
 )
 def test_hosts_and_paths_are_read_as_the_catalogue_means_them(

@@ -146,8 +146,13 @@ def test_forged_reports_cannot_make_series_without_end() -> None:
 
 def test_every_element_that_the_guard_names_is_a_channel() -> None:
     source = files("optout_gate.browser").joinpath("guard.js").read_text("ascii")
-    table = source[source.index("['src', 'url'") : source.index("function attr(tag")]
-    tags = {tag for tags in re.findall(r"'(?:url|script|frame)', '([^']+)'\]", table) for tag in tags.split()}
+    table = source[source.index("'Image=img src") : source.index("].forEach(function (row)")]
+    rows = [row.split(" ") for row in re.findall(r"'([\w-]+(?:=[\w,*]+)? [^']+)'", table)]
+    asked = [row[0] for row in rows if any(re.fullmatch(r"\w+(:script|:frame)?", word) for word in row[1:])]
+    tags = {tag.lower() for head in asked for tag in head.rpartition("=")[2].split(",")}
     named = set(re.findall(r"(?:safe|stop|safeScript)\([^()]*, '([a-z]+)'", source))
+    named |= set(re.findall(r"(?:saving|refusing)\('([a-z]+)'", source)) | set(
+        re.findall(r"scrubbing\(\d, '([a-z]+)'", source)
+    )
     assert len(tags) > 20 and len(named) > 8
     assert tags | named <= CHANNELS

@@ -28,9 +28,9 @@ def configuration(script: bytes) -> dict[str, Any]:
 
 def test_names_are_hashes_and_rules_stand_by_host_with_exceptions_before_what_they_except() -> None:
     conf = configuration(source(CONF))
-    assert len(conf["t"]) == 3 * (32 + 6)  # rows of three hosts, two cookies, a key
+    assert len(conf["t"]) == 3 * (8 + 8)  # rows of three hosts, a rule, its host, two cookies, a key, and eight more
     assert (conf["l"], conf["w"]) == ("4", 2)
-    assert conf["p"] == " facebook.com !/trip /tr maps.hotjar.com !/ www.example.com /a,b;c "
+    assert conf["p"] == " facebook.com !/trip /tr maps.hotjar.com !/ "
     assert b"hotjar.com" not in source(CONF).replace(b"maps.hotjar.com", b"")
 
 

@@ -13,9 +13,10 @@
 // Natives are captured before page code can replace them, and no decision calls a method that the page
 // could have replaced. Nothing here may throw into the page what the native would not.
 //
-// conf (written by rewrite/guard.py): t hosts, '=cookie' and '#key' names as a filter (rewrite/hashed.py), m its seed, l the
-// lengths of the names that end in '*', w whether a name with rules ends in '.*' (1), or also a host (2); p path rules
-// ' host /path !/path host /path ', where '!' stays open although something above it is denied; u the stand-in's
+// conf (written by rewrite/guard.py): t hosts, 'host/path' rules, 'host/' of those that have some, '=cookie' and '#key' names
+// as a filter (rewrite/hashed.py), m its seed, l the lengths of the names that end in '*', w whether a name with rules ends
+// in '.*' (1), or also a host (2); p the other path rules ' host /pa*th !/path host /path* ', where '!' stays open although
+// something above it is denied; u the stand-in's
 // address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
 // the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
@@ -28,40 +29,51 @@
   if (typeof early === 'function') { early(up || win.document); return; }
 
   var DEAD = 'about:invalid', MARKED = '_optout=worker', XHTML = 'http://www.w3.org/1999/xhtml';
-  var doc = win.document;
-  var Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct;
-  var desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, create = Obj.create, protoOf = Obj.getPrototypeOf, assign = Obj.assign;
-  var isArray = win.Array.isArray, listOf = win.Array.from;
-  var un = win.Function.prototype.bind.bind(win.Function.prototype.call);
-  var StringP = win.String.prototype, atob_ = win.atob, btoa_ = win.btoa;
-  var exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf);
-  var split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys;
-  var URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException;
-  var Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval;
-  var encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify;
-  var charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint;
-  var weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set);
-  var listen = un(win.EventTarget.prototype.addEventListener);
-  var nothing = function () {};
+  var doc = win.document,
+    Obj = win.Object, apply = win.Reflect.apply, construct = win.Reflect.construct,
+    desc = Obj.getOwnPropertyDescriptor, define = Obj.defineProperty, create = Obj.create, protoOf = Obj.getPrototypeOf, assign = Obj.assign,
+    isArray = win.Array.isArray, listOf = win.Array.from,
+    un = win.Function.prototype.bind.bind(win.Function.prototype.call),
+    StringP = win.String.prototype, atob_ = win.atob, btoa_ = win.btoa,
+    exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf),
+    split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys,
+    URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException,
+    Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval,
+    encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify,
+    charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint,
+    weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set),
+    listen = un(win.EventTarget.prototype.addEventListener),
+    nothing = function () {};
 
   function getter(face, name) {
     var d = win[face] && desc(win[face].prototype, name);
     return d && d.get ? un(d.get) : nothing;
   }
-  var href = getter('URL', 'href'), hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol');
-  var hrefPath = getter('URL', 'pathname'), hrefQuery = getter('URL', 'search');
-  var baseURI = getter('Node', 'baseURI'), parentNode = getter('Node', 'parentNode');
-  var textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName');
-  var frameDocument = getter('HTMLIFrameElement', 'contentDocument');
-  var targetOf = getter('Event', 'target');
+  var href = getter('URL', 'href'), hrefHost = getter('URL', 'hostname'), hrefScheme = getter('URL', 'protocol'),
+    hrefPath = getter('URL', 'pathname'), hrefQuery = getter('URL', 'search'),
+    baseURI = getter('Node', 'baseURI'), parentNode = getter('Node', 'parentNode'),
+    textContent = getter('Node', 'textContent'), localName = getter('Element', 'localName'),
+    frameDocument = getter('HTMLIFrameElement', 'contentDocument'),
+    targetOf = getter('Event', 'target');
   // A page may fire an event of any name and kind at anything, and a getter of one interface throws for another's.
   function tried(get, o) { try { return get(o); } catch (e) { return null; } }
   function tagOf(el) { return lower(tried(localName, el) || ''); }
 
+  function remembering(most, make) {
+    var kept = create(null), count = 0;
+    return function (key, more) {
+      if (kept[key] === undefined) {
+        if (++count > most) { kept = create(null); count = 0; }
+        kept[key] = make(key, more);
+      }
+      return kept[key];
+    };
+  }
+
   // ---- What every run in this page shares: the rules, the report, what wrapped functions say they are.
   var own = up || (function () {
-    var counts = create(null), waiting = 0, sampled = win.Math.random() < conf.n;
-    var beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
+    var counts = create(null), waiting = 0, sampled = win.Math.random() < conf.n,
+      beacon = win.Navigator && win.Navigator.prototype.sendBeacon, fetch_ = win.fetch, nav = win.navigator;
     function flush() {
       var body = '', k;
       // By hand: a page's Array.prototype.toJSON (it exists) must not shape the report.
@@ -82,43 +94,30 @@
       // A worker is not told when its page is left.
       if (!waiting) waiting = later(win, flush, doc ? 2000 : 100);
     }
-    var o = { tell: tell, flush: flush, natives: new win.WeakMap() }, known = create(null), knownCount = 0;
+    var o = { tell: tell, flush: flush, natives: new win.WeakMap() };
     o.denied = function (name) {
-      var t = conf.t, n = t.length / 3, h = conf.m, i, at, c, v;
+      var t = conf.t, n = t.length / 3, h = conf.m, i, at, v;
       function digit(place) {
-        c = charCode(t, place);
-        return c > 124 ? 31 : c - 61;
+        at = charCode(t, h % n + place);
+        return at > 124 ? 31 : at - 61;
       }
       for (i = 0; i < name.length; i++) h = imul(h ^ charCode(name, i), 16777619);
-      h = imul(h ^ h >>> 15, 739982445);
-      h = (h ^ h >>> 13) >>> 0;
-      v = imul(h, 3266489909) >>> 15;
-      at = h % (n - 31);
-      for (h = imul(h, 2654435761) | 1; h; h >>>= 1, at++) {
-        if (h & 1) v ^= digit(at) << 11 | digit(at + n) << 5 | digit(at + 2 * n);
+      v = h >>> 15;
+      for (i = 0; i < 5; i++) {
+        h = imul(h ^ h >>> 15, 739982445) >>> 0;
+        v ^= digit(0) << 11 | digit(n) << 5 | digit(2 * n);
       }
       return !v;
     };
-    // Each rule: its text, the verdict, and the expression of a path, made when it is first asked.
-    function rulesOf(name, words) {
-      var rules = [], i, open;
-      for (i = 0; words[i]; i++) {
-        open = words[i][0] === '!';
-        rules[i] = [open ? slice(words[i], 1) : words[i], open ? '-' : name + words[i], null];
-      }
-      return rules;
-    }
-    // What is known of a name: its rules, and whether it is denied whole. A name is looked up once a page.
-    o.about = function (name, whole) {
-      var found = known[name], at, words;
-      if (!found) {
-        at = indexOf(conf.p, ' ' + name + ' ');
-        words = at < 0 ? '' : exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2));
-        if (++knownCount > 2000) { known = create(null); knownCount = 0; }
-        found = known[name] = { rules: words && rulesOf(name, split(words[0], ' ')), all: whole && o.denied(name) };
-      }
-      return found;
-    };
+    // What is known of a name: whether it is denied whole, and its rules. A name is looked up once a page.
+    o.about = remembering(2000, function (name, whole) {
+      var at = indexOf(conf.p, ' ' + name + ' ');
+      return {
+        all: whole && o.denied(name),
+        paths: o.denied(name + '/'),
+        rules: at >= 0 && split(exec(/^(?:[!\/]\S+ )+/, slice(conf.p, at + name.length + 2))[0], ' ')
+      };
+    });
     // The site's own host and what stands under it are never a third party.
     o.mine = conf.o || win.location.hostname;
     if (indexOf(o.mine, 'www.') === 0) o.mine = slice(o.mine, 4);
@@ -137,26 +136,30 @@
   function stop(rule, channel) { own.tell('blocked', rule, channel); return rule; }
 
   // ---- bad(url): the rule that denies it, or ''. Whose rule that is, the gate knows.
-  var seen = create(null), seenCount = 0;
-  function pathRule(rules, target) {
-    var i, r;
+  // A rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
+  function pathRule(name, found, target) {
+    var i, rule, open, rules = found.rules;
     if (target === true) return '+';
-    for (i = 0; i < rules.length; i++) {
-      r = rules[i];
-      // The rule ends on a boundary: /tr is /tr, /tr/ and /tr?id=1, not /trending.
-      r[2] = r[2] || new RegExp_('^' + swap(/[.*+?^${}()|[\]\\]/g, r[0], function (m) { return m[0] === '*' ? '.*' : '\\' + m[0]; }) +
-        (exec(/[a-z\d]$/i, r[0]) ? '(?![\\w-])' : ''));
-      if (exec(r[2], target)) return r[1];
+    for (i = 2; found.paths && i < 64 && target[i - 1]; i++) {
+      rule = name + slice(target, 0, i);
+      if (!exec(/[\w-]/, target[i] || '') && denied(rule)) return rule;
+    }
+    for (i = 0; rules && rules[i]; i++) {
+      open = rules[i][0] === '!';
+      rule = slice(rules[i], +open);
+      if (exec(new RegExp_('^' + swap(/[.*+?^${}()|[\]\\]/g, rule, function (m) { return m[0] === '*' ? '.*' : '\\' + m[0]; }) +
+        (exec(/[a-z\d]$/i, rule) ? '(?![\\w-])' : '')), target)) return open ? '-' : name + rule;
     }
     return '';
   }
   function walk(host, end, target) {
-    var v, at, name;
+    var v, at, found, name;
     for (;;) {
       at = indexOf(host, '.');
       // No host of the filter has one label alone, and most have no '.*'.
-      name = own.about(host + end, end ? conf.w > 1 : at > 0);
-      v = name.rules && pathRule(name.rules, target) || (name.all ? host + end : '');
+      name = host + end;
+      found = own.about(name, end ? conf.w > 1 : at > 0);
+      v = (found.paths || found.rules) && pathRule(name, found, target) || (found.all ? name : '');
       if (v || at < 0) return v;
       host = slice(host, at + 1);
     }
@@ -166,42 +169,33 @@
     host = lower(host);
     if (host[host.length - 1] === '.') host = slice(host, 0, -1);
     if (own.mine && (host === own.mine || slice(host, -own.mine.length - 1) === '.' + own.mine)) return '';
-    var v = walk(host, '', target), m;
-    if (!v && conf.w) {
-      // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
-      m = exec(/^(.+?)\.[^.]+$/, host);
-      v = m ? walk(m[1], '.*', target) : '';
-      m = !v && exec(/^(.+?)\.(?:ac|com?|edu|gob|gov|net?|org?)\.[^.]+$/, host);
-      if (m) v = walk(m[1], '.*', target);
+    // name.* is name under any public suffix: one label, or two of which the first is as in co.uk.
+    function under(suffix) {
+      var m = exec(suffix, host);
+      return m ? walk(m[1], '.*', target) : '';
     }
-    return v === '-' ? '' : v;
+    var v = walk(host, '', target) || conf.w && (under(/^(.+?)\.[^.]+$/) || under(/^(.+?)\.(?:ac|com?|edu|gob|gov|net?|org?)\.[^.]+$/));
+    return v === '-' ? '' : v || '';
   }
+  function ruling(url) {
+    var u = exec(/^(?:stun|turn)s?:([^:?]+)/i, url);
+    if (u) return ruleOf(u[1], '/');
+    try {
+      u = new URL_(url, doc ? baseURI(win.document) : win.location.href);
+      return exec(/^(?:http|ws)s?:$/, hrefScheme(u)) ? ruleOf(hrefHost(u), hrefPath(u) + hrefQuery(u)) : '';
+    } catch (e) { return ''; }
+  }
+  var remembered = remembering(1000, ruling);
   function bad(url) {
-    var v = seen[url], m, u, scheme;
-    if (v !== undefined) return v;
     // Only a scheme or two slashes can leave this host; URL parsers drop tabs and newlines wherever they stand.
-    m = exec(/^[\0- ]*(?:[\\\/][\t\r\n]*[\\\/]|([a-z][\w+.\t\r\n-]*):)/i, url);
-    if (!m) return '';
-    v = '';
-    if ((u = m[1] && exec(/^(?:stun|turn)s?:([^:?]+)/i, url))) v = ruleOf(u[1], '/');
-    else {
-      try {
-        u = new URL_(url, doc ? baseURI(win.document) : win.location.href);
-        scheme = hrefScheme(u);
-        if (exec(/^(?:http|ws)s?:$/, scheme)) v = ruleOf(hrefHost(u), hrefPath(u) + hrefQuery(u));
-      } catch (e) { v = ''; }
-    }
-    if (url.length < 2048) {
-      if (++seenCount > 1000) { seen = create(null); seenCount = 0; }
-      seen[url] = v;
-    }
-    return v;
+    return !exec(/^[\0- ]*(?:[\\\/][\t\r\n]*[\\\/]|[a-z][\w+.\t\r\n-]*:)/i, url) ? '' : (url.length < 2048 ? remembered : ruling)(url);
   }
   function safe(url, channel, dead) {
     var v = bad(url);
     if (v) stop(v, channel);
     return v ? dead : url;
   }
+  function saving(channel, dead) { return function (s) { return safe(s, channel, dead); }; }
   function safeScript(url, channel) {
     var v = bad(url);
     // The gate knows whether the vendor has a stand-in; where it has none, the script fails as from a server that is down.
@@ -242,8 +236,8 @@
       var re = /(content\s*:[^;}]*)|url\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*?))\s*\)|"([^"]*)"|'([^']*)'/gi;
       return swap(re, text, function (m) {
         if (m[1]) return indexOf(m[1], '(') < 0 ? m[0] : 'content' + run(slice(m[1], 7));
-        var url = m[2] || m[3] || m[4] || m[5] || m[6] || '';
-        var v = bad(indexOf(url, '\\') < 0 ? url : unescapeCss(url));
+        var url = m[2] || m[3] || m[4] || m[5] || m[6] || '',
+          v = bad(indexOf(url, '\\') < 0 ? url : unescapeCss(url));
         if (v) stop(v, 'css');
         return !v ? m[0] : slice(lower(m[0]), 0, 3) === 'url' ? 'url("' + DEAD + '")' : '"' + DEAD + '"';
       });
@@ -371,63 +365,36 @@
   }
 
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
-  var KINDS = create(null);
-  (function (rows) {
-    var i, j, names, tags;
-    for (i = 0; i < rows.length; i++) {
-      names = split(rows[i][0], ' ');
-      tags = split(rows[i][2], ' ');
-      for (j = 0; j < names.length * tags.length; j++) {
-        KINDS[tags[j % tags.length] + ' ' + names[j / tags.length | 0]] = rows[i][1];
-        KINDS[names[j / tags.length | 0]] = true;
-      }
+  // Kinds by 'tag attribute', '* attribute' for any tag, and 'attribute' for the first row that has it.
+  var KINDS = create(null), CLEANERS = {
+    url: function (s, tag) { return safe(s, tag, tag === 'base' ? '' : DEAD); },
+    script: function (s) { return safeScript(dataScript(s), 'script'); },
+    frame: frameURL,
+    set: srcset,
+    ping: pings,
+    css: css,
+    page: page,
+    steps: function (s, tag) { return swap(/[^;]+/g, css(s), function (m) { return safe(m[0], tag, DEAD); }); },
+    refresh: function (s) {
+      return swap(/^[\s\d.]+[;,\s]\s*(?:url\s*=\s*)?["']?([^"']*)/gi, s, function (m) { return safe(m[1], 'navigate', '') === m[1] ? m[0] : ''; });
     }
-  })([
-    ['src', 'url', 'img image input audio video source track'],
-    ['src', 'frame', 'iframe frame embed'],
-    ['data', 'frame', 'object'],
-    ['src href', 'script', 'script'],
-    ['href', 'url', 'link base image use feimage mpath textpath pattern filter lineargradient radialgradient'],
-    ['poster', 'url', 'video'],
-    ['background', 'url', 'body table thead tbody tfoot tr td th'],
-    ['srcset', 'set', 'img source'],
-    ['imagesrcset', 'set', 'link'],
-    ['ping attributionsrc', 'ping', 'a area'],
-    ['attributionsrc', 'ping', 'img script'],
-    ['to from by values', 'steps', 'set animate'],
-    ['srcdoc', 'page', 'iframe'],
-    ['content', 'refresh', 'meta'],
-    ['style', 'css', '*'],
-    ['fill stroke filter mask clip-path cursor marker marker-start marker-mid marker-end', 'css', '*']
-  ]);
+  };
+  // An Attr that belongs to no element yet ('attr' in place of the tag) is judged by its name alone.
   function attr(tag, name, s) {
-    if (!KINDS[name]) return s;
-    switch (KINDS[tag + ' ' + name] || KINDS['* ' + name]) {
-      case 'url': return safe(s, tag, tag === 'base' ? '' : DEAD);
-      case 'script': return safeScript(dataScript(s), 'script');
-      case 'frame': return frameURL(s, tag);
-      case 'set': return srcset(s);
-      case 'ping': return pings(s);
-      case 'css': return css(s);
-      case 'steps': return swap(/[^;]+/g, css(s), function (m) { return safe(m[0], tag, DEAD); });
-      case 'page': return page(s);
-      case 'refresh':
-        return swap(/^[\s\d.]+[;,\s]\s*(?:url\s*=\s*)?["']?([^"']*)/gi, s, function (m) { return safe(m[1], 'navigate', '') === m[1] ? m[0] : ''; });
-    }
-    return s;
+    var kind = KINDS[tag + ' ' + name] || KINDS['* ' + name] || tag === 'attr' && KINDS[name];
+    return kind ? CLEANERS[kind](s, tag) : s;
   }
 
   // ---- html(): start tags are read as the standard's tokeniser reads them, and only they are edited.
-  var TAG = /<(?:!--|(\/?)([a-z][^\s\/>]*))/gi;
-  var ATTR = /[\s\/]*(?:(>)|([^\s\/>][^\s\/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*))?)?)/y;
-  var RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript|plaintext)$/;
-  var NAMED = { colon: ':', sol: '/', bsol: '\\', period: '.', tab: '\t', newline: '\n', amp: '&', lt: '<', gt: '>',
-    quot: '"', apos: "'", num: '#', quest: '?', commat: '@', percnt: '%', lowbar: '_', equals: '=', comma: ',', lpar: '(', rpar: ')', semi: ';' };
+  var TAG = /<(?:!--|(\/?)([a-z][^\s\/>]*))/gi,
+    ATTR = /[\s\/]*(?:(>)|([^\s\/>][^\s\/>=]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"'][^\s>]*))?)?)/y,
+    RAW = /^(?:script|style|textarea|title|xmp|iframe|noembed|noframes|noscript|plaintext)$/;
+  // Names, each in front of its character.
+  var NAMED = ' colon:sol/bsol\\period.tab\tnewline\namp&lt<gt>quot"apos\'num#quest?commat@percnt%lowbar_equals=comma,lpar(rpar)semi;';
   function characters(s) {
-    if (indexOf(s, '&') < 0) return s;
     return swap(/&(?:#x([\da-f]+);?|#(\d+);?|([a-z]+);|(amp|lt|gt|quot)(?![\w=]))/gi, s, function (m) {
-      if (m[3] || m[4]) return NAMED[lower(m[3] || m[4])] || m[0];
-      return point(m[1] ? '0x' + m[1] : m[2]);
+      var name = m[3] || m[4];
+      return name ? (exec(new RegExp_('[^a-z]' + name + '([^a-z])', 'i'), NAMED) || [0, m[0]])[1] : point(m[1] ? '0x' + m[1] : m[2]);
     });
   }
   function rawText(tag, s) { return tag === 'style' ? css(s) : tag === 'script' ? scriptText(s) : s; }
@@ -506,37 +473,37 @@
     return p;
   }
   function put(owner, name, d) { try { define(owner, name, d); } catch (e) { nothing(); } }
-  function method(owner, names, fn) {
-    names = split(names, ' ');
-    for (var i = 0; i < names.length; i++) {
-      var d = owner && desc(owner, names[i]);
-      if (d && typeof d.value === 'function') { d.value = wrap(d.value, fn); put(owner, names[i], d); }
-    }
+  function proto(name) { return win[name] && win[name].prototype; }
+  // Puts fn(native, self, args) in front of functions (`value`) or accessors (`get`, `set`) of an interface, by its
+  // name, or of an object.
+  function standing(part) {
+    return function (owner, names, fn) {
+      if (typeof owner === 'string') owner = proto(owner);
+      names = split(names, ' ');
+      for (var i = 0, d; names[i]; i++) {
+        d = owner && desc(owner, names[i]);
+        if (d && typeof d[part] === 'function') { d[part] = wrap(d[part], fn); put(owner, names[i], d); }
+      }
+    };
   }
-  function setter(owner, names, fn) {
-    names = split(names, ' ');
-    names.forEach(function (name) {
-      var d = owner && desc(owner, name);
-      if (!d || !d.set) return;
-      d.set = wrap(d.set, function (f, self, args) { fn(f, self, args, name); });
-      put(owner, name, d);
+  var method = standing('value'), setter = standing('set'), reader = standing('get');
+  function constructor(names, fn, done) {
+    split(names, ' ').forEach(function (name) {
+      var C = win[name], d = desc(win, name);
+      if (!C || !d) return;
+      d.value = new win.Proxy(C, { construct: function (f, args, nt) { fn(args); f = construct(f, args, nt); if (done) done(f, args); return f; } });
+      weakSet(natives, d.value, C);
+      put(win, name, d);
+      put(C.prototype, 'constructor', { value: d.value, writable: true, enumerable: false, configurable: true });
     });
   }
-  function constructor(name, fn) {
-    var C = win[name], d = desc(win, name), p;
-    if (!C || !d) return;
-    p = new win.Proxy(C, { construct: function (f, args, nt) { fn(args); return construct(f, args, nt); } });
-    weakSet(natives, p, C);
-    d.value = p;
-    put(win, name, d);
-    put(C.prototype, 'constructor', { value: p, writable: true, enumerable: false, configurable: true });
-  }
-  function proto(name) { return win[name] && win[name].prototype; }
   // An argument becomes a string once (its toString may answer differently the second time). Trusted Types
   // objects pass as they came when nothing changed, or else are made anew under our own policy; true when the
   // page's CSP lets us make none, and the call is better left out.
   var tt = win.trustedTypes, policy;
-  function kindOf(o) { return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : ''; }
+  function kindOf(o) {
+    return !tt || typeof o !== 'object' || !o ? '' : tt.isHTML(o) ? 'HTML' : tt.isScript(o) ? 'Script' : tt.isScriptURL(o) ? 'ScriptURL' : '';
+  }
   function trusted(kind, s) {
     // Asked for once: a policy that is refused is a violation, and the site hears of it.
     if (policy === undefined) {
@@ -555,11 +522,12 @@
     if (t === s || !kind) return;
     try {
       args[i] = trusted(kind, t);
-    } catch (e) { args[i] = kind === 'HTML' ? tt.emptyHTML : kind === 'Script' ? tt.emptyScript : o; return kind === 'ScriptURL'; }
+    } catch (e) { args[i] = tt['empty' + kind] || o; return kind === 'ScriptURL'; }
   }
-  function rewriting(i, clean) {
-    return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); };
-  }
+  function changing(i, clean) { return function (args) { arg(args, i, clean); }; }
+  function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
+  // As both(changing()), for what is called often.
+  function rewriting(i, clean) { return function (f, self, args) { arg(args, i, clean); return apply(f, self, args); }; }
   function failed(error) { return apply(reject, Promise_, [error]); }
   // A copy of plain objects and arrays with every string passed through fn; the same object if nothing changed.
   function scrub(o, fn) {
@@ -575,9 +543,8 @@
     return copy || o;
   }
   function scrubbing(i, channel, dead) {
-    return function (args) { if (i < args.length) args[i] = scrub(args[i], function (s) { return safe(s, channel, dead); }); };
+    return function (args) { if (i < args.length) args[i] = scrub(args[i], saving(channel, dead)); };
   }
-  function both(change) { return function (f, self, args) { change(args); return apply(f, self, args); }; }
 
   var FTS = proto('Function');
   method(FTS, 'toString', function (f, self, args) {
@@ -593,74 +560,60 @@
     return o;
   }
   var requestURL = getter('Request', 'url');
-  function urlOf(args) {
-    // A URL in, or a Request; a string in its place is made here, once.
-    if (typeof args[0] === 'object' && args[0]) {
-      try { return requestURL(args[0]); } catch (e) { nothing(); }
-    }
-    return (args[0] = '' + args[0]);
+  // The rule that denies the address which is the first argument: a Request, or what becomes a string here, once.
+  function addressed(args) {
+    var url;
+    if (!args.length) return '';
+    if (typeof args[0] === 'object' && args[0]) url = tried(requestURL, args[0]);
+    return bad(url || (args[0] = '' + args[0]));
   }
-  function refusing(channel, error) {
+  // A call that ends otherwise where a rule denies it: with `ending` in place of the native.
+  function refusing(channel, asked, ending) {
     return function (f, self, args) {
-      var v;
-      try { v = args.length && bad(urlOf(args)); } catch (e) { return failed(e); }
-      if (!v) return apply(f, self, args);
-      stop(v, channel);
-      return failed(error());
+      var v = asked(args, self);
+      return v ? ending(stop(v, channel)) : apply(f, self, args);
     };
   }
-  function fetchError() { return new TypeError_('Failed to fetch'); }
-  method(home('fetch'), 'fetch', refusing('fetch', fetchError));
-  method(home('fetchLater'), 'fetchLater', function (f, self, args) {
-    var v = args.length && bad(urlOf(args));
-    if (!v) return apply(f, self, args);
-    stop(v, 'fetch');
+  // What throws becomes a rejection, as of any function that returns a promise.
+  function promising(fn) {
+    return function (f, self, args) { try { return fn(f, self, args); } catch (e) { return failed(e); } };
+  }
+  function notFetched() { throw new TypeError_('Failed to fetch'); }
+  var fetching = promising(refusing('fetch', addressed, notFetched));
+  method(home('fetch'), 'fetch', fetching);
+  method('Cache', 'add', fetching);
+  method('Cache', 'addAll', promising(refusing('fetch', function (args) {
+    var list = args.length ? args[0] = listOf(args[0]) : [], v = '', i, one;
+    for (i = 0; i < list.length && !v; i++) {
+      v = addressed(one = [list[i]]);
+      list[i] = one[0];
+    }
+    return v;
+  }, notFetched)));
+  method(home('fetchLater'), 'fetchLater', refusing('fetch', addressed, function () {
     return create(proto('FetchLaterResult') || null, { activated: { value: false } });
-  });
-  method(proto('Cache'), 'add', refusing('fetch', fetchError));
-  method(proto('Cache'), 'addAll', function (f, self, args) {
-    var list = args.length ? listOf(args[0]) : [], i, v;
-    for (i = 0; i < list.length; i++) {
-      v = bad(urlOf([list[i]]));
-      if (v) { stop(v, 'fetch'); return failed(fetchError()); }
-    }
-    return apply(f, self, list.length ? [list] : args);
-  });
-  var noWorklet = refusing('worker', function () { return new DOMException_("Unable to load a worklet's module.", 'AbortError'); });
-  method(proto('Worklet'), 'addModule', function (f, self, args) {
+  }));
+  method('Worklet', 'addModule', promising(refusing('worker', function (args) {
     arg(args, 0, dataScript);
-    return noWorklet(f, self, args);
-  });
+    return addressed(args);
+  }, function () { throw new DOMException_("Unable to load a worklet's module.", 'AbortError'); })));
   // Not about:invalid, on which a synchronous request in a worker never ends in Firefox.
-  method(proto('XMLHttpRequest'), 'open', rewriting(1, function (s) { return safe(s, 'xhr', 'blob:invalid'); }));
-  method(proto('Navigator'), 'sendBeacon', function (f, self, args) {
-    var v = args.length && bad(args[0] = '' + args[0]);
-    if (!v) return apply(f, self, args);
-    stop(v, 'beacon');
-    return true;
-  });
+  method('XMLHttpRequest', 'open', rewriting(1, saving('xhr', 'blob:invalid')));
+  method('Navigator', 'sendBeacon', refusing('beacon', addressed, function () { return true; }));
   method(home('importScripts'), 'importScripts', function (f, self, args) {
-    var i;
-    for (i = 0; i < args.length; i++) {
-      arg(args, i, function (s) {
-        return safeScript(s, 'import');
-      });
-    }
+    for (var i = 0; i < args.length; i++) arg(args, i, function (s) { return safeScript(s, 'import'); });
     return apply(f, self, args);
   });
-  function socket(args) { arg(args, 0, function (s) { return safe(s, 'websocket', 'wss://x.invalid:9/'); }); }
-  constructor('WebSocket', socket);
-  constructor('WebSocketStream', socket);
-  constructor('WebTransport', function (args) { arg(args, 0, function (s) { return safe(s, 'webtransport', 'https://x.invalid:9/'); }); });
-  constructor('EventSource', function (args) { arg(args, 0, function (s) { return safe(s, 'eventsource', DEAD); }); });
-  constructor('Worker', function (args) { arg(args, 0, workerURL); });
-  constructor('SharedWorker', function (args) { arg(args, 0, workerURL); });
+  constructor('WebSocket WebSocketStream', changing(0, saving('websocket', 'wss://x.invalid:9/')));
+  constructor('WebTransport', changing(0, saving('webtransport', 'https://x.invalid:9/')));
+  constructor('EventSource', changing(0, saving('eventsource', DEAD)));
+  constructor('Worker SharedWorker', changing(0, workerURL));
   constructor('RTCPeerConnection', scrubbing(0, 'rtc', 'stun:x.invalid'));
   if (win.webkitRTCPeerConnection) put(win, 'webkitRTCPeerConnection', desc(win, 'RTCPeerConnection'));
-  method(proto('RTCPeerConnection'), 'setConfiguration', both(scrubbing(0, 'rtc', 'stun:x.invalid')));
+  method('RTCPeerConnection', 'setConfiguration', both(scrubbing(0, 'rtc', 'stun:x.invalid')));
   constructor('FontFace', function (args) { if (typeof args[1] === 'string') args[1] = css(args[1]); });
   constructor('Notification', scrubbing(1, 'img', DEAD));
-  method(proto('ServiceWorkerRegistration'), 'showNotification', both(scrubbing(1, 'img', DEAD)));
+  method('ServiceWorkerRegistration', 'showNotification', both(scrubbing(1, 'img', DEAD)));
   method(URL_, 'createObjectURL', function (f, self, args) {
     var b = args[0], url, text, clean;
     try {
@@ -680,24 +633,15 @@
     delete blobs[args[0]];
     return apply(f, self, args);
   });
-  (function () {
-    var C = win.Blob, d = desc(win, 'Blob');
-    d.value = new win.Proxy(C, {
-      construct: function (f, args, nt) {
-        var b = construct(f, args, nt), parts = args[0], i, s = '', type = blobType(b);
-        if (!isArray(parts) || !exec(/^$|html|script|xml/i, type)) return b;
-        for (i = 0; i < parts.length; i++) {
-          if (typeof parts[i] !== 'string') return b;
-          s += parts[i];
-        }
-        weakSet(texts, b, s);
-        return b;
-      }
-    });
-    weakSet(natives, d.value, C);
-    put(win, 'Blob', d);
-    put(C.prototype, 'constructor', { value: d.value, writable: true, enumerable: false, configurable: true });
-  })();
+  constructor('Blob', nothing, function (b, args) {
+    var parts = args[0], i, s = '';
+    if (!isArray(parts) || !exec(/^$|html|script|xml/i, blobType(b))) return;
+    for (i = 0; i < parts.length; i++) {
+      if (typeof parts[i] !== 'string') return;
+      s += parts[i];
+    }
+    weakSet(texts, b, s);
+  });
 
   // ---- The signal itself, and what a denied vendor would leave behind.
   function voiced(name, d) {
@@ -722,26 +666,20 @@
   }
   function badCookie(n) { return badName('=' + n); }
   function badKey(n) { return badName('#' + n); }
-  setter(proto('Document'), 'cookie', function (f, self, args) {
+  setter('Document', 'cookie', refusing('cookie', function (args) {
     var s = args[0] = '' + args[0], v = badCookie(exec(/^\s*([^=;]*?)\s*(?:[=;]|$)/, s)[1]), m;
     // Taking a cookie away is always allowed.
     m = v && exec(/;\s*(?:max-age\s*=\s*(?:-|0\s*(?:;|$))|expires\s*=\s*([^;]*))/i, s);
-    if (m && (!m[1] || new Date_(m[1]) < now())) v = '';
-    if (v) stop(v, 'cookie');
-    else apply(f, self, args);
-  });
-  method(proto('CookieStore'), 'set', function (f, self, args) {
-    var o = args[0], v = badCookie('' + (o && typeof o === 'object' ? o.name : o));
-    if (!v) return apply(f, self, args);
-    stop(v, 'cookie');
-    return apply(resolve, Promise_, []);
-  });
-  method(proto('Storage'), 'setItem', function (f, self, args) {
+    return m && (!m[1] || new Date_(m[1]) < now()) ? '' : v;
+  }, nothing));
+  method('CookieStore', 'set', refusing('cookie', function (args) {
+    var o = args[0];
+    return badCookie('' + (o && typeof o === 'object' ? o.name : o));
+  }, function () { return apply(resolve, Promise_, []); }));
+  method('Storage', 'setItem', refusing('storage', function (args) {
     arg(args, 0, String_);
-    var v = args.length > 1 && badKey(args[0]);
-    if (!v) return apply(f, self, args);
-    stop(v, 'storage');
-  });
+    return args.length > 1 && badKey(args[0]);
+  }, nothing));
   // ---- A hole shows as a leak: what was really requested is held against the decision.
   function sweep() {
     if (!win.PerformanceObserver) return;
@@ -764,34 +702,45 @@
   if (!doc) { sweep(); return; }
 
   // ==== From here on: documents only.
-  var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document');
-  var setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get;
-  var setText = desc(NodeP, 'textContent').set, setScript = desc(proto('HTMLScriptElement'), 'text').set, attrValue = desc(proto('Attr'), 'value');
-  var attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement');
-  var all = un(ElementP.querySelectorAll), allIn = un(DocumentP.querySelectorAll), allOf = un(proto('DocumentFragment').querySelectorAll);
-  var nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute);
-  var firstChild = getter('Node', 'firstChild'), nextSibling = getter('Node', 'nextSibling'), insertIn = un(NodeP.insertBefore), takeFrom = un(NodeP.removeChild);
-  var createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement');
-  var DOMParser_ = win.DOMParser, XMLSerializer_ = win.XMLSerializer, serialize = un(XMLSerializer_.prototype.serializeToString);
-  var rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString;
-  var attributes = getter('Element', 'attributes'), isConnected = getter('Node', 'isConnected'), nodeType = getter('Node', 'nodeType');
+  var ElementP = proto('Element'), NodeP = proto('Node'), DocumentP = proto('Document'),
+    setData = desc(proto('CharacterData'), 'data').set, getData = desc(proto('CharacterData'), 'data').get,
+    setText = desc(NodeP, 'textContent').set, setScript = desc(proto('HTMLScriptElement'), 'text').set, attrValue = desc(proto('Attr'), 'value'),
+    attrName = getter('Attr', 'localName'), ownerElement = getter('Attr', 'ownerElement'),
+    allIn = un(DocumentP.querySelectorAll),
+    nodeName = getter('Node', 'nodeName'), rootOf = un(NodeP.getRootNode), attributeOf = un(ElementP.getAttribute), give = un(ElementP.setAttribute),
+    firstChild = getter('Node', 'firstChild'), nextSibling = getter('Node', 'nextSibling'), insertIn = un(NodeP.insertBefore), takeFrom = un(NodeP.removeChild),
+    createIn = un(DocumentP.createElementNS), rootElement = getter('Document', 'documentElement'),
+    DOMParser_ = win.DOMParser, XMLSerializer_ = win.XMLSerializer, serialize = un(XMLSerializer_.prototype.serializeToString),
+    rangeStart = getter(win.NodeRange ? 'NodeRange' : 'AbstractRange', 'startContainer'), eventType = getter('Event', 'type'), parseXml = proto('DOMParser').parseFromString,
+    attributes = getter('Element', 'attributes'), nodeType = getter('Node', 'nodeType');
 
   // ---- Elements: properties and attributes.
-  function reflected(f, self, args, name) {
-    if (!arg(args, 0, function (s) { return attr(tagOf(self), lower(name), s); })) apply(f, self, args);
+  function reflected(name) {
+    return function (f, self, args) {
+      if (!arg(args, 0, function (s) { return attr(tagOf(self), name, s); })) apply(f, self, args);
+    };
   }
+  // A row: interface (HTML...Element; '-' for none), =tags where its own name is not the tag's, properties, :kind of what
+  // is no plain URL.
   [
-    'Image src srcset attributionSrc', 'Input src', 'Media src', 'Video poster', 'Source src srcset', 'Track src', 'Embed src',
-    'Object data', 'IFrame src srcdoc', 'Frame src', 'Script src attributionSrc', 'Link href imageSrcset', 'Base href',
-    'Body background', 'Anchor ping attributionSrc', 'Area ping attributionSrc', 'Meta content'
+    'Image=img src srcset:set attributionSrc:ping', 'Input src', 'Media=audio,video src', 'Video poster', 'Source src srcset:set',
+    'Track src', 'Embed src:frame', 'Frame src:frame', 'IFrame src:frame srcdoc:page', 'Object data:frame',
+    'Link href imageSrcset:set', 'Base href', 'Script src:script href:script attributionSrc:ping', 'Body background',
+    'Anchor=a ping:ping attributionSrc:ping', 'Area ping:ping attributionSrc:ping', 'Meta content:refresh',
+    '-=image src href', '-=use,feimage,mpath,textpath,pattern,filter,lineargradient,radialgradient href',
+    '-=table,thead,tbody,tfoot,tr,td,th background', '-=set,animate to:steps from:steps by:steps values:steps',
+    '-=* style:css fill:css stroke:css filter:css mask:css clip-path:css cursor:css marker:css marker-start:css marker-mid:css marker-end:css'
   ].forEach(function (row) {
-    var at = indexOf(row, ' ');
-    setter(proto('HTML' + slice(row, 0, at) + 'Element'), slice(row, at + 1), reflected);
+    var words = split(row, ' '), face = split(words[0], '='), tags = split(face[1] || lower(face[0]), ','), owner = proto('HTML' + face[0] + 'Element'), i, j, pair, name;
+    for (i = 1; words[i]; i++) {
+      pair = split(words[i] + ':url', ':');
+      name = lower(pair[0]);
+      KINDS[name] = KINDS[name] || pair[1];
+      for (j = 0; tags[j]; j++) KINDS[tags[j] + ' ' + name] = pair[1];
+      setter(owner, pair[0], reflected(name));
+    }
   });
-  setter(proto('SVGAnimatedString'), 'baseVal', function (f, self, args) {
-    arg(args, 0, function (s) { return safe(s, 'image', DEAD); });
-    apply(f, self, args);
-  });
+  setter('SVGAnimatedString', 'baseVal', rewriting(0, saving('image', DEAD)));
   method(ElementP, 'setAttribute', function (f, self, args) {
     var name = args.length > 1 ? lower(args[0] = '' + args[0]) : '';
     if (!KINDS[name] || !arg(args, 1, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
@@ -801,29 +750,24 @@
     name = slice(name, at + 1);
     if (!KINDS[name] || !arg(args, 2, function (s) { return attr(tagOf(self), name, s); })) return apply(f, self, args);
   });
-  // An Attr that belongs to no element yet is judged by its name alone.
-  function loose(name, s) {
-    return KINDS['* ' + name] ? css(s) : name === 'srcdoc' ? page(s) : exec(/^(?:src|href|data|poster|background)$/, name) ? safe(s, 'attr', DEAD)
-      : exec(/srcset/, name) ? srcset(s) : exec(/^ping$|^attrib/, name) ? pings(s) : s;
-  }
   function attrNode(node, tag) {
     var name, s, t;
     try {
       name = lower(attrName(node));
       if (!KINDS[name]) return;
       s = apply(attrValue.get, node, []);
-      t = tag ? attr(tag, name, s) : loose(name, s);
+      t = attr(tag, name, s);
       if (t !== s) apply(attrValue.set, node, [t]);
     } catch (e) { nothing(); }
   }
   method(ElementP, 'setAttributeNode setAttributeNodeNS', function (f, self, args) { attrNode(args[0], tagOf(self)); return apply(f, self, args); });
-  method(proto('NamedNodeMap'), 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], ''); return apply(f, self, args); });
+  method('NamedNodeMap', 'setNamedItem setNamedItemNS', function (f, self, args) { attrNode(args[0], 'attr'); return apply(f, self, args); });
   function revalued(f, self, args) {
     var el = ownerElement(self), name = lower(attrName(self));
     if (el && KINDS[name]) arg(args, 0, function (s) { return attr(tagOf(el), name, s); });
     apply(f, self, args);
   }
-  setter(proto('Attr'), 'value', revalued);
+  setter('Attr', 'value', revalued);
 
   // ---- Text of style and script elements, and of instructions that name a style sheet.
   function isText(el) { return exec(/(?:^|:)(?:style|script)$/i, nodeName(el)); }
@@ -850,8 +794,8 @@
   method(NodeP, 'appendChild insertBefore replaceChild', inside);
   method(ElementP, 'append prepend replaceChildren moveBefore', inside);
   method(ElementP, 'before after replaceWith', beside);
-  method(proto('CharacterData'), 'before after replaceWith', beside);
-  method(proto('Range'), 'insertNode', function (f, self, args) {
+  method('CharacterData', 'before after replaceWith', beside);
+  method('Range', 'insertNode', function (f, self, args) {
     var at = rangeStart(self);
     pieces(nodeType(at) === 3 ? parentNode(at) : at, args);
     return apply(f, self, args);
@@ -864,8 +808,8 @@
     if (isText(self)) arg(args, 0, function (s) { return rawText(tagOf(self), s); });
     apply(f, self, args);
   }
-  setter(proto('HTMLElement'), 'innerText', written);
-  setter(proto('HTMLScriptElement'), 'text textContent innerText', written);
+  setter('HTMLElement', 'innerText', written);
+  setter('HTMLScriptElement', 'text textContent innerText', written);
   // In the quotes of an instruction stand references to characters.
   function instruction(s) { var t = characters(s); return css(t) === t ? s : css(t); }
   function dataOf(node, s) {
@@ -876,16 +820,16 @@
     if (typeof args[0] === 'string' && exec(/url|import|src|['"]/i, args[0])) args[0] = dataOf(self, args[0]);
     apply(f, self, args);
   }
-  setter(proto('CharacterData'), 'data', renewed);
+  setter('CharacterData', 'data', renewed);
   setter(NodeP, 'nodeValue textContent', function (f, self, args) {
     var type = nodeType(self);
     (type === 1 ? written : type === 2 ? revalued : type === 9 || type === 11 ? apply : renewed)(f, self, args);
   });
   method(DocumentP, 'createProcessingInstruction', rewriting(1, instruction));
   // The whole that the change would make is judged, since the browser reads the sheet anew at once.
-  [['appendData', 0], ['insertData', 1], ['replaceData', 2]].forEach(function (row) {
-    method(proto('CharacterData'), row[0], function (f, self, args) {
-      var s, t, at, n = row[1];
+  split('appendData insertData replaceData', ' ').forEach(function (name, n) {
+    method('CharacterData', name, function (f, self, args) {
+      var s, t, at;
       if (args.length > n) {
         s = apply(getData, self, []);
         at = n ? args[0] >>> 0 : s.length;
@@ -901,8 +845,8 @@
     if (isText(self)) written(f, self, args);
     else { arg(args, 0, html); apply(f, self, args); }
   });
-  setter(ElementP, 'outerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
-  setter(proto('ShadowRoot'), 'innerHTML', function (f, self, args) { arg(args, 0, html); apply(f, self, args); });
+  setter(ElementP, 'outerHTML', rewriting(0, html));
+  setter('ShadowRoot', 'innerHTML', rewriting(0, html));
   // In a style element markup is text.
   function markup(i) {
     return function (f, self, args) {
@@ -912,30 +856,26 @@
   }
   method(ElementP, 'insertAdjacentHTML', markup(1));
   method(ElementP, 'setHTMLUnsafe setHTML', markup(0));
-  method(proto('ShadowRoot'), 'setHTMLUnsafe setHTML', rewriting(0, html));
-  method(proto('Range'), 'createContextualFragment', rewriting(0, html));
+  method('ShadowRoot', 'setHTMLUnsafe setHTML', rewriting(0, html));
+  method('Range', 'createContextualFragment', rewriting(0, html));
   method(win.Document, 'parseHTMLUnsafe parseHTML', rewriting(0, html));
   // A tree that was built by a parser we cannot stand in front of (XML, XSLT), before any of it loads.
-  function tree(root) {
-    var list, i, j, el, map;
-    try { list = nodeType(root) === 9 ? allIn(root, '*') : nodeType(root) === 11 ? allOf(root, '*') : all(root, '*'); } catch (e) { return root; }
-    for (i = -1; (el = i < 0 ? root : list[i]); i++) {
-      map = nodeType(el) === 1 ? attributes(el) : [];
-      for (j = 0; map[j]; j++) attrNode(map[j], tagOf(el));
-      if (isText(el)) {
-        map = textContent(el);
-        if (rawText(tagOf(el), map) !== map) apply(setText, el, [rawText(tagOf(el), map)]);
-      }
-    }
-    for (el = firstChild(root); el; el = nextSibling(el)) if (nodeType(el) === 7) apply(setData, el, [instruction(apply(getData, el, []))]);
-    return root;
+  function tree(root) { tried(cleanNode, root); return root; }
+  function cleanNode(node) {
+    var type = nodeType(node), list = type === 1 ? attributes(node) : [], i, s, child;
+    for (i = 0; list[i]; i++) attrNode(list[i], tagOf(node));
+    if (isText(node)) {
+      s = textContent(node);
+      if (rawText(tagOf(node), s) !== s) apply(setText, node, [rawText(tagOf(node), s)]);
+    } else if (type === 7) apply(setData, node, [instruction(apply(getData, node, []))]);
+    for (child = firstChild(node); child; child = nextSibling(child)) cleanNode(child);
   }
-  method(proto('DOMParser'), 'parseFromString', function (f, self, args) {
+  method('DOMParser', 'parseFromString', function (f, self, args) {
     if (args[1] === 'text/html') arg(args, 0, html);
     return args[1] === 'text/html' ? apply(f, self, args) : tree(apply(f, self, args));
   });
-  method(proto('XSLTProcessor'), 'importStylesheet', function (f, self, args) { tree(args[0]); return apply(f, self, args); });
-  method(proto('XSLTProcessor'), 'transformToFragment transformToDocument', function (f, self, args) { return tree(apply(f, self, args)); });
+  method('XSLTProcessor', 'importStylesheet', function (f, self, args) { tree(args[0]); return apply(f, self, args); });
+  method('XSLTProcessor', 'transformToFragment transformToDocument', function (f, self, args) { return tree(apply(f, self, args)); });
   var writing = new win.WeakMap(), write = DocumentP.write, readyState = getter('Document', 'readyState');
   function writer(end) {
     return function (f, self, args) {
@@ -951,45 +891,41 @@
   }
   method(DocumentP, 'write', writer(''));
   method(DocumentP, 'writeln', writer('\n'));
-  ['HTMLDocument', 'Document'].forEach(function (face) {
-    method(proto(face), 'close', function (f, self, args) {
-      var st = weakGet(writing, self);
-      if (st && st.held && st.raw) apply(write, self, [rawText(st.raw, st.held)]);
-      weakSet(writing, self, { held: '', raw: '' });
-      return apply(f, self, args);
-    });
-    method(proto(face), 'open', function (f, self, args) {
-      // With three arguments it is another name of window.open.
-      if (args.length > 2) return opened(f, self, args);
-      var r = apply(f, self, args);
-      weakSet(writing, self, { held: '', raw: '' });
-      // Opening a document drops its listeners.
-      if (self === win.document) attach();
-      return r;
-    });
-    method(proto(face), 'execCommand', function (f, self, args) {
-      var cmd = lower('' + args[0]);
-      if (cmd === 'inserthtml') arg(args, 2, html);
-      if (cmd === 'insertimage') arg(args, 2, function (s) { return safe(s, 'img', DEAD); });
-      return apply(f, self, args);
-    });
+  method(DocumentP, 'close', function (f, self, args) {
+    var st = weakGet(writing, self);
+    if (st && st.held && st.raw) apply(write, self, [rawText(st.raw, st.held)]);
+    weakSet(writing, self, { held: '', raw: '' });
+    return apply(f, self, args);
+  });
+  method(DocumentP, 'open', function (f, self, args) {
+    // With three arguments it is another name of window.open.
+    if (args.length > 2) return opened(f, self, args);
+    var r = apply(f, self, args);
+    weakSet(writing, self, { held: '', raw: '' });
+    // Opening a document drops its listeners.
+    if (self === win.document) attach();
+    return r;
+  });
+  method(DocumentP, 'execCommand', function (f, self, args) {
+    var cmd = lower('' + args[0]);
+    if (cmd === 'inserthtml') arg(args, 2, html);
+    if (cmd === 'insertimage') arg(args, 2, saving('img', DEAD));
+    return apply(f, self, args);
   });
 
   // ---- Style sheets. Where a declaration has no accessors for its properties, one that we define wins; else it is wrapped.
   var StyleP = proto('CSSStyleDeclaration'), OwnStyleP = proto('CSSStyleProperties') || proto('CSS2Properties') || StyleP, setProperty = StyleP.setProperty, getProperty = StyleP.getPropertyValue;
-  [
-    'CSSStyleSheet insertRule replace replaceSync', 'CSSGroupingRule insertRule', 'CSSStyleRule insertRule', 'CSSKeyframesRule appendRule'
-  ].forEach(function (row) {
-    var at = indexOf(row, ' ');
-    method(proto(slice(row, 0, at)), slice(row, at + 1), rewriting(0, css));
-  });
-  method(proto('CSSStyleSheet'), 'addRule', rewriting(1, css));
+  var styled = rewriting(0, css);
+  method('CSSStyleSheet', 'insertRule replace replaceSync', styled);
+  method('CSSGroupingRule', 'insertRule', styled);
+  method('CSSStyleRule', 'insertRule', styled);
+  method('CSSKeyframesRule', 'appendRule', styled);
+  method('CSSStyleSheet', 'addRule', rewriting(1, css));
   method(StyleP, 'setProperty', rewriting(1, css));
   method(win.CSSStyleValue, 'parse parseAll', rewriting(1, css));
-  function styled(f, self, args) { arg(args, 0, css); apply(f, self, args); }
   setter(StyleP, 'cssText', styled);
   // The setter of `style` sets the text of what its getter gives (Web IDL, PutForwards), as script would.
-  method(proto('StylePropertyMap'), 'set append', function (f, self, args) {
+  method('StylePropertyMap', 'set append', function (f, self, args) {
     for (var i = 1; i < args.length; i++) {
       var s = '' + args[i], t = css(s);
       if (t !== s) args[i] = t;
@@ -1000,14 +936,11 @@
     return function (args) { args[i] = scrub(args[i], css); };
   }
   method(ElementP, 'animate', both(keyframes(0)));
-  method(proto('KeyframeEffect'), 'setKeyframes', both(keyframes(0)));
+  method('KeyframeEffect', 'setKeyframes', both(keyframes(0)));
   constructor('KeyframeEffect', keyframes(1));
   method(win.CSS, 'registerProperty', both(keyframes(0)));
   var sample = doc.documentElement.style, lacking = {};
-  split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
-    'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
-    'src -webkit-mask -webkit-mask-image -webkit-mask-box-image -webkit-mask-box-image-source -webkit-border-image -webkit-clip-path -webkit-filter ' +
-    '-webkit-box-reflect -webkit-shape-outside', ' ').forEach(function (dashed) {
+  function restyled(dashed) {
     // Descriptors of fonts are properties of their rule alone.
     if (dashed !== 'src' && !(dashed in sample)) return;
     var words = split(dashed, '-'), humps = words[0], i, found = desc({
@@ -1021,19 +954,25 @@
       if (desc(OwnStyleP, name)) setter(OwnStyleP, name, styled);
       else lacking[name] = voiced(name, found);
     });
+  }
+  split('background background-image border-image border-image-source list-style list-style-image cursor content filter backdrop-filter ' +
+    'mask mask-image mask-border mask-border-source clip-path shape-outside offset-path offset fill stroke marker marker-start marker-mid marker-end ' +
+    'src mask-box-image mask-box-image-source box-reflect', ' ').forEach(function (name) {
+    restyled(name);
+    restyled('-webkit-' + name);
   });
   Obj.defineProperties(OwnStyleP, lacking);
 
   // ---- Rarer ways to name a server.
   constructor('MediaMetadata', scrubbing(0, 'img', DEAD));
-  setter(proto('MediaMetadata'), 'artwork', function (f, self, args) { scrubbing(0, 'img', DEAD)(args); apply(f, self, args); });
+  setter('MediaMetadata', 'artwork', both(scrubbing(0, 'img', DEAD)));
   // With no method left the constructor would throw; one that nobody offers makes canMakePayment say no.
   constructor('PaymentRequest', scrubbing(0, 'payment', 'https://x.invalid/'));
   constructor('FencedFrameConfig', scrubbing(0, 'iframe', 'https://x.invalid/'));
-  constructor('Audio', function (args) { if (args[0] !== undefined) arg(args, 0, function (s) { return safe(s, 'audio', DEAD); }); });
-  method(proto('CredentialsContainer'), 'get', function (f, self, args) {
+  constructor('Audio', changing(0, saving('audio', DEAD)));
+  method('CredentialsContainer', 'get', function (f, self, args) {
     var asked = args[0] && args[0].identity;
-    if (!asked || scrub(asked, function (s) { return safe(s, 'credentials', ''); }) === asked) return apply(f, self, args);
+    if (!asked || scrub(asked, saving('credentials', '')) === asked) return apply(f, self, args);
     return failed(new DOMException_('Error retrieving a token.', 'NetworkError'));
   });
 
@@ -1049,17 +988,12 @@
       if (conf.x) brake(el, defaultView(d));
     }
   }
-  ['HTMLIFrameElement', 'HTMLFrameElement', 'HTMLObjectElement'].forEach(function (face) {
-    split('contentWindow contentDocument', ' ').forEach(function (name) {
-      var d = desc(proto(face) || {}, name);
-      if (!d) return;
-      d.get = wrap(d.get, function (f, self, args) {
-        var r = apply(f, self, args);
-        if (face === 'HTMLIFrameElement') adoptFrame(self);
-        else if (r) adopt(name === 'contentWindow' ? r : defaultView(r));
-        return r;
-      });
-      put(proto(face), name, d);
+  ['IFrame', 'Frame', 'Object'].forEach(function (face) {
+    reader('HTML' + face + 'Element', 'contentWindow contentDocument', function (f, self, args) {
+      var r = apply(f, self, args);
+      if (face === 'IFrame') adoptFrame(self);
+      else if (r) adopt(tried(defaultView, r) || r);
+      return r;
     });
   });
   method(win, 'open', opened);
@@ -1090,10 +1024,10 @@
   function denies(form, submitter) {
     var said = submitter ? attributeOf(submitter, 'formaction') : null, url = said === null ? tried(formAction, form) : said;
     hands = now();
-    return url && bad(url) && stop(bad(url), 'form');
+    return url && bad(url);
   }
   // A refused form stays where it is, as if the server had answered 204.
-  method(proto('HTMLFormElement'), 'submit', function (f, self, args) { if (!denies(self, null)) return apply(f, self, args); });
+  method('HTMLFormElement', 'submit', refusing('form', function (args, self) { return denies(self, null); }, nothing));
   function onLoad(e) {
     var el = targetOf(e), tag = tagOf(el), d = tag === 'object' ? tried(objectDocument, el) : tag === 'frame' ? tried(innerDocument, el) : null;
     if (tag === 'iframe') adoptFrame(el);
@@ -1101,25 +1035,24 @@
   }
   // A click that script makes leads where window.open would: into a frame or another tab. The visitor's own are free.
   function leads(el) {
-    var url = attributeOf(el, 'href') || attributeOf(el, 'xlink:href'), to = attributeOf(el, 'target') || '', framed = win !== win.top;
-    var elsewhere = framed ? !exec(/^_(?:top|parent)$/i, to) : to && !exec(/^_(?:self|top|parent)$/i, to);
+    var url = attributeOf(el, 'href') || attributeOf(el, 'xlink:href'), to = attributeOf(el, 'target') || '', framed = win !== win.top,
+      elsewhere = framed ? !exec(/^_(?:top|parent)$/i, to) : to && !exec(/^_(?:self|top|parent)$/i, to);
     return url && elsewhere && bad(url);
   }
-  function clicked(f, self, args) {
-    var el = self, v = '';
+  function clicked(args, el) {
+    var v = '';
     try {
-      if (args.length && eventType(args[0]) !== 'click') el = null;
-      else hear(rootOf(el));
+      if (args.length && eventType(args[0]) !== 'click') return v;
+      hear(rootOf(el));
       for (; el && !v; el = parentNode(el)) if (exec(/^a(?:rea)?$/, tagOf(el))) v = leads(el);
     } catch (e) { nothing(); }
-    if (!v) return apply(f, self, args);
-    stop(v, 'open');
-    if (args.length) return false;
+    return v;
   }
-  method(proto('HTMLElement'), 'click', clicked);
-  method(proto('EventTarget'), 'dispatchEvent', clicked);
-  method(proto('HTMLFormElement'), 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
-  function onSubmit(e) { if (tagOf(targetOf(e)) === 'form' && denies(targetOf(e), tried(submitterOf, e))) prevent(e); }
+  method('HTMLElement', 'click', refusing('open', clicked, nothing));
+  method('EventTarget', 'dispatchEvent', refusing('open', clicked, function () { return false; }));
+  method('HTMLFormElement', 'requestSubmit', function (f, self, args) { hear(rootOf(self)); return apply(f, self, args); });
+  function preventing(e, channel, v) { if (v) { stop(v, channel); prevent(e); } }
+  function onSubmit(e) { preventing(e, 'form', tagOf(targetOf(e)) === 'form' && denies(targetOf(e), tried(submitterOf, e))); }
   function onClick() { hands = now(); }
   function hear(root) {
     listen(root, 'load', onLoad, true);
@@ -1144,19 +1077,15 @@
   });
   // Frames are kept from denied hosts; where the visitor goes in the whole tab is left to the visitor, unless strict.
   var kept = win !== win.top || conf.x;
-  method(proto('Navigation'), 'navigate', function (f, self, args) {
-    var v = kept && args.length && bad(args[0] = '' + args[0]), p;
-    if (!v) return apply(f, self, args);
-    stop(v, 'navigate');
-    p = failed(new DOMException_('Navigation was aborted', 'AbortError'));
+  method('Navigation', 'navigate', refusing('navigate', function (args) { return kept && addressed(args); }, function () {
+    var p = failed(new DOMException_('Navigation was aborted', 'AbortError'));
     p.catch(nothing);
     return { committed: p, finished: p };
-  });
+  }));
   if (kept && win.navigation) {
     var destination = getter('NavigateEvent', 'destination'), destinationURL = getter('NavigationDestination', 'url'), cancelable = getter('Event', 'cancelable');
     listen(win.navigation, 'navigate', function (e) {
-      var v = !e.userInitiated && cancelable(e) && bad(destinationURL(destination(e)));
-      if (v) { stop(v, 'navigate'); prevent(e); }
+      preventing(e, 'navigate', !e.userInitiated && cancelable(e) && bad(destinationURL(destination(e))));
     });
   }
   attach();
@@ -1259,16 +1188,17 @@
     return { gppVersion: '1.1', cmpStatus: 'loaded', cmpDisplayStatus: 'hidden', signalStatus: 'ready', supportedAPIs: ['7:usnat'], cmpId: 0,
       sectionList: [7], applicableSections: [7], gppString: GPP, parsedSections: { usnat: [NATIONAL] } };
   }
+  function event(name, id, data) { return { eventName: name, listenerId: id, data: data, pingData: ping() }; }
   consent('__gpp', function (command, callback, parameter) {
-    var data = null, ok = true, at = indexOf('' + parameter, '.');
+    var data = null, ok = true, words = split('' + parameter, '.');
     if (!command || command === 'queue' || command === 'events') return [];
     if (typeof callback !== 'function') return;
     if (command === 'ping' || command === 'getGPPData') data = ping();
-    else if (command === 'addEventListener') data = { eventName: 'listenerRegistered', listenerId: listeners.push(callback), data: true, pingData: ping() };
-    else if (command === 'removeEventListener') data = { eventName: 'listenerRemoved', listenerId: parameter, data: !!listeners[parameter - 1], pingData: ping() };
+    else if (command === 'addEventListener') data = event('listenerRegistered', listeners.push(callback), true);
+    else if (command === 'removeEventListener') data = event('listenerRemoved', parameter, !!listeners[parameter - 1]);
     else if (command === 'hasSection') data = parameter === 'usnat';
     else if (command === 'getSection') data = parameter === 'usnat' ? [NATIONAL] : null;
-    else if (command === 'getField') data = slice('' + parameter, 0, at) === 'usnat' && NATIONAL[slice('' + parameter, at + 1)] !== undefined ? NATIONAL[slice('' + parameter, at + 1)] : null;
+    else if (command === 'getField') data = words[0] === 'usnat' && NATIONAL[words[1]] !== undefined ? NATIONAL[words[1]] : null;
     else ok = false;
     callback(data, ok);
   });

@@ -4,7 +4,8 @@ Why shorten at all: a visitor pays for every byte of the guard, and blank frames
 fold and not a compiler: statement for statement, what stands in the repository is what runs. It knows ``var``, ``function``,
 accessors and ``catch``, and no more of the language: the source keeps to a few rules, which its own head lists.
 
-Names are shortened scope by scope, so that most functions call their first argument ``a`` or thereabouts, which is what
+Names are shortened scope by scope, in the order in which they are declared, and the outermost function leaves the first
+letters alone: so most functions call their arguments ``a, b, c``, and what they say alike looks alike, which is what
 compresses. A name that no scope declares is the browser's, and stays.
 """
 
@@ -13,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from string import ascii_letters
+from string import ascii_letters, ascii_lowercase
 
 _TOKENS = re.compile(
     r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
@@ -60,6 +61,10 @@ _WORDS = frozenset(
         "of",
     ]
 )
+_ARGUMENTS = 3
+"""Letters that the outermost function leaves to the arguments of those in it: most of them take three."""
+_PAIRS = [name for pair in product(ascii_lowercase, repeat=2) if (name := "".join(pair)) not in _WORDS]
+"""Names of two letters: more than the guard needs, of few letters, which compresses."""
 
 
 @dataclass(eq=False, slots=True)
@@ -67,7 +72,7 @@ class _Scope:
     """One function: what it declares, and every name that it or a function in it uses."""
 
     outer: "_Scope | None" = None
-    declared: set[str] = field(default_factory=set)
+    declared: dict[str, None] = field(default_factory=dict)
     uses: Counter[str] = field(default_factory=Counter)
     short: dict[str, str] = field(default_factory=dict)
     inner: list["_Scope"] = field(default_factory=list)
@@ -88,15 +93,15 @@ class _Scope:
             scope.uses[name] += 1
             scope = scope.outer if name not in scope.declared else None
 
-    def shorten(self) -> None:
-        """Give what is declared here its short forms, and then in the functions inside."""
+    def shorten(self, reserved: int = 0) -> None:
+        """Give what is declared here its short forms, one letter to what is used most, and then in the functions inside."""
         outside = {self.called(name) for name in self.uses if name not in self.declared}
-        free = (each for each in _short_names() if each not in outside)
-        for name, _ in sorted(self.uses.items(), key=lambda item: (-item[1], item[0])):
-            if name in self.declared:
-                self.short[name] = next(free)
-        for name in self.declared - self.short.keys():
-            self.short[name] = next(free)
+        letters = [letter for letter in ascii_letters[reserved:] if letter not in outside]
+        pairs = (name for name in _PAIRS if name not in outside)
+        often = set(sorted(self.declared, key=lambda name: -self.uses[name])[: len(letters)])
+        singles = iter(letters)
+        for name in self.declared:
+            self.short[name] = next(singles if name in often else pairs)
         for scope in self.inner:
             scope.shorten()
 
@@ -115,7 +120,8 @@ def fold(source: str, keep: str) -> str:
     for (_, text), scope, counts in zip(tokens, scopes, own, strict=True):
         if counts:
             scope.use(text)
-    root.shorten()
+    for outermost in root.inner:
+        outermost.shorten(reserved=_ARGUMENTS)
     called = [
         scope.called(text) if counts else text for (_, text), scope, counts in zip(tokens, scopes, own, strict=True)
     ]
@@ -141,7 +147,7 @@ def _scopes(tokens: list[Token], root: _Scope, keep: str) -> list[_Scope]:
         if text == "function" or (kind == "member" and re.match(r"[gs]et\s", text)):
             name, inner = _after(tokens, at), _Scope(here)
             if text == "function" and name not in ("(", keep):
-                here.declared.add(name)
+                here.declared[name] = None
             here.inner.append(inner)
             found.append(here)
             here, opening = inner, True
@@ -152,15 +158,15 @@ def _scopes(tokens: list[Token], root: _Scope, keep: str) -> list[_Scope]:
                 ends.append(depth)
                 opening = False
         elif text == "var":
-            here.declared.update(_declared(tokens, at))
+            here.declared.update(dict.fromkeys(_declared(tokens, at)))
         elif text == "catch":
-            here.declared.add(_after(tokens, at, 2))
+            here.declared[_after(tokens, at, 2)] = None
         elif opening and kind == "name":
             if "function" in (tokens[at - 1][1], tokens[at - 2][1]):  # its name, which is declared outside
                 assert here.outer is not None
                 found.append(here.outer)
                 continue
-            here.declared.add(text)
+            here.declared[text] = None
         found.append(here)
         if text == "}":
             if ends and ends[-1] == depth:
@@ -187,11 +193,3 @@ def _declared(tokens: list[Token], at: int) -> Iterator[str]:
             return
         if depth == 0 and text == ",":
             yield _after(tokens, place)
-
-
-def _short_names() -> Iterator[str]:
-    """Yield a, b, ... Z, aa, ab, ...: every name that is no word of the language."""
-    for length in (1, 2):
-        for letters in product(ascii_letters, repeat=length):
-            if (name := "".join(letters)) not in _WORDS:
-                yield name

@@ -11,7 +11,7 @@ occur, and everything beyond ASCII, so that U+2028 cannot end a line.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -26,6 +26,8 @@ UNKNOWN_VENDOR = "unknown"
 _COMPILE_ALL = b"//# allFunctionsCalledOnLoad\n"
 """Has Chromium 136 and later compile all of it while it comes in, off the main thread, instead of function by function in
 front of the page's first script (https://v8.dev/blog/explicit-compile-hints); to all others a comment."""
+_EXACT = re.compile(r"/[^*]{,61}[A-Za-z0-9]\Z", re.DOTALL)
+"""Paths that the guard finds by asking for each beginning of an address that ends on a boundary, up to 63 characters."""
 _USE_STRICT = re.compile(rb"""(?:\xef\xbb\xbf)?(?:\s|//[^\n]*\n|/\*.*?\*/)*(["'])use strict\1""", re.DOTALL)
 """A directive prologue. Anything but white space and comments in front of it makes it an ordinary string."""
 
@@ -114,22 +116,30 @@ def _folded() -> bytes:
 
 
 def _configuration(conf: GuardConfig) -> bytes:
-    names = [*conf.hosts, *(f"={name}" for name in conf.cookies), *(f"#{name}" for name in conf.storage)]
+    exact, others = _rules(conf)
+    with_rules = dict.fromkeys(f"{host}/" for host, _ in exact)
+    names = [
+        *conf.hosts,
+        *with_rules,
+        *(host + path for host, path in exact),
+        *(f"={name}" for name in conf.cookies),
+        *(f"#{name}" for name in conf.storage),
+    ]
     filter_ = hashed(names, conf.innocent)
     endings = (name for name in (*conf.cookies, *conf.storage) if name.endswith("*"))
-    rules = list(_rules(conf))
     return _json(
         {
-            "t": filter_.rows,
             "m": filter_.seed,
             "l": " ".join(map(str, sorted({len(name.encode("utf-16-le")) // 2 for name in endings}))),
-            "w": _stars(conf.hosts) * 2 or _stars(rules),
-            "p": " ".join(["", *rules, ""]),
+            "w": _stars(conf.hosts) * 2 or _stars([*(host for host, _ in exact), *others]),
             "u": conf.stand_in,
             "r": conf.report_path,
             "n": conf.sample_rate,
             "g": int(conf.gpc),
             "x": int(conf.strict),
+            "p": " ".join(["", *others, ""]),
+            # Last, since codings do best with what is alike in one piece: it saves 1 %.
+            "t": filter_.rows,
         }
     )
 
@@ -139,24 +149,28 @@ def _stars(names: Iterable[str]) -> int:
     return int(any(name.endswith(".*") and not name.startswith(("/", "!")) for name in names))
 
 
-def _rules(conf: GuardConfig) -> Iterator[str]:
-    """Yield each host that has rules, then its rules.
+def _rules(conf: GuardConfig) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return host and path of the rules that can be asked for as names, and each host that has others, followed by these.
 
-    The first that fits counts: exceptions stand before what they are exceptions to, a whole host that stays open last.
+    Of the others the first that fits counts: exceptions stand before what they are exceptions to, a whole host that stays
+    open last. Where a path stays open, all rules of the host are among them.
     """
-    rules: dict[str, list[str]] = {}
+    exact: list[tuple[str, str]] = []
+    others: dict[str, list[str]] = {}
     for text in sorted(conf.exceptions):
         host, slash, path = text.partition("/")
         if slash:
-            rules.setdefault(host, []).append(f"!/{path}")
+            others.setdefault(host, []).append(f"!/{path}")
+    partly_open = set(others)
     for host, path in sorted(conf.patterns):
-        rules.setdefault(host, []).append(path)
+        if _EXACT.match(path) and host not in partly_open:
+            exact.append((host, path))
+        else:
+            others.setdefault(host, []).append(path)
     for text in sorted(conf.exceptions):
         if "/" not in text:
-            rules.setdefault(text, []).append("!/")
-    for host, paths in sorted(rules.items()):
-        yield host
-        yield from paths
+            others.setdefault(text, []).append("!/")
+    return exact, [text for host, paths in sorted(others.items()) for text in (host, *paths)]
 
 
 def _json(value: object) -> bytes:
