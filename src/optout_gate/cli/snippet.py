@@ -44,7 +44,7 @@ def snippet(
     if config is None and upstream is None:
         raise click.UsageError("say what the site is: --config FILE, or --upstream http://HOST:PORT")
     loaded = load_file(config) if config is not None else from_upstream(upstream or "")
-    routing = routing_of(loaded.config, listen=_address(listen, "--listen"), gates=[_gate(each) for each in gates])
+    routing = routing_of(loaded, listen=_address(listen, "--listen"), gates=[_gate(each) for each in gates])
     click.echo(DIALECTS[edge](routing, fail_open), nl=False)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, ODD_PATH, Address, EdgeSite, OriginTls, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -214,11 +214,23 @@ def _name(host: str, listen: Address) -> str:
     return f"http://{'' if host == '*' else host}:{listen.port}"
 
 
+def _tls(tls: OriginTls, origin: Address | UnixSocket) -> Iterator[str]:
+    """Yield what Caddy does not do by itself when an origin's address begins with ``https``."""
+    if not isinstance(origin, Address) or tls.name != origin.host:
+        yield f"tls_server_name {tls.name}"
+    if not tls.verify:
+        yield "tls_insecure_skip_verify"
+    elif tls.ca_file is not None:
+        yield from ("tls_trust_pool file {", f'\tpem_file "{tls.ca_file}"', "}")
+    if tls.certificate is not None:
+        yield f'tls_client_auth "{tls.certificate}" "{tls.key}"'
+
+
 def _to_origin(site: EdgeSite, *, vary: tuple[str, ...] = ()) -> str:
     where = f"unix/{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
     lines = [f"reverse_proxy {'https://' if site.tls else ''}{where} {{"]
-    if site.tls and not isinstance(site.origin, UnixSocket) and site.tls != site.origin.host:
-        lines += ["\ttransport http {", f"\t\ttls_server_name {site.tls}", "\t}"]
+    if site.tls is not None and (said := list(_tls(site.tls, site.origin))):
+        lines += ["\ttransport http {", *(f"\t\t{line}" for line in said), "\t}"]
     if site.host:
         lines.append(f"\theader_up Host {site.host}")
     elif site.tls:

@@ -11,12 +11,13 @@ with one expression over cookies takes everybody of whom nothing is known. What 
 """
 
 import re
+from ipaddress import ip_address
 from typing import Any
 
 import yaml
 
 from optout_gate.edges.filling import heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, OriginTls, Routing, UnixSocket
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -241,11 +242,31 @@ def _origin(number: int, site: EdgeSite) -> Yaml:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(site.origin)}}]}],
         },
     }
-    if site.tls:
-        trusted = {"trusted_ca": {"filename": "/etc/ssl/certs/ca-certificates.crt"}}
-        context = {"@type": _TLS, "sni": site.tls, "common_tls_context": {"validation_context": trusted}}
+    if site.tls is not None:
+        context = {"@type": _TLS, "sni": site.tls.name, "common_tls_context": _tls(site.tls)}
         cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     return cluster
+
+
+def _tls(tls: OriginTls) -> Yaml:
+    """Return what is checked and shown. Envoy looks for no name in a certificate unless it is told which."""
+    common: Yaml = {}
+    if tls.verify:
+        name = {"san_type": "IP_ADDRESS" if _is_address(tls.name) else "DNS", "matcher": {"exact": tls.name}}
+        trusted = {"filename": tls.ca_file or "/etc/ssl/certs/ca-certificates.crt"}
+        common["validation_context"] = {"trusted_ca": trusted, "match_typed_subject_alt_names": [name]}
+    if tls.certificate is not None:
+        files = {"certificate_chain": {"filename": tls.certificate}, "private_key": {"filename": tls.key}}
+        common["tls_certificates"] = [files]
+    return common
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _socket(address: Address | UnixSocket) -> Yaml:

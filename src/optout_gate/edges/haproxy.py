@@ -7,7 +7,7 @@ the gate's ``/readyz``, so that a gate that drains is left in peace before it st
 import re
 
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, OriginTls, Routing, UnixSocket
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -134,10 +134,19 @@ def _origin(site: EdgeSite, number: int) -> str:
     lines = ["", f"backend origin_{number}"]
     if site.host:
         lines.append(f"    http-request set-header Host {site.host}")
-    tls = f" ssl verify required ca-file @system-ca sni str({site.tls})" if site.tls else ""
+    tls = f" {_tls(site.tls)}" if site.tls is not None else ""
+    if site.tls is not None and site.tls.certificate != site.tls.key:
+        lines.append(f"    # HAProxy reads the key from the certificate's own file: put {site.tls.key} into it.")
     where = f"unix@{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
     lines.append(f"    server origin {where}{tls} init-addr last,libc,none")
     return "\n".join(lines) + "\n"
+
+
+def _tls(tls: OriginTls) -> str:
+    """Return the words of a server line, which has none for a key: HAProxy wants it in the certificate's file."""
+    verify = f"required ca-file {_quoted(tls.ca_file) if tls.ca_file else '@system-ca'}" if tls.verify else "none"
+    shown = f" crt {_quoted(tls.certificate)}" if tls.certificate is not None else ""
+    return f"ssl verify {verify} sni str({tls.name}){shown}"
 
 
 def _quoted(text: str) -> str:

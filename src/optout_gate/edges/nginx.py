@@ -21,6 +21,7 @@ from optout_gate.edges.routing import (
     ODD_PATH,
     VARIES,
     EdgeSite,
+    OriginTls,
     Routing,
     cookie_name,
     grouped,
@@ -169,11 +170,7 @@ location @optout_gate_bypassed {
 }
 """
 
-_TLS = """proxy_ssl_server_name on;
-proxy_ssl_name {name};
-proxy_ssl_verify on;
-proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;
-"""
+_SYSTEMS_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 _NOBODY = """
 server {{   # a host that no site answers to
@@ -222,11 +219,21 @@ def _site(site: EdgeSite, number: int, listen: str, fail_open: bool) -> str:
         listen=f"{listen} default_server" if site.takes_all else listen,
         names=names,
         headers=fill(_HEADERS, host="$http_host"),
-        tls=_TLS.format(name=site.tls) if site.tls else "",
+        tls=_tls(site.tls) if site.tls is not None else "",
         open_twice="recursive_error_pages on;    # the gate, and then the site" if fail_open else "",
         open_page="error_page 502 504 = @optout_gate_bypassed;" if fail_open else "",
         open_location=fill(_OPEN_LOCATION, **named) if fail_open else "",
     )
+
+
+def _tls(tls: OriginTls) -> str:
+    lines = ["proxy_ssl_server_name on;", f"proxy_ssl_name {tls.name};"]
+    if tls.verify:
+        authorities = tls.ca_file or _SYSTEMS_AUTHORITIES
+        lines += ["proxy_ssl_verify on;", f'proxy_ssl_trusted_certificate "{authorities}";']
+    if tls.certificate is not None:
+        lines += [f'proxy_ssl_certificate "{tls.certificate}";', f'proxy_ssl_certificate_key "{tls.key}";']
+    return "\n".join(lines) + "\n"
 
 
 def quickly(path: str) -> str:

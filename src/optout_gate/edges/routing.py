@@ -8,10 +8,13 @@ only the first of repeated lines, and ``0`` before ``1`` is an opt-out. What can
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from optout_gate.policy.config import Config, PolicyConfig, SiteConfig, split_address
 from optout_gate.policy.honor import Reach
+from optout_gate.policy.load import Loaded
+from optout_gate.policy.tls import TlsOptions
 from optout_gate.rewrite.neutral import PREFIX
 from optout_gate.signals import kinds
 from optout_gate.signals.formats import COOKIES, FORMATS
@@ -75,19 +78,38 @@ class UnixSocket:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginTls:
+    """How an edge speaks TLS with a site's own server: as the gate does, or who said nothing would get another site.
+
+    Attributes:
+        name: asked for (SNI) and looked for in the certificate.
+        verify: check chain and name.
+        ca_file: absolute name of the PEM file of the authorities to trust; None for the system's.
+        certificate: absolute name of the PEM file of the chain to show, for an origin that asks for one.
+        key: that of its private key, which may be the same file.
+    """
+
+    name: str
+    verify: bool
+    ca_file: str | None
+    certificate: str | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeSite:
     """One website as an edge sees it.
 
     Attributes:
         hosts: its host patterns: ``www.example.com``, ``*.example.com``, ``*``.
         origin: where its own server is.
-        tls: the name that server's certificate must have, when it speaks TLS.
+        tls: how TLS is spoken with it; None where it is not.
         host: what it is sent as Host; None when the visitor's own is sent on.
     """
 
     hosts: tuple[str, ...]
     origin: Address | UnixSocket
-    tls: str | None
+    tls: OriginTls | None
     host: str | None
 
     @property
@@ -127,11 +149,12 @@ class Routing:
         return tuple(_cookies(self.own_cookie, self.consent_cookies))
 
 
-def routing_of(config: Config, *, listen: Address, gates: Iterable[tuple[Address, Address]] = ()) -> Routing:
-    """Return how an edge on ``listen`` routes for ``config``; ``gates`` are by default the configuration's own one.
+def routing_of(loaded: Loaded, *, listen: Address, gates: Iterable[tuple[Address, Address]] = ()) -> Routing:
+    """Return how an edge on ``listen`` routes for a configuration; ``gates`` are by default the configuration's own one.
 
     One rule holds for all sites: to send one site's visitor to the gate needlessly costs a hop and changes nothing.
     """
+    config = loaded.config
     policies = {"default": PolicyConfig(), **config.policies}
     used = [policies[site.policy] for site in config.sites]
     honoured = {kind for policy in used for kind in _honoured(policy)}
@@ -142,7 +165,7 @@ def routing_of(config: Config, *, listen: Address, gates: Iterable[tuple[Address
     return Routing(
         listen=listen,
         gates=tuple(gates) or (own_gate,),
-        sites=tuple(_site(site) for site in config.sites),
+        sites=tuple(_site(site, loaded.beside.upstream_tls.get(at)) for at, site in enumerate(config.sites)),
         everything=not honoured <= seen,
         dnt=kinds.DNT in honoured,
         own_cookie=config.cookie.name if kinds.COOKIE in honoured else None,
@@ -157,16 +180,22 @@ def _honoured(policy: PolicyConfig) -> set[str]:
     return {kind for word in words for kind in kinds.kinds_of(word)}
 
 
-def _site(site: SiteConfig) -> EdgeSite:
+def _site(site: SiteConfig, said: TlsOptions | None) -> EdgeSite:
     if site.upstream.startswith("unix:"):
         socket = UnixSocket(site.upstream.removeprefix("unix:"))
         return EdgeSite(site.hosts, socket, None, None if site.preserve_host else "localhost")
     parts = urlsplit(site.upstream)
-    host, tls = parts.hostname or "", None
-    if parts.scheme == "https":
-        tls = (site.upstream_tls.server_name if site.upstream_tls is not None else None) or host
+    host = parts.hostname or ""
+    tls = _origin_tls(host, said or TlsOptions()) if parts.scheme == "https" else None
     origin = Address(host, parts.port or (443 if tls else 80))
     return EdgeSite(site.hosts, origin, tls, None if site.preserve_host else parts.netloc)
+
+
+def _origin_tls(host: str, said: TlsOptions) -> OriginTls:
+    certificate, key = said.client_certificate, said.client_key or said.client_certificate
+    # The edge starts in another folder.
+    ca, certificate, key = (name and str(Path(name).absolute()) for name in (said.ca_file, certificate, key))
+    return OriginTls(said.server_name or host, said.verify, ca, certificate, key)
 
 
 _BEFORE = r"(?:^|[;,])[ \x09]*"  # a comma parts lines that an edge has joined
