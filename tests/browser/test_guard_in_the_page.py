@@ -41,7 +41,7 @@ def site() -> Iterator[Site]:
     site = Site(CONF)
     site.pages["/_optout/s/for.js?rule=surrogate.test"] = (
         "text/javascript",
-        b"self.stoodIn = (self.stoodIn || 0) + 1;",
+        b"self.stoodIn = (self.stoodIn || 0) + 1; self.stoodInAs = document.currentScript.src;",
     )
     yield site
     site.close()
@@ -419,3 +419,13 @@ def test_an_event_at_an_element_that_only_has_the_name_of_one_throws_nothing(
     finally:
         page.close()
         site.close()
+
+
+def test_a_stand_in_learns_what_the_page_asked_for_and_the_gate_does_not(page: Page, site: Site) -> None:
+    told = page.evaluate("""new Promise(done => {
+        let s = document.createElement('script');
+        s.onload = () => done(self.stoodInAs);
+        s.src = 'https://surrogate.test/gtm.js?id=GTM-1&l=layer#x';
+        document.head.append(s);
+    })""")
+    assert told.endswith("/_optout/s/for.js?rule=surrogate.test#id=GTM-1&l=layer")

@@ -197,9 +197,10 @@
   }
   function saving(channel, dead) { return function (s) { return safe(s, channel, dead); }; }
   function safeScript(url, channel) {
-    var v = bad(url);
+    var v = bad(url), query = v && exec(/\?([^#]*)/, url);
     // The gate knows whether the vendor has a stand-in; where it has none, the script fails as from a server that is down.
-    return v ? conf.u + encode(stop(v, channel)) : url;
+    // What the page asked for stays with the stand-in, which may define a container by its name, and is not sent.
+    return v ? conf.u + encode(stop(v, channel)) + (query ? '#' + query[1] : '') : url;
   }
 
   // ---- Text that holds URLs: cleaners give back the very string when there is nothing to do.
