@@ -15,13 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from optout_gate.cli import main
-from support.edges import PROGRAMS, SHARED_CACHE, Address, free_address, program, running_edge, shown
+from support.edges import SHARED_CACHE, Address, each_installed, free_address, program, running_edge, shown
 from support.processes import Gate, Origin, eventually, get, running_gate
 
-EDGES = [
-    pytest.param(each, marks=pytest.mark.skipif(program(each) is None, reason=f"{source} is not installed"))
-    for each, (_, source) in PROGRAMS.items()
-]
+EDGES = each_installed()
 TRACKER = b"connect.facebook.net"
 PAGE = b'<!doctype html><title>Shop</title><script src="https://connect.facebook.net/en_US/fbevents.js"></script>'
 DRAWING = (

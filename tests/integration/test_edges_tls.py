@@ -14,7 +14,7 @@ import trustme
 from click.testing import CliRunner
 
 from optout_gate.cli import main
-from support.edges import PROGRAMS, free_address, program, running_edge, shown
+from support.edges import each_installed, free_address, running_edge, shown
 from support.processes import Origin, eventually, running_gate
 
 TRACKER = "connect.facebook.net"
@@ -63,12 +63,7 @@ class Edge:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(
-            each, marks=pytest.mark.skipif(program(each) is None, reason=f"{PROGRAMS[each][1]} is not installed")
-        )
-        for each in WITH_TLS
-    ],
+    params=each_installed(WITH_TLS),
 )
 def edge(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     folder, listen, gate, admin = tmp_path_factory.mktemp("tls"), free_address(), free_address(), free_address()
@@ -133,13 +128,7 @@ sites:
 
 
 @pytest.mark.parametrize("name", ["origin.internal", "other.internal"])
-@pytest.mark.parametrize(
-    "dialect",
-    [
-        pytest.param(each, marks=pytest.mark.skipif(program(each) is None, reason=f"{source} is not installed"))
-        for each, (_, source) in PROGRAMS.items()
-    ],
-)
+@pytest.mark.parametrize("dialect", each_installed())
 def test_an_edge_speaks_tls_with_the_site_as_the_gate_does(dialect: str, name: str, tmp_path: Path) -> None:
     authority, listen = trustme.CA(), free_address()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))

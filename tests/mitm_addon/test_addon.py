@@ -79,14 +79,14 @@ async def cross(addon: OptOutGateAddon, flow: mitm.HTTPFlow, *, pieces: int = 0)
     return flow.response.raw_content or b""
 
 
-def streaming(addon: OptOutGateAddon, flow: mitm.HTTPFlow) -> Any:
+def streaming(addon: OptOutGateAddon, flow: mitm.HTTPFlow, media_type: bytes = b"text/html") -> Any:
     """Take a flow as far as its response's head, which tells no length; return what its pieces go through."""
     del flow.metadata["test body"]
     response, flow.response = flow.response, None
     addon.requestheaders(flow)
     flow.response = response
     assert response is not None
-    response.headers = mitm.Headers([(b"Content-Type", b"text/html; charset=utf-8")])
+    response.headers = mitm.Headers([(b"Content-Type", media_type + b"; charset=utf-8")])
     addon.responseheaders(flow)
     return response.stream
 
@@ -225,14 +225,7 @@ async def test_what_comes_after_the_end_of_a_page_does_not_leave(addon: OptOutGa
 async def test_events_go_on_one_by_one(
     addon: OptOutGateAddon, context: Any, signals: tuple[tuple[bytes, bytes], ...]
 ) -> None:
-    flow = page_flow(*signals)
-    response, flow.response = flow.response, None
-    addon.requestheaders(flow)
-    flow.response = response
-    assert response is not None
-    response.headers = mitm.Headers([(b"Content-Type", b"text/event-stream; charset=utf-8")])
-    addon.responseheaders(flow)
-    assert response.stream is True
+    assert streaming(addon, page_flow(*signals), b"text/event-stream") is True
 
 
 async def test_mitmproxys_own_streaming_of_large_bodies_does_not_go_round_the_gate(

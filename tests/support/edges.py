@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from support.ports import free_port
 
@@ -63,6 +66,16 @@ def program(dialect: str) -> str | None:
     name = PROGRAMS[dialect][0]
     path = os.pathsep.join([str(BESIDE_PYTHON), os.environ.get("PATH", ""), "/usr/sbin"])
     return shutil.which(name, path=path)
+
+
+def each_installed(names: Iterable[str] = PROGRAMS) -> list[Any]:
+    """Return the dialects as parameters of a test, which is skipped where the program is not here."""
+    return [
+        pytest.param(
+            each, marks=pytest.mark.skipif(program(each) is None, reason=f"{PROGRAMS[each][1]} is not installed")
+        )
+        for each in names
+    ]
 
 
 def free_address() -> Address:

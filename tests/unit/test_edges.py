@@ -18,7 +18,7 @@ from optout_gate.http import Headers, Response
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.signals.formats import COOKIES
 from optout_gate.signals.kinds import KINDS
-from support.edges import PROGRAMS, adapted, checked, program
+from support.edges import adapted, checked, each_installed, program
 from support.gates import gate_of_tests, request
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -53,13 +53,7 @@ def test_the_shipped_file_is_what_the_command_writes(dialect: str, fail_open: bo
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("fail_open", [False, True], ids=["closed", "open"])
-@pytest.mark.parametrize(
-    "dialect",
-    [
-        pytest.param(each, marks=pytest.mark.skipif(program(each) is None, reason=f"{source} is not installed"))
-        for each, (_, source) in PROGRAMS.items()
-    ],
-)
+@pytest.mark.parametrize("dialect", each_installed())
 def test_the_programs_own_checker_finds_nothing(dialect: str, fail_open: bool, shape: str, tmp_path: Path) -> None:
     loaded = load_text("version: 1\n" + SHAPES[shape], file="site.yaml", folder=tmp_path)
     code, words = checked(dialect, DIALECTS[dialect](routing_of(loaded, listen=LISTEN), fail_open), tmp_path)

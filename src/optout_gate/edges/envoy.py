@@ -17,7 +17,15 @@ from typing import Any
 import yaml
 
 from optout_gate.edges.filling import heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, Address, EdgeSite, OriginTls, Routing, UnixSocket
+from optout_gate.edges.routing import (
+    NEVER_REWRITTEN,
+    SYSTEMS_AUTHORITIES,
+    Address,
+    EdgeSite,
+    OriginTls,
+    Routing,
+    UnixSocket,
+)
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -253,7 +261,7 @@ def _tls(tls: OriginTls) -> Yaml:
     common: Yaml = {}
     if tls.verify:
         name = {"san_type": "IP_ADDRESS" if _is_address(tls.name) else "DNS", "matcher": {"exact": tls.name}}
-        trusted = {"filename": tls.ca_file or "/etc/ssl/certs/ca-certificates.crt"}
+        trusted = {"filename": tls.ca_file or SYSTEMS_AUTHORITIES}
         common["validation_context"] = {"trusted_ca": trusted, "match_typed_subject_alt_names": [name]}
     if tls.certificate is not None:
         files = {"certificate_chain": {"filename": tls.certificate}, "private_key": {"filename": tls.key}}

@@ -19,6 +19,7 @@ from optout_gate.edges.routing import (
     EQUALS,
     NEVER_REWRITTEN,
     ODD_PATH,
+    SYSTEMS_AUTHORITIES,
     VARIES,
     EdgeSite,
     OriginTls,
@@ -170,8 +171,6 @@ location @optout_gate_bypassed {
 }
 """
 
-_SYSTEMS_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-
 _NOBODY = """
 server {{   # a host that no site answers to
     listen {listen} default_server;
@@ -229,8 +228,7 @@ def _site(site: EdgeSite, number: int, listen: str, fail_open: bool) -> str:
 def _tls(tls: OriginTls) -> str:
     lines = ["proxy_ssl_server_name on;", f"proxy_ssl_name {tls.name};"]
     if tls.verify:
-        authorities = tls.ca_file or _SYSTEMS_AUTHORITIES
-        lines += ["proxy_ssl_verify on;", f'proxy_ssl_trusted_certificate "{authorities}";']
+        lines += ["proxy_ssl_verify on;", f'proxy_ssl_trusted_certificate "{tls.ca_file or SYSTEMS_AUTHORITIES}";']
     if tls.certificate is not None:
         lines += [f'proxy_ssl_certificate "{tls.certificate}";', f'proxy_ssl_certificate_key "{tls.key}";']
     return "\n".join(lines) + "\n"

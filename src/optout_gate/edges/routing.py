@@ -77,6 +77,10 @@ class UnixSocket:
         return f"unix:{self.path}"
 
 
+SYSTEMS_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""Where Debian and Ubuntu keep them, for edges that have no word of their own for the system's."""
+
+
 @dataclass(frozen=True, slots=True)
 class OriginTls:
     """How an edge speaks TLS with a site's own server: as the gate does, or who said nothing would get another site.

@@ -15,6 +15,7 @@ from html import escape
 from urllib.parse import quote
 
 from optout_gate.http import Request, Response
+from optout_gate.policy.decision import Verdict
 from optout_gate.rewrite.judge import Judge
 from optout_gate.rewrite.neutral import stand_in
 
@@ -41,12 +42,13 @@ def onward(response: Response, judge: Judge, request: Request) -> tuple[Response
     asked = request.headers
     if response.status not in _REDIRECTS or asked.first(b"sec-fetch-mode") != b"navigate":
         return None
-    location = response.headers.first(b"location")
-    if asked.first(b"sec-fetch-dest") != b"empty" or request.method != "GET" or location is None:
+    if asked.first(b"sec-fetch-dest") != b"empty" or request.method != "GET":
         return None
-    if judge.reference(location.decode("latin-1"), judge.page, "other") is None:
+    denied = _denied(response, judge)
+    if denied is None:
         return None
-    body = _ONWARD.format(escape(quote(location, safe="".join(map(chr, range(0x21, 0x7F))))))
+    location = quote(denied[0].encode("latin-1"), safe="".join(map(chr, range(0x21, 0x7F))))
+    body = _ONWARD.format(escape(location))
     return Response(200, response.headers.without(_REPLACED).plus(*_HEADERS)), body.encode()
 
 
@@ -54,17 +56,24 @@ def kept_home(response: Response, judge: Judge, request: Request) -> Response:
     """Return a redirect to a denied vendor as one to its stand-in; any other response as it came."""
     if response.status not in _REDIRECTS or _is_visitors_move(request):
         return response
-    location = response.headers.first(b"location")
-    if location is None:
+    denied = _denied(response, judge)
+    if denied is None:
         return response
-    text = location.decode("latin-1")
-    verdict = judge.reference(text, judge.page, "other")
-    if verdict is None:
-        return response
+    text, verdict = denied
     judge.removals.add("header", verdict, text)
     headers = response.headers.replacing(b"location", stand_in(verdict).encode())
     # 303: a POST is answered, not repeated. no-store: a browser keeps a 301 for ever.
     return Response(303, headers.replacing(b"cache-control", b"private, no-store"))
+
+
+def _denied(response: Response, judge: Judge) -> tuple[str, Verdict] | None:
+    """Return where a redirect leads, and by what that is denied, or None where it is not."""
+    location = response.headers.first(b"location")
+    if location is None:
+        return None
+    text = location.decode("latin-1")
+    verdict = judge.reference(text, judge.page, "other")
+    return None if verdict is None else (text, verdict)
 
 
 def _is_visitors_move(request: Request) -> bool:
