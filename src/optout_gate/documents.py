@@ -20,7 +20,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from optout_gate.errors import ConfigError, Problem
+from optout_gate.errors import MEANT, ConfigError, Problem
 
 Path = tuple[int | str, ...]
 """Keys and indexes from the document's root to a value."""
@@ -194,7 +194,7 @@ def validate(model: type[Model], document: Document) -> Model:
 def did_you_mean(word: object, names: Iterable[str]) -> str:
     """Return ``; did you mean 'NAME'?`` for the name nearest to ``word``, or an empty string."""
     near = difflib.get_close_matches(str(word).lower(), list(names), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; {MEANT}{near[0]!r}?" if near else ""
 
 
 def _problem(model: type[BaseModel], document: Document, error: ErrorDetails) -> Problem:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+MEANT = "did you mean "
+
 
 class GateError(Exception):
     """Base of every error the gate raises on purpose."""
@@ -21,7 +23,8 @@ class GateError(Exception):
 class Problem:
     """One thing wrong in a file the operator wrote.
 
-    ``line`` and ``column`` count from 1; 0 means that the whole file is meant.
+    ``line`` and ``column`` count from 1; 0 means that the whole file is meant. What may have been meant instead, where
+    something comes near, ends ``text`` and begins with :data:`MEANT`.
     """
 
     file: str
@@ -32,6 +35,17 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{place}: {self.text}"
+
+    def as_json(self) -> dict[str, str | int | None]:
+        """Return it for programs: the hint by itself, and null for a place that there is not."""
+        message, near, hint = self.text.partition(f"; {MEANT}")
+        return {
+            "file": self.file or None,
+            "line": self.line or None,
+            "column": self.column or None,
+            "message": message,
+            "hint": MEANT + hint if near else None,
+        }
 
 
 class ConfigError(GateError):

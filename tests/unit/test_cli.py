@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from optout_gate.cli import COMMANDS, main, output
+from optout_gate.edges.probe import ProbeError, asking
+from support.processes import Origin
 
 
 def run(*arguments: str) -> Result:
@@ -266,3 +268,61 @@ def test_serve_refuses_an_address_that_is_none() -> None:
 def test_a_site_that_mitmproxy_cannot_stand_before_is_refused_with_words(url: str, words: str) -> None:
     told = run("mitm", url)
     assert told.exit_code == 2 and words in told.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("check", "{bad}"), ("{bad}", 2, 21, "is missing", None)),
+        (("explain", "//x.test/", "--config", "{bad}"), ("{bad}", 2, 21, "is missing", None)),
+        (("probe", "http://x.test/", "--config", "{bad}"), ("{bad}", 2, 21, "is missing", None)),
+        (("learn", "{bad}"), ("{bad}", None, None, "neither a HAR file nor log lines", None)),
+        (("choices", "forget", "a", "--config", "{bad}"), ("{bad}", 2, 21, "is missing", None)),
+        (("choices", "import", "{bad}", "--config", "{bad}"), ("{bad}", 2, 21, "is missing", None)),
+        (("healthcheck", "--config", "{bad}"), ("{bad}", 2, 21, "is missing", None)),
+        (("healthcheck", "--admin", "nowhere"), ("--admin", None, None, "expected", None)),
+        (("lists", "add", "ftp://x.test/"), (None, None, None, "expected http://HOST/PATH", None)),
+        (("vendors", "--html", "/nowhere/x.html"), (None, None, None, "cannot be written", None)),
+        (("explain",), (None, None, None, "say what to explain", None)),
+        (("check", "{bad}", "--colour"), (None, None, None, "No such option", None)),
+        (("chek", "{bad}"), (None, None, None, "there is no command 'chek'", "did you mean 'check'?")),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_told_as_json_where_a_program_reads(
+    arguments: tuple[str, ...], error: tuple[str | None, int | None, int | None, str, str | None], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 1\nsites:             [{hosts: [www.shop.test], upsteam: 'http://127.0.0.1:8000'}]\n")
+    words = [each.format(bad=bad) for each in arguments]
+    told = run(*words, "--json")
+    assert told.exit_code == 2 and not told.stderr, told.output
+    file, line, column, message, hint = error
+    first = json.loads(told.stdout)["errors"][0]
+    assert message in first.pop("message")
+    assert first == {"file": file and file.format(bad=bad), "line": line, "column": column, "hint": hint}
+    in_words = run(*words)
+    assert in_words.exit_code == 2 and message in in_words.stderr.replace("\n", " ")
+
+
+def test_the_nearest_name_is_a_hint_by_itself(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("version: 1\nsites: [{hosts: [www.shop.test], upstream: 'http://127.0.0.1:8000', mod: observe}]\n")
+    [error] = json.loads(run("check", str(bad), "--json").stdout)["errors"]
+    assert error["message"].startswith("unknown key 'mod'; expected one of hosts") and "mean" not in error["message"]
+    assert (error["line"], error["column"], error["hint"]) == (2, 69, "did you mean 'mode'?")
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://x.test:port/", "http://x.test:0/", "ftp://x.test/", "x.test"])
+def test_a_probe_of_what_is_no_address_says_what_was_expected(url: str) -> None:
+    with pytest.raises(ProbeError, match="expected http://HOST/PATH"):
+        asking(url)
+
+
+def test_a_list_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    with Origin({"/a.txt": (200, [("Content-Type", "text/plain")], b"||ads.test^\n")}) as origin:
+        told = run("lists", "add", f"{origin.url}/a.txt", "--to", "/proc/lists", "--json")
+        assert told.exit_code == 2 and "cannot be written" in json.loads(told.stdout)["errors"][0]["message"]
+        kept = json.loads(run("lists", "add", f"{origin.url}/a.txt", "--to", str(tmp_path), "--json").stdout)
+    assert (kept["rules"], kept["skipped"], kept["path"]) == (1, [], str(tmp_path / "a.txt"))
+    assert len(kept["sha256"]) == 64

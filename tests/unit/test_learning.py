@@ -113,6 +113,14 @@ def test_whom_the_policy_allows_already_is_not_listed_again(tmp_path: Path) -> N
     [
         ((), '{"log": 7}', "neither a HAR file nor log lines"),
         ((), har()[:-9], "nor a whole HAR file: "),
+        (
+            (),
+            "not a log\nof any gate\n",
+            "standard input: neither a HAR file nor log lines of the gate; expected the log of",
+        ),
+        ((), "\n", "standard input: there is nothing in it; expected the log of a gate"),
+        ((), '[{"request": {"url": "https://x.test/"}}]', "neither a HAR file nor log lines"),
+        ((), "2026-11-23 12:00:00 [info] another program's line\n", "neither a HAR file nor log lines"),
         (("--policy", "members"), "", "there is no policy 'members'; there is default"),
     ],
 )
@@ -121,6 +129,18 @@ def test_what_cannot_be_learned_from_is_refused_in_words(arguments: tuple[str, .
     assert told.exit_code == 2 and said in told.output
 
 
-def test_nothing_seen_is_said(config: str) -> None:
-    told = learn("--config", config, "-", text="2026 INFO something else\n")
-    assert told.exit_code == 0 and told.output.startswith("#")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-23T23:28:32.659258Z [info     ] ready: visitors on http://127.0.0.1:8080",
+        "Nov 23 23:28:32 edge optout-gate[7]: <6>2026-11-23T23:28:32.659258Z [info     ] ready: visitors on",
+        "\x1b[2m2026-11-23T23:28:32.659258Z\x1b[0m [\x1b[32m\x1b[1minfo     \x1b[0m] ready: visitors on",
+        '{"event": "ready: visitors on", "level": "info", "logger": "optout_gate", "ts": "2026-11-23T23:28:37Z"}',
+        r'{"log":"{\"event\": \"ready\", \"logger\": \"optout_gate.requests\"}\n","stream":"stderr"}'
+        + '\n{"log":"{}"}',
+    ],
+    ids=["text", "journal", "terminal", "json", "container"],
+)
+def test_a_log_in_which_no_third_party_was_seen_is_a_log(line: str, config: str) -> None:
+    told = learn("--config", config, "-", text=f"{line}\n")
+    assert told.exit_code == 0 and told.output.startswith("#"), told.output

@@ -13,7 +13,7 @@ import click
 from optout_gate.choices import files
 from optout_gate.choices.standing import StoreError, pseudonym
 from optout_gate.choices.stores import open_ledger
-from optout_gate.cli.output import CONFIG_FILE, config_errors_told, console, fail
+from optout_gate.cli.output import CONFIG_FILE, config_errors_told, console, emit_json, fail
 from optout_gate.policy.load import Loaded, load_file
 
 P = ParamSpec("P")
@@ -31,6 +31,8 @@ Example:
 _config = click.option(
     "--config", type=CONFIG_FILE, envvar="OPTOUT_GATE_CONFIG", required=True, help="Configuration file."
 )
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 
 
 @click.group(epilog=EXAMPLE)
@@ -54,9 +56,10 @@ def _told(command: Callable[P, R]) -> Callable[P, R]:
 @choices.command("import", epilog=EXAMPLE)
 @click.argument("file", type=click.File("r", encoding="utf-8-sig"))
 @_config
+@_json
 @click.option("--dry-run", is_flag=True, help="Read the file, say what is wrong with it, keep nothing.")
 @_told
-def import_(file: Any, config: Path, dry_run: bool) -> None:
+def import_(file: Any, config: Path, dry_run: bool, as_json: bool) -> None:
     """Let the choices in FILE (CSV; - is standard input) count.
 
     The first line names the columns: consumer, and where wanted choice (out, in), at (a day or moment) and source.
@@ -67,7 +70,10 @@ def import_(file: Any, config: Path, dry_run: bool) -> None:
     if not dry_run:
         _run(open_ledger(loaded.config.choices, loaded.beside.folder).apply_all(found))
     outs = sum(standing.out for _, standing in found)
-    console.print(f"{'read' if dry_run else 'taken'}: {outs} opt-outs, {len(found) - outs} opt-ins")
+    if as_json:
+        emit_json({"kept": not dry_run, "opt_outs": outs, "opt_ins": len(found) - outs})
+    else:
+        console.print(f"{'read' if dry_run else 'taken'}: {outs} opt-outs, {len(found) - outs} opt-ins")
 
 
 @choices.command(epilog=EXAMPLE)
@@ -83,8 +89,9 @@ def export(config: Path) -> None:
 @choices.command(epilog=EXAMPLE)
 @click.argument("consumers", nargs=-1, required=True)
 @_config
+@_json
 @_told
-def forget(consumers: tuple[str, ...], config: Path) -> None:
+def forget(consumers: tuple[str, ...], config: Path, as_json: bool) -> None:
     """Remove what stands for CONSUMERS; - reads one a line, which keeps them out of the shell's history.
 
     Exit code 1 when nothing stood for any of them. A browser that still says no opts its visitor out again.
@@ -93,7 +100,10 @@ def forget(consumers: tuple[str, ...], config: Path) -> None:
     names = [name.strip() for each in consumers for name in (sys.stdin if each == "-" else (each,)) if name.strip()]
     ledger = open_ledger(loaded.config.choices, loaded.beside.folder)
     count = _run(ledger.forget_all([pseudonym(name.encode("utf-8", "surrogateescape"), key=key) for name in names]))
-    console.print(f"forgotten: {count} of {len(names)}")
+    if as_json:
+        emit_json({"asked": len(names), "forgotten": count})
+    else:
+        console.print(f"forgotten: {count} of {len(names)}")
     if not count:
         sys.exit(1)
 

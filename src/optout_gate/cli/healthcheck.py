@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from optout_gate.cli.output import CONFIG_FILE, checked_address, config_errors_told, errors
+from optout_gate.cli.output import CONFIG_FILE, checked_address, config_errors_told, emit_json, errors
 from optout_gate.policy.config import Config, split_address
 from optout_gate.policy.load import load_file
 
@@ -27,8 +27,9 @@ TIMEOUT_S = 3.0
     envvar="OPTOUT_GATE_ADMIN",
     help="Where metrics and health are.  [default: the configuration's]",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @config_errors_told
-def healthcheck(config: Path | None, admin: str | None) -> None:
+def healthcheck(config: Path | None, admin: str | None, as_json: bool) -> None:
     """Ask a running gate whether it is ready: for containers, which hold no curl.
 
     Exit code 0 when it is; 1 when it is not, or does not answer.
@@ -43,13 +44,15 @@ def healthcheck(config: Path | None, admin: str | None) -> None:
     try:
         asked.request("GET", "/readyz")
         answer = asked.getresponse()
-        words = answer.read(200).decode("utf-8", "replace").strip()
+        ready, words = answer.status == 200, answer.read(200).decode("utf-8", "replace").strip()
     except (OSError, http.client.HTTPException) as error:
-        errors.print(f"not ready: nothing answers on {address} ({error})", markup=False)
-        sys.exit(1)
+        ready, words = False, f"nothing answers on {address} ({error})"
     finally:
         asked.close()
-    if answer.status != 200:
+    if as_json:
+        emit_json({"ready": ready, "admin": address, "says": words})
+    elif ready:
+        click.echo("ready")
+    else:
         errors.print(f"not ready: {words}", markup=False)
-        sys.exit(1)
-    click.echo("ready")
+    sys.exit(0 if ready else 1)

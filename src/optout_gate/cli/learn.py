@@ -43,16 +43,21 @@ def learn(files: tuple[BinaryIO, ...], config: Path | None, name: str, as_json: 
     for file in files:
         content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
-            fail(f"a file is larger than {MAX_FILE_BYTES:,} bytes")
+            fail(f"larger than {MAX_FILE_BYTES:,} bytes", file=_name(file))
         try:
             learning.read(content.decode("utf-8-sig", "replace"))
         except ValueError as error:
-            fail(f"{getattr(file, 'name', 'standard input')}: {error}")
+            fail(str(error), file=_name(file))
     if as_json:
         learned = learning.learned
         emit_json({"policy": name, "allow": learned.allow, "denied": sorted(learned.denied)})
     else:
         _tell(name, learning.learned, loaded.catalog)
+
+
+def _name(file: BinaryIO) -> str:
+    name = getattr(file, "name", "-")
+    return "standard input" if name in ("-", "<stdin>") else str(name)
 
 
 def _tell(policy: str, learned: Learned, catalog: Catalog) -> None:

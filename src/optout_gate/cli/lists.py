@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 import click
 
 from optout_gate import __version__
-from optout_gate.cli.output import checked_url, console, fail
+from optout_gate.cli.output import checked_url, console, emit_json, fail
 from optout_gate.trackers.lists import checksum, load
 from optout_gate.trackers.purposes import DENIABLE, Purpose
 
@@ -47,7 +47,8 @@ def lists() -> None:
     help="Where to keep it.",
 )
 @click.option("--sha256", "expected", help="Refuse anything that has not this checksum.")
-def add(url: str, purpose: str, folder: Path, expected: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print what was kept as JSON.")
+def add(url: str, purpose: str, folder: Path, expected: str | None, as_json: bool) -> None:
     """Fetch a list, keep it as a file, and print the lines that pin it in a configuration.
 
     The gate itself never fetches a list: what a site blocks changes when its operator says so.
@@ -63,8 +64,16 @@ def add(url: str, purpose: str, folder: Path, expected: str | None) -> None:
     filter_list = load(content.decode("utf-8", "replace"), path=name, name="new", purpose=Purpose(purpose))
     if not filter_list.rules:
         fail(f"{url} holds no filter rules: it was not kept")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(content)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    except OSError as error:
+        fail(f"{folder / name} cannot be written: {error.strerror}")
+    if as_json:
+        skipped = [{"line": line.number, "fault": line.fault, "text": line.text} for line in filter_list.skipped]
+        pinned = {"path": str(folder / name), "purpose": purpose, "sha256": found}
+        emit_json({**pinned, "rules": filter_list.rules, "skipped": skipped})
+        return
     console.print(f"kept {folder / name}: {filter_list.rules:,} rules, {len(filter_list.skipped):,} lines not readable")
     for line in filter_list.skipped[:10]:
         console.print(f"  line {line.number}: {line.fault}: {line.text}", markup=False)

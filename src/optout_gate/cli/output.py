@@ -1,5 +1,8 @@
 """How commands speak: tables and colour in a terminal, JSON where a program reads, errors in one shape.
 
+With ``--json`` errors are JSON too, and where the answer would have been: ``{"errors": [{"file", "line", "column",
+"message", "hint"}]}`` on standard output, whatever is wrong, with the same exit code as in words.
+
 Who reads may be gone (``| head -1``), the disk behind ``>`` full, and the terminal's encoding without the signs that
 tables are drawn with. None of that is a mistake of the gate's, so none of it is told by a traceback.
 """
@@ -10,7 +13,7 @@ import json
 import os
 import string
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -29,6 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 BAD_USAGE = 2
+_JSON = "optout_gate.cli.json"  # the name under which a context keeps it
 READER_GONE = 141  # what a shell says of a program that SIGPIPE ended; 1 would say that the check failed
 
 CONFIG_FILE = click.Path(path_type=Path, readable=False)
@@ -54,6 +58,10 @@ def speaking() -> Iterator[None]:
     try:
         try:
             yield
+        except click.ClickException as error:  # usage, which click would tell people
+            if not _read_by_a_program():
+                raise
+            fail(error.format_message(), error.exit_code)
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -85,9 +93,23 @@ def emit_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=not in_unicode))
 
 
-def fail(text: str, code: int = BAD_USAGE) -> NoReturn:
-    """Print an error and leave."""
-    errors.print(f"[bold red]error:[/] {_plain(text)}", soft_wrap=True)
+def note_arguments(ctx: click.Context, arguments: Sequence[str]) -> None:
+    """Keep whether a program reads: errors are told before the options of a command are read, too."""
+    ctx.meta[_JSON] = "--json" in arguments
+
+
+def _read_by_a_program() -> bool:
+    ctx = click.get_current_context(silent=True)
+    return ctx is not None and bool(ctx.meta.get(_JSON))
+
+
+def fail(text: str, code: int = BAD_USAGE, *, file: str | None = None) -> NoReturn:
+    """Print an error, ``file`` being what it is in, and leave."""
+    if _read_by_a_program():
+        emit_json({"errors": [Problem(file or "", 0, 0, text).as_json()]})
+    else:
+        place = f"{file}: " if file is not None else ""
+        errors.print(f"[bold red]error:[/] {_plain(place + text)}", soft_wrap=True)
     sys.exit(code)
 
 
@@ -135,6 +157,9 @@ def config_errors_told(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except ConfigError as error:
+            if _read_by_a_program():
+                emit_json({"errors": [problem.as_json() for problem in error.problems]})
+                sys.exit(BAD_USAGE)
             for problem in error.problems:
                 errors.print(_plain(str(problem)), soft_wrap=True, style="red")
             count = len(error.problems)

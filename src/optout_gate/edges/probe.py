@@ -242,8 +242,12 @@ def asking(url: str, further: Sequence[Pair] = (), *, timeout_s: float = 10.0) -
     Raises:
         ProbeError: it is no address of a website; and when asking: the site does not answer.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        good = False
+    if not good:
         raise ProbeError(f"expected http://HOST/PATH or https://HOST/PATH, found {url!r}")
 
     def ask(asked: str, lines: Sequence[Pair]) -> Response:

@@ -25,10 +25,15 @@ ALLOWED = "a vendor that the policy allows:"
 _LINE = re.compile(rf"(?P<what>{UNKNOWN}|{ALLOWED}) (?P<name>[a-z0-9._-]+)")
 
 
-_NEITHER = "neither a HAR file nor log lines of the gate"
+_OWN_LINE = re.compile(
+    r'"logger\\?": ?\\?"optout_gate|\d{4}-\d\d-\d\dT[\d:.]+Z(?:\x1b\[[\d;]*m|\s)*\[(?:\x1b\[[\d;]*m)*(?:debug|info|warning|error|critical)\b'
+)
+"""What some line of the gate's log has in any form, whatever a journal or a container's engine wrote around it."""
 
-_CUT = "neither log lines of the gate nor a whole HAR file: {}"
-_EVENT = '"event"'  # in every line of the gate's log in JSON
+_EXPECTED = "expected the log of a gate (standard error of optout-gate serve), or a HAR file saved from a browser"
+_NEITHER = f"neither a HAR file nor log lines of the gate; {_EXPECTED}"
+_EMPTY = f"there is nothing in it; {_EXPECTED}"
+_CUT = f"neither log lines of the gate nor a whole HAR file: {{}}; {_EXPECTED}"
 
 
 @dataclass(slots=True)
@@ -67,13 +72,15 @@ class Learning:
         Raises:
             ValueError: it is neither.
         """
+        if not text.strip():
+            raise ValueError(_EMPTY)
         if not text.lstrip().startswith("{"):
             self._lines(text)
             return
         try:
             har = json.loads(text)
         except ValueError as error:  # one object a line: a log
-            if _EVENT not in text:
+            if _LINE.search(text) is None and _OWN_LINE.search(text) is None:
                 raise ValueError(_CUT.format(error)) from None
             self._lines(text)
             return
@@ -87,7 +94,10 @@ class Learning:
         self._requests(urls)
 
     def _lines(self, text: str) -> None:
-        for match in _LINE.finditer(text):
+        found = list(_LINE.finditer(text))
+        if not found and _OWN_LINE.search(text) is None:
+            raise ValueError(_NEITHER)
+        for match in found:
             if match["what"] == ALLOWED:
                 self._vendor(match["name"])
             else:
