@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from optout_gate.cli import main
 from support.edges import SHARED_CACHE, Address, each_installed, free_address, program, running_edge, shown
+from support.ports import free_port, has_ipv6
 from support.processes import Gate, Origin, eventually, get, running_gate
 
 EDGES = each_installed()
@@ -336,3 +337,35 @@ def test_two_gates_are_replaced_one_by_one_without_a_failed_request_or_an_unenfo
             over.set()
             load.join()
     assert not wrong and answered > 50
+
+
+NAMED = """version: 1
+listen: "{gate}"
+admin: "{admin}"
+trusted_proxies: [127.0.0.1, "::1"]
+sites:
+  - {{hosts: [www.shop.test], upstream: "{www}"}}
+  - {{hosts: ["*.shop.test"], upstream: "{below}"}}
+  - {{hosts: ["*"], upstream: "{rest}"}}
+"""
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+@pytest.mark.parametrize("dialect", EDGES)
+def test_an_edge_and_its_gate_on_ipv6_take_a_name_to_the_same_site(dialect: str, tmp_path: Path) -> None:
+    origins = [Origin({"/": (200, [("Content-Type", "text/html")], name)}) for name in (b"www", b"below", b"rest")]
+    gate, admin, edge = ("::1", free_port()), ("::1", free_port()), free_address()
+    names = {"gate": "[{}]:{}".format(*gate), "admin": "[{}]:{}".format(*admin)}
+    with contextlib.ExitStack() as running:
+        for origin, name in zip(origins, ("www", "below", "rest"), strict=True):
+            names[name] = running.enter_context(origin).url
+        file = tmp_path / "site.yaml"
+        file.write_text(NAMED.format(**names))
+        told = CliRunner().invoke(main, ["snippet", dialect, "--config", str(file), "--listen", shown(edge)])
+        running.enter_context(running_gate("--config", str(file), "--listen", names["gate"], "--admin", names["admin"]))
+        running.enter_context(running_edge(dialect, told.output, tmp_path / dialect, edge))
+        assert eventually(lambda: get(edge, "/", "Sec-GPC: 1", host="www.shop.test")[0].startswith(b"HTTP/1.1 200"))
+        for host, site in (("www.shop.test", b"www"), ("WWW.shop.test:80", b"www"), ("a.shop.test", b"below"),
+                           ("a.b.shop.test", b"below"), ("shop.test", b"rest"), ("other.test", b"rest")):  # fmt: skip
+            for said in ((), ("Sec-GPC: 1",)):
+                assert site in get(edge, "/", *said, host=host)[1], (host, said)

@@ -4,6 +4,7 @@ The system's own choice (port 0) lies in the range that outgoing connections tak
 sit on it by the time the program listens. These lie below that range (ip(7), ``ip_local_port_range``).
 """
 
+import contextlib
 import random
 import socket
 
@@ -20,3 +21,11 @@ def free_port() -> int:
             except OSError:
                 continue
         return port
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has a loopback of IPv6, which some containers have not."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False

@@ -61,7 +61,7 @@ def running_gate(*arguments: str, env: dict[str, str] | None = None) -> Iterator
     gate = Gate(process, ("", 0), ("", 0), log)
     try:
         line = gate.wait_for_log("ready:")
-        visitors, operators = re.findall(r"https?://([\d.]+):(\d+)", line)
+        visitors, operators = re.findall(r"https?://\[?([\d.:]+?)\]?:(\d+)", line)
         gate.address, gate.admin = (visitors[0], int(visitors[1])), (operators[0], int(operators[1]))
         yield gate
     finally:

@@ -39,6 +39,15 @@ sites:
   - {hosts: [www.c.test], upstream: "https://127.0.0.1:8443", upstream_tls: {server_name: app.internal}}
   - {hosts: [www.d.test], upstream: "https://127.0.0.1:8444", upstream_tls: {verify: false}}
 """,
+    "more and longer than most": f"""
+listen: "[::1]:18080"
+admin: "[::1]:19090"
+sites:
+  - {{hosts: {[f"www{number}.a-name-of-some-length.test" for number in range(300)]}, upstream: "http://[::1]:8000"}}
+  - {{hosts: [{".".join(["a" * 60] * 4)}.test, a.test], upstream: "unix:/run/a b/c.sock", preserve_host: false}}
+  - {{hosts: ["*.b.test", b.test], upstream: "https://[::1]:8443"}}
+policies: {{default: {{always: {[f"/members/{number}/area/*" for number in range(300)]}}}}}
+""".replace("/members/7/", "/mem`be${{r}}s/7|/"),
     "no cookie": "sites: [{hosts: [a.test], upstream: 'http://[::1]:8000'}]\npolicies: {default: {honor: [gpc]}}",
 }
 

@@ -112,7 +112,7 @@ def _site(routing: Routing, site: EdgeSite, fail_open: bool) -> str:
     bare = _to_origin(site)
     return fill(
         _SITE,
-        names=", ".join(_name(host, routing.listen) for host in site.hosts),
+        names=", ".join(name for host in site.hosts for name in _names(host, routing.listen)),
         bind=routing.listen.host,
         known="" if routing.everything else f"@known {_known(routing)}\n",
         route="route" if routing.everything else "route @known",
@@ -142,12 +142,15 @@ def _signals(routing: Routing) -> str:
     return signals + fill(_COOKIES, named=f"@named {named}\n", cookie=f"@cookie {cookie}\n")
 
 
+_BACKTICK = r"\x60"  # a token in backticks can hold none
+
+
 def _paths(paths: tuple[str, ...]) -> list[str]:
     """Return the matchers of paths; of what the gate reads as another path, only a backslash is left when Caddy has cleaned it.
 
     That has a matcher of its own, because what would look through the whole path makes Go's expression a slow one.
     """
-    plain = f"path_regexp `^(?:{'|'.join(path for path in paths if path != ODD_PATH)})`"
+    plain = f"path_regexp `^(?:{'|'.join(path.replace('`', _BACKTICK) for path in paths if path != ODD_PATH)})`"
     return [plain, *([r"path `*\*`"] if ODD_PATH in paths else [])]
 
 
@@ -210,8 +213,13 @@ def _indented(text: str) -> str:
     return "".join(f"\t{line}\n" for line in text.splitlines())
 
 
-def _name(host: str, listen: Address) -> str:
-    return f"http://{'' if host == '*' else host}:{listen.port}"
+_DEEPEST = 4  # labels below a domain; who is deeper is nobody's, or the catch-all's
+
+
+def _names(host: str, listen: Address) -> Iterator[str]:
+    """Yield the addresses that a host pattern means: Caddy's ``*`` stands for one label, the gate's for one and more."""
+    for depth in range(_DEEPEST if host.startswith("*.") else 1):
+        yield f"http://{'*.' * depth}{'' if host == '*' else host}:{listen.port}"
 
 
 def _tls(tls: OriginTls, origin: Address | UnixSocket) -> Iterator[str]:
@@ -227,7 +235,7 @@ def _tls(tls: OriginTls, origin: Address | UnixSocket) -> Iterator[str]:
 
 
 def _to_origin(site: EdgeSite, *, vary: tuple[str, ...] = ()) -> str:
-    where = f"unix/{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
+    where = f'"unix/{site.origin.path}"' if isinstance(site.origin, UnixSocket) else str(site.origin)
     lines = [f"reverse_proxy {'https://' if site.tls else ''}{where} {{"]
     if site.tls is not None and (said := list(_tls(site.tls, site.origin))):
         lines += ["\ttransport http {", *(f"\t\t{line}" for line in said), "\t}"]

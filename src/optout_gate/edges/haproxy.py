@@ -7,7 +7,7 @@ the gate's ``/readyz``, so that a gate that drains is left in peace before it st
 import re
 
 from optout_gate.edges.filling import fill, heading
-from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, OriginTls, Routing, UnixSocket
+from optout_gate.edges.routing import NEVER_REWRITTEN, VARIES, EdgeSite, OriginTls, Routing, UnixSocket, grouped
 
 _FILE = """<<heading>>
 # The gate must take the edge's word for who is behind it: trusted_proxies: [127.0.0.1]
@@ -76,6 +76,9 @@ http-after-response del-header Expires if bypassed
 """
 
 
+_MAX_WORDS_CHARS = 150  # HAProxy reads 64 words of a line, and no name has less than three
+
+
 def write(routing: Routing, fail_open: bool) -> str:
     """Return a configuration file of HAProxy."""
     return fill(
@@ -94,11 +97,15 @@ def write(routing: Routing, fail_open: bool) -> str:
         open_response=_OPEN_RESPONSE if fail_open else "",
         backends="\n".join(_chosen(routing.sites)),
         gates="\n".join(
-            f"server gate{number} {gate} check addr {admin.host} port {admin.port}"
+            f"server gate{number} {gate} check addr {_bracketed(admin.host)} port {admin.port}"
             for number, (gate, admin) in enumerate(routing.gates, 1)
         ),
         origins="".join(_origin(site, number) for number, site in enumerate(routing.sites, 1)),
     )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host  # the last colon would part a port from it
 
 
 def _signals(routing: Routing) -> list[str]:
@@ -114,10 +121,9 @@ def _hosts(sites: tuple[EdgeSite, ...]) -> list[str]:
     for number, site in enumerate(sites, 1):
         exact = [host for host in site.hosts if "*" not in host]
         below = [host[1:] for host in site.hosts if host.startswith("*.")]
-        if exact:
-            lines.append(f"acl site_{number} req.hdr(host),field(1,:) -m str -i {' '.join(exact)}")
-        if below:
-            lines.append(f"acl site_{number} req.hdr(host),field(1,:) -m end -i {' '.join(below)}")
+        for how, names in (("str", exact), ("end", below)):
+            for some in grouped(names, _MAX_WORDS_CHARS):
+                lines.append(f"acl site_{number} req.hdr(host),field(1,:) -m {how} -i {' '.join(some)}")
         if site.takes_all:
             lines.append(f"acl site_{number} always_true")
     anybody = " or ".join(f"site_{number}" for number in range(1, len(sites) + 1))
@@ -137,7 +143,7 @@ def _origin(site: EdgeSite, number: int) -> str:
     tls = f" {_tls(site.tls)}" if site.tls is not None else ""
     if site.tls is not None and site.tls.certificate != site.tls.key:
         lines.append(f"    # HAProxy reads the key from the certificate's own file: put {site.tls.key} into it.")
-    where = f"unix@{site.origin.path}" if isinstance(site.origin, UnixSocket) else str(site.origin)
+    where = _quoted(f"unix@{site.origin.path}") if isinstance(site.origin, UnixSocket) else str(site.origin)
     lines.append(f"    server origin {where}{tls} init-addr last,libc,none")
     return "\n".join(lines) + "\n"
 

@@ -24,6 +24,7 @@ from optout_gate.edges.routing import (
     EdgeSite,
     OriginTls,
     Routing,
+    UnixSocket,
     cookie_name,
     grouped,
     says_out,
@@ -89,9 +90,17 @@ upstream optout_gate {
     keepalive 64;
     keepalive_timeout 10s;    # the gate closes idle connections after 15
 }
+<<names>>
 <<sites>>
 <<nobody>>
 """
+
+_NAMES = """
+# More or longer names than nginx makes room for. Said once: an nginx.conf that says it already keeps its own, if larger.
+server_names_hash_max_size {size};
+server_names_hash_bucket_size 512;
+"""
+_FEW, _SHORT = 200, 40  # names, and characters of one: with nginx's own 512 and 64 bytes there is no warning
 
 _OPEN_MAPS = r"""
 # Whether a request that the gate did not answer may go to the site: one that changes nothing, or one never sent.
@@ -187,7 +196,9 @@ def write(routing: Routing, fail_open: bool) -> str:
     return fill(
         _FILE,
         heading=heading("nginx", fail_open).rstrip(),
-        paths=f"{_quoted('~^(?:' + '|'.join(map(quickly, routing.paths)) + ')')} 1;",
+        paths="\n".join(
+            f"{_quoted('~^(?:' + '|'.join(some) + ')')} 1;" for some in grouped(map(quickly, routing.paths), _MAX_NAMES)
+        ),
         unless_asset="1" if routing.everything else "$optout_gate_by_signal",
         assets="\n".join(f"{each} 0;" for each in NEVER_REWRITTEN),
         unless_cookie="$optout_gate_dnt" if routing.dnt else "0",
@@ -198,9 +209,18 @@ def write(routing: Routing, fail_open: bool) -> str:
         varies=_folded(sorted(each for each in VARIES if "*" not in each)),
         open_maps=_OPEN_MAPS if fail_open else "",
         gates="\n".join(f"server {gate} max_fails=1 fail_timeout=2s;" for gate, _ in routing.gates),
+        names=_names(routing),
         sites="".join(_site(site, number, listen, fail_open) for number, site in enumerate(routing.sites, 1)),
         nobody="" if any(site.takes_all for site in routing.sites) else _NOBODY.format(listen=listen),
     )
+
+
+def _names(routing: Routing) -> str:
+    """Return what makes room for the names of the sites, where they want more than there is."""
+    names = [host for site in routing.sites for host in site.hosts]
+    if len(names) <= _FEW and max(map(len, names)) <= _SHORT:
+        return ""
+    return _NAMES.format(size=1 << max(512, 2 * len(names)).bit_length())
 
 
 def _site(site: EdgeSite, number: int, listen: str, fail_open: bool) -> str:
@@ -214,7 +234,7 @@ def _site(site: EdgeSite, number: int, listen: str, fail_open: bool) -> str:
     return fill(
         _SITE,
         **named,
-        origin=str(site.origin),
+        origin=f'"{site.origin}"' if isinstance(site.origin, UnixSocket) else str(site.origin),
         listen=f"{listen} default_server" if site.takes_all else listen,
         names=names,
         headers=fill(_HEADERS, host="$http_host"),

@@ -140,6 +140,11 @@ def _own_vendors(document: Document) -> Iterator[Problem]:
         seen.setdefault(vendor, f"{document.file}:{document.line('trackers', 'extra', index)}")
 
 
+def _covers(wider: str, host: str) -> bool:
+    """Return whether every name that ``host`` means is one that the pattern ``wider``, another one, means."""
+    return wider.startswith("*.") and host.endswith(wider[1:])
+
+
 def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with names that refer to something else in the file or to the catalogue."""
     data = _mapping(document.data)
@@ -155,6 +160,7 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
             names = ", ".join(map(repr, policies))
             text = f"there is no policy {policy!r}; expected one of {names}{did_you_mean(policy, policies)}"
             yield document.problem(where, text)
+        here: list[str] = []
         for number, host in enumerate(_list(_mapping(site).get("hosts", ["*"]))):
             if not isinstance(host, str):
                 continue
@@ -165,6 +171,12 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
             elif "*" in taken:
                 text = f"host {host!r} is never reached: '*' in line {taken['*']} takes every host, so it comes last"
                 yield document.problem(at, text)
+            elif (wider := next((each for each in taken if _covers(each, host)), None)) is not None:
+                # An edge goes by the narrowest pattern, so it would answer for the other site.
+                place = f"{wider!r} in line {taken[wider]}"
+                yield document.problem(at, f"host {host!r} is never reached: {place} takes it, so it comes before")
+            here.append(host)
+        for host in here:
             taken.setdefault(host, document.line("sites", index))
     for name, policy_data in policies.items():
         for vendor, action in _mapping(_mapping(policy_data).get("vendors")).items():
