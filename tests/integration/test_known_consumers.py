@@ -116,7 +116,8 @@ def test_only_a_keyed_hash_is_stored(tmp_path: Path, origin: Origin, redis: Redi
             assert eventually(partial(has_opted_out, gate, "alice@example.com"))
     kept = b"".join(file.read_bytes() for file in tmp_path.glob("choices.sqlite*"))
     assert b"gpc" in kept and b"alice" not in kept
-    [key] = redis.command("KEYS", "*").split()
+    key, store = sorted(redis.command("KEYS", "*").split())
+    assert store == "optout:store" and re.fullmatch("[0-9a-f]{16}", redis.command("GET", store).strip())
     assert re.fullmatch("optout:[0-9a-f]{64}", key)
     assert sorted(redis.command("HKEYS", key).split()) == ["at_ms", "out", "source"]
     assert (tmp_path / "choices.sqlite").stat().st_mode & 0o077 == 0
@@ -264,7 +265,7 @@ def test_a_redis_that_is_gone_and_comes_back_loses_no_opt_out(tmp_path: Path, or
 
 def test_two_gates_on_one_redis_agree_within_a_second_and_over_its_restart(tmp_path: Path, origin: Origin) -> None:
     with contextlib.ExitStack() as running:
-        with redis_server() as server:
+        with redis_server(folder=tmp_path) as server:
             text = f", backend: redis, url: '{server.url}', cache: {{others_s: 0}}"
             file = configuration(tmp_path, origin, choices=text)
             one, other = (running.enter_context(running_gate("--config", file)) for _ in range(2))
@@ -275,10 +276,39 @@ def test_two_gates_on_one_redis_agree_within_a_second_and_over_its_restart(tmp_p
         assert is_clean(one, "X-Account: bob", "Sec-GPC: 1")
         # The other gate has not heard of it, and holds back.
         assert b"reason=choice_store" in get(other.address, "/", "X-Account: bob")[0]
-        with redis_server(server.port):  # with nothing kept: what a gate could not write comes from the gate
+        with redis_server(server.port, folder=tmp_path):  # what a gate could not write comes from the gate
             assert eventually(partial(has_opted_out, other, "bob"))
             assert eventually(lambda: not contained(other, "X-Account: carol"))  # it answers again
             assert is_clean(other, "X-Account: bob") and is_clean(one, "X-Account: bob")
+
+
+def test_a_redis_that_lost_everything_is_told_and_is_nobodys_word_for_no_opt_out(
+    tmp_path: Path, origin: Origin
+) -> None:
+    with redis_server() as server:
+        text = f", backend: redis, url: '{server.url}', cache: {{opted_out_s: 0, others_s: 0}}"
+        file = configuration(tmp_path, origin, choices=text)
+        with running_gate("--config", file) as gate:
+            ask(gate, "opt-out", {"consumer": "alice"})
+            assert is_clean(gate, "X-Account: alice") and not contained(gate, "X-Account: bob")
+            server.command("FLUSHALL")  # as after a failover to a replica that had nothing
+            assert contained(gate, "X-Account: carol")
+            assert is_clean(gate, "X-Account: alice")  # the store knows nobody, and this gate knows better
+            gone = "the choices that were here are gone"
+            assert eventually(lambda: contained(gate, "X-Account: carol") and any(gone in line for line in gate.log))
+            ask(gate, "opt-out", {"consumer": "dave"})
+            assert eventually(lambda: is_clean(gate, "X-Account: dave"))  # what came since counts
+        with running_gate("--config", file) as gate:  # started anew, it takes the store as it is
+            assert not contained(gate, "X-Account: carol") and is_clean(gate, "X-Account: dave")
+
+
+def test_a_redis_that_drops_what_it_knows_when_memory_runs_out_is_told_at_the_start(
+    tmp_path: Path, origin: Origin
+) -> None:
+    with redis_server(None, "--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru") as server:
+        file = configuration(tmp_path, origin, choices=f", backend: redis, url: '{server.url}'")
+        with running_gate("--config", file) as gate:
+            gate.wait_for_log("maxmemory-policy is allkeys-lru")
 
 
 def contained(gate: Gate, *lines: str) -> bool:

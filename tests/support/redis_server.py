@@ -1,4 +1,4 @@
-"""A real Redis, on any free port of loopback, with nothing kept on disk."""
+"""A real Redis, on any free port of loopback, with nothing kept on disk unless it is asked for."""
 
 import contextlib
 import shutil
@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +38,8 @@ class RedisServer:
 
 
 @contextlib.contextmanager
-def redis_server(port: int | None = None) -> Iterator[RedisServer]:
-    """Run Debian's redis-server, or skip where it is not installed."""
+def redis_server(port: int | None = None, *more: str, folder: Path | None = None) -> Iterator[RedisServer]:
+    """Run Debian's redis-server, or skip where it is not installed; what it holds is kept where there is a ``folder``."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("needs Debian's redis-server")
@@ -46,7 +47,8 @@ def redis_server(port: int | None = None) -> Iterator[RedisServer]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    kept = ["--appendonly", "no"] if folder is None else ["--appendonly", "yes", "--dir", str(folder)]
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", *kept, *more]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10
@@ -61,5 +63,5 @@ def redis_server(port: int | None = None) -> Iterator[RedisServer]:
         yield RedisServer(process, port)
     finally:
         process.send_signal(signal.SIGCONT)
-        process.kill()
+        process.terminate() if folder is not None else process.kill()  # what it was told last is on its way to disk
         process.wait(10)

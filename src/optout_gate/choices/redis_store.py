@@ -4,14 +4,21 @@ Each consumer is a hash ``optout:HEX`` with ``out``, ``at_ms`` and ``source``. W
 Redis, in a script, because two gates that read, compare and write would lose one. Nothing expires: how choices outlive
 a restart of Redis is its own configuration (``appendonly yes``), and ``maxmemory-policy`` must be ``noeviction``, or
 opt-outs vanish when memory runs out.
+
+A Redis that lost everything (a failover to an empty one, a restart without a file) answers as one that knows nobody, and
+"nobody opted out" is the one answer that must never be wrong. So ``optout:store`` holds a word that the first gate wrote;
+where it is another, or gone, a look-up that finds nothing is no answer. Gates that are started anew take the store as it is.
 """
 
+import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar, cast
 
 from optout_gate.choices.standing import PSEUDONYM_BYTES, Source, Standing, StoreError
 
 PREFIX = b"optout:"
+_WORD = PREFIX + b"store"  # under the prefix, which is all that a user of Redis may be allowed
 SOCKET_TIMEOUT_S = 2.0  # for one answer; the visitor's request stops waiting long before
 MAX_CONNECTIONS = 32
 
@@ -25,7 +32,15 @@ return redis.call('HMGET', KEYS[1], 'out', 'at_ms', 'source')
 """
 # Milliseconds since 1970 stay exact in Lua's doubles until the year 287396.
 
+LOST = (
+    "redis: the choices that were here are gone, and with them opt-outs; bring them back, or restart the gates to "
+    "begin anew with what is there"
+)
+VANISH = "redis: maxmemory-policy is %s: opt-outs vanish without a word when memory runs out; it must be noeviction"
+
 T = TypeVar("T")
+
+log = logging.getLogger("optout_gate.choices")
 
 
 class RedisStore:
@@ -52,10 +67,42 @@ class RedisStore:
             retry=Retry(NoBackoff(), 1),
         )
         self._apply = self._redis.register_script(_APPLY)
+        self._word: bytes | None = None
 
     async def look_up(self, name: bytes) -> Standing | None:
-        """Return what stands under a pseudonym, or None."""
-        return _standing(await self._ask(self._redis.hmget(PREFIX + name.hex().encode(), _FIELDS)))
+        """Return what stands under a pseudonym, or None.
+
+        Raises:
+            StoreError: likewise where nothing does, and it is not the store that it was.
+        """
+        both = self._redis.pipeline(transaction=False)
+        both.hmget(PREFIX + name.hex().encode(), _FIELDS)
+        both.get(_WORD)
+        found: list[Any] = await self._ask(both.execute())
+        row, word = found
+        standing = _standing(row)
+        if self._word is None:
+            await self._tell_what_vanishes()
+            self._word = word or await self._begin()
+        elif standing is None and word != self._word:
+            raise StoreError(LOST)
+        return standing
+
+    async def _begin(self) -> bytes:
+        """Return the word of a store that had none."""
+        word: Any = await self._ask(self._redis.set(_WORD, secrets.token_hex(8), nx=True))
+        word = await self._ask(self._redis.get(_WORD))
+        return bytes(word or b"")
+
+    async def _tell_what_vanishes(self) -> None:
+        """Log what will lose choices without an error, as far as the server says how it is set up."""
+        try:
+            memory: Any = await self._ask(self._redis.info("memory"))
+        except StoreError:
+            return  # a user who may not ask
+        policy = str(memory.get("maxmemory_policy", "noeviction"))
+        if int(memory.get("maxmemory", 0)) and policy != "noeviction":
+            log.error(VANISH, policy)
 
     async def apply(self, name: bytes, standing: Standing) -> Standing:
         """Let a choice count; return what stands then."""

@@ -174,7 +174,9 @@ def _names(document: Document, catalog: Catalog) -> Iterator[Problem]:
             elif (wider := next((each for each in taken if _covers(each, host)), None)) is not None:
                 # An edge goes by the narrowest pattern, so it would answer for the other site.
                 place = f"{wider!r} in line {taken[wider]}"
-                yield document.problem(at, f"host {host!r} is never reached: {place} takes it, so it comes before")
+                yield document.problem(
+                    at, f"host {host!r} is never reached: {place} takes it; put the narrower one first"
+                )
             here.append(host)
         for host in here:
             taken.setdefault(host, document.line("sites", index))
