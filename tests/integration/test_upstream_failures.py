@@ -10,6 +10,7 @@ import pytest
 from optout_gate.errors import UpstreamError
 from optout_gate.http import Headers
 from optout_gate.proxy.upstream import REASONS, Upstream, UpstreamAddress, UpstreamLimits, UpstreamResponse
+from optout_gate.proxy.upstream_name import AddressInfo, OriginName
 from support.origin import Origin, Peer, origin, repeating
 
 HEADERS = Headers([(b"Host", b"shop.example")])
@@ -521,3 +522,79 @@ async def test_an_unknown_name_is_a_502() -> None:
     upstream = Upstream(UpstreamAddress.parse("http://no-such-host.invalid"), UpstreamLimits())
     assert await reason_of(upstream) == "connect"
     await upstream.close()
+
+
+def listed(*hosts: str, port: int) -> list[AddressInfo]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)) for host in hosts]
+
+
+async def test_a_name_with_a_dead_address_is_reached_at_the_next() -> None:
+    """A full backlog leaves the handshake with the first unanswered."""
+    async with origin(repeating(OK)) as running:
+        port = int(running.upstream.address.authority.rpartition(":")[2])
+        with socket.socket() as full:
+            full.bind(("127.0.0.2", port))
+            full.listen(0)
+            fillers = [socket.socket() for _ in range(4)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(full.getsockname())
+
+            async def ask(host: str, port: int) -> list[AddressInfo]:
+                return listed("127.0.0.2", "127.0.0.1", port=port)
+
+            address = UpstreamAddress.parse(f"http://shop.test:{port}")
+            upstream = Upstream(address, UpstreamLimits(connect_s=30), OriginName("shop.test", port, ask))
+            assert await rest(await upstream.send("GET", b"/", HEADERS)) == b"ok"
+            await upstream.close()
+            for filler in fillers:
+                filler.close()
+
+
+async def test_the_last_addresses_hold_while_no_name_server_answers_and_not_once_the_name_is_gone() -> None:
+    async with origin(repeating(OK)) as running:
+        port = int(running.upstream.address.authority.rpartition(":")[2])
+        answers: list[list[AddressInfo] | socket.gaierror] = [
+            socket.gaierror(socket.EAI_AGAIN, "nobody answers"),
+            listed("127.0.0.1", port=port),
+            socket.gaierror(socket.EAI_AGAIN, "nobody answers"),
+            socket.gaierror(socket.EAI_NONAME, "no such name"),
+        ]
+
+        async def ask(host: str, port: int) -> list[AddressInfo]:
+            answer = answers.pop(0)
+            if isinstance(answer, socket.gaierror):
+                raise answer
+            return answer
+
+        address = UpstreamAddress.parse(f"http://shop.test:{port}")
+        upstream = Upstream(address, UpstreamLimits(), OriginName("shop.test", port, ask))
+        assert await reason_of(upstream) == "connect"
+        for _ in range(2):
+            assert await rest(await upstream.send("GET", b"/", HEADERS, fresh=True)) == b"ok"
+        with pytest.raises(UpstreamError) as gone:
+            await upstream.send("GET", b"/", HEADERS, fresh=True)
+        assert gone.value.reason == "connect" and not answers
+        await upstream.close()
+
+
+async def test_a_busy_connection_is_let_go_of_so_that_a_name_that_leads_elsewhere_is_followed() -> None:
+    async with origin(repeating(OK)) as old, origin(repeating(OK)) as new:
+        ports = [int(each.upstream.address.authority.rpartition(":")[2]) for each in (old, new)]
+        asked = 0
+
+        async def ask(host: str, port: int) -> list[AddressInfo]:
+            nonlocal asked
+            asked += 1
+            return listed("127.0.0.1", port=ports[min(asked, 2) - 1])
+
+        upstream = Upstream(
+            UpstreamAddress.parse("http://shop.test"),
+            UpstreamLimits(connection_s=0.3),
+            OriginName("shop.test", 80, ask),
+        )
+        async with asyncio.timeout(30):
+            while not new.opened:
+                assert await rest(await upstream.send("GET", b"/", HEADERS)) == b"ok"
+        assert old.opened == 1
+        await upstream.close()

@@ -62,6 +62,10 @@ class UpstreamLimits(Part):
         "An event stream that is silent for longer is cut: its server sends comments, as the standard advises",
     )
     keepalive_s: Seconds = Field(15.0, description="an idle connection is kept this long, less when the origin says so")
+    connection_s: Seconds = Field(
+        60.0,  # what name servers let be kept, mostly
+        description="from then on a connection takes no further request, so that a name that leads elsewhere is followed",
+    )
     max_connections: Count = Field(
         1000,  # a slow visitor holds one for as long as it is slow; nginx has no limit
         description="to one origin at the same time, in each worker. More requests wait",

@@ -41,6 +41,7 @@ from optout_gate.proxy.deadlines import Deadlines
 from optout_gate.proxy.upstream_address import UpstreamAddress
 from optout_gate.proxy.upstream_breaker import CircuitBreaker
 from optout_gate.proxy.upstream_connection import Connection, Early
+from optout_gate.proxy.upstream_name import OriginName
 from optout_gate.proxy.upstream_parser import ResponseHead
 from optout_gate.proxy.upstream_request import request_head
 
@@ -72,8 +73,11 @@ PIECE_BYTES = 64 * 1024
 class Upstream:
     """Connections to one origin. Belongs to the event loop that first sends through it."""
 
-    def __init__(self, address: UpstreamAddress, limits: UpstreamLimits | None = None) -> None:
+    def __init__(
+        self, address: UpstreamAddress, limits: UpstreamLimits | None = None, name: OriginName | None = None
+    ) -> None:
         self.address = address
+        self._name = name or OriginName(address.host, address.port)
         self.limits = limits or UpstreamLimits()
         self.breaker = CircuitBreaker(self.limits.breaker_failures, self.limits.breaker_delay_s)
         self.buffer = memoryview(bytearray(PIECE_BYTES))
@@ -206,7 +210,7 @@ class Upstream:
             with self.breaker.attempt(loop.time):
                 try:
                     async with asyncio.timeout(self.limits.connect_s):
-                        connection = await self.address.connect(lambda: Connection(self, loop))
+                        connection = await self.address.connect(lambda: Connection(self, loop), self._name)
                 except TimeoutError:
                     raise UpstreamError(504, "connect_timeout", f"no connection to {self.address} in time") from None
                 except ssl.SSLError as error:
@@ -217,6 +221,7 @@ class Upstream:
             if connection is None:
                 self._places -= 1
                 self._wake_one(None)
+        connection.last_use = loop.time() + self.limits.connection_s
         self._connections.add(connection)
         if connection.closed:  # already lost, and ``forget`` knew nothing of it yet
             self.forget(connection)
@@ -236,8 +241,11 @@ class Upstream:
     def _settle(self, connection: Connection) -> None:
         if connection.closed:
             return
-        if not self._wake_one(connection):
-            connection.deadline = asyncio.get_running_loop().time() + connection.keepalive_s
+        now = asyncio.get_running_loop().time()
+        if now >= connection.last_use:
+            connection.abort()
+        elif not self._wake_one(connection):
+            connection.deadline = min(now + connection.keepalive_s, connection.last_use)
             self._idle.append(connection)
 
     def forget(self, connection: Connection) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from optout_gate.policy.tls import TlsOptions
 from optout_gate.proxy.tls import client_context
+from optout_gate.proxy.upstream_name import OriginName
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -71,12 +72,19 @@ class UpstreamAddress:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
-    async def connect(self, protocol: Callable[[], P]) -> P:
-        """Return a new connection to the origin. Raises OSError (TLS failures are its subclass ``ssl.SSLError``)."""
+    async def connect(self, protocol: Callable[[], P], name: OriginName) -> P:
+        """Return a new connection to the origin. Raises OSError (TLS failures are its subclass ``ssl.SSLError``).
+
+        ``name`` is this address's host and port, with what was last found out of it.
+        """
         loop = asyncio.get_running_loop()
         if self.path is not None:
             return (await loop.create_unix_connection(protocol, self.path))[1]
-        if self.tls is None:
-            return (await loop.create_connection(protocol, self.host, self.port))[1]
-        name, context = self.tls.server_name or self.host, client_context(self.tls)
-        return (await loop.create_connection(protocol, self.host, self.port, ssl=context, server_hostname=name))[1]
+        context = client_context(self.tls) if self.tls is not None else None
+        shown = (self.tls.server_name or self.host) if self.tls is not None else None
+        connected = await name.connect()
+        try:
+            return (await loop.create_connection(protocol, sock=connected, ssl=context, server_hostname=shown))[1]
+        except BaseException:
+            connected.close()
+            raise

@@ -45,6 +45,7 @@ class Connection(asyncio.BufferedProtocol):
     Attributes:
         response: what has come of the current exchange's response, or of the last one's.
         deadline: loop time at which the pool calls ``expire``.
+        last_use: loop time from which on it takes no further exchange.
         reused: it carried an exchange before this one.
         closed: nothing more goes over it, though body that came before may still be read.
     """
@@ -63,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         "_writable",
         "closed",
         "deadline",
+        "last_use",
         "response",
         "reused",
     )
@@ -72,6 +74,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
         self.response = ResponseReader("GET", pool.limits)
         self.deadline = inf
+        self.last_use = inf
         self.reused = False
         self.closed = False
         self._pool = pool
