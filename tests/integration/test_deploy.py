@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from optout_gate.edges import routing_of
+from optout_gate.edges.routing import Address
 from optout_gate.policy.load import load_file, load_text
 from optout_gate.proxy.settings import DRAIN_DELAY_S, DRAIN_S
 from optout_gate.telemetry.logs import FORMS
@@ -188,6 +190,35 @@ def test_the_route_is_one_in_the_gateway_apis_own_schema_and_names_the_gates_ser
         assert set(rule) <= known[0] and all(set(match) <= known[1] for match in rule.get("matches", ()))
     services = {each["metadata"]["name"] for each in objects if each["kind"] == "Service"} | {"site"}
     assert {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]} <= services
+
+
+@needs_kubectl
+def test_the_route_leads_to_the_gate_whoever_its_configuration_may_know() -> None:
+    objects = {each["kind"]: each for each in rendered("overlays/gateway")}
+    loaded = load_text(objects["ConfigMap"]["data"]["site.yaml"], file="site.yaml", folder=DEPLOY)
+    routing = routing_of(loaded, listen=Address("0.0.0.0", 80))
+    assert not routing.everything and not routing.dnt and routing.paths == ("/_optout/",)  # nothing but these
+    to_gate = [
+        rule["matches"]
+        for rule in objects["HTTPRoute"]["spec"]["rules"]
+        if rule["backendRefs"][0]["name"] == "optout-gate"
+    ]
+    matched = [each for matches in to_gate for match in matches for each in match.get("headers", ())]
+    assert [each["value"] for each in matched if each["name"] == "Cookie"] == [
+        f".*(?:{each}).*" for each in routing.cookies
+    ]
+    assert [each["value"] for each in matched if each["name"] == "Sec-GPC"] == [".*"]
+    assert [match["path"]["value"] for match in to_gate[0]] == ["/_optout"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_applying_anew_takes_no_gate_away_that_the_autoscaler_added(overlay: str) -> None:
+    objects = {each["kind"]: each for each in rendered(overlay)}
+    assert (
+        "replicas" not in objects["Deployment"]["spec"]
+        and objects["HorizontalPodAutoscaler"]["spec"]["minReplicas"] > 1
+    )
 
 
 @needs_kubectl
