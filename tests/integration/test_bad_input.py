@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def test_a_configuration_that_may_not_be_read_is_told(tmp_path: Path) -> None:
 def test_a_disk_that_takes_no_file_is_told_before_workers_start(origin: Origin) -> None:
     words = told("--upstream", origin.url, *LOOPBACK, "--workers", "2", before=NO_FILES)
     assert "cannot write the workers' metrics" in words and "TMPDIR names another folder" in words
+
+
+def test_a_limit_on_open_files_that_few_visitors_reach_is_told() -> None:
+    asked = "import resource; from optout_gate.proxy.settings import open_many_files; "
+    for most, said in ((512, "512 open files are all that the system allows: 256 visitors at once"), (3000, "")):
+        limited = f"resource.setrlimit(resource.RLIMIT_NOFILE, (128, {most})); open_many_files(); "
+        shown = "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+        done = subprocess.run(
+            [sys.executable, "-c", asked + limited + shown], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stdout == f"{most}\n" and said in done.stderr and bool(said) == bool(done.stderr)
 
 
 def known_consumers(folder: Path, origin: Origin, choices: str) -> str:

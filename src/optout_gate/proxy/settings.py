@@ -1,6 +1,7 @@
 """What ``serve`` was asked for, and the listening sockets that it asks for. Plain values: they cross into workers."""
 
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from optout_gate.telemetry.logs import Form
 
 DRAIN_S = 25  # for requests under way when the gate stops listening; Kubernetes kills after 30 unless told otherwise
 DRAIN_DELAY_S = 5.0  # between "not ready" and the end of listening: until whoever sends requests has noticed
+
+log = logging.getLogger("optout_gate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ class Settings:
         return loaded
 
 
+FEW_FILES = 2048  # a visitor on the way to the origin has two
+
+
 def open_many_files() -> None:
     """Let this process, and those it starts, have as many connections as the system allows it.
 
@@ -75,6 +81,8 @@ def open_many_files() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        if 0 <= most < FEW_FILES:  # further visitors would be cut off without a word
+            log.warning("%d open files are all that the system allows: %d visitors at once, at most", most, most // 2)
 
 
 class CannotStart(Exception):
