@@ -82,6 +82,9 @@ class UpstreamAddress:
             return (await loop.create_unix_connection(protocol, self.path))[1]
         context = client_context(self.tls) if self.tls is not None else None
         shown = (self.tls.server_name or self.host) if self.tls is not None else None
+        if name.is_literal:
+            made = await loop.create_connection(protocol, self.host, self.port, ssl=context, server_hostname=shown)
+            return made[1]
         connected = await name.connect()
         try:
             return (await loop.create_connection(protocol, sock=connected, ssl=context, server_hostname=shown))[1]

@@ -7,10 +7,10 @@ does not exist is an answer.
 """
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 import aiohappyeyeballs
@@ -32,7 +32,11 @@ async def _ask_system(host: str, port: int) -> Sequence[AddressInfo]:
 
 
 class OriginName:
-    """A host and port as they were last looked up. A literal address is one that is its own answer."""
+    """A host and port as they were last looked up.
+
+    Attributes:
+        is_literal: it is an address, and there is nothing to look up or to choose from.
+    """
 
     def __init__(self, host: str, port: int, ask: Ask = _ask_system) -> None:
         self._host = host
@@ -40,19 +44,17 @@ class OriginName:
         self._ask = ask
         self._last: Sequence[AddressInfo] = ()
         self._silent = False
-        self._is_literal = False
-        with contextlib.suppress(socket.gaierror):
-            self._last = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-            self._is_literal = True
+        self.is_literal = _is_literal(host)
 
     async def connect(self) -> socket.socket:
         """Return a connection to the first of the addresses that answers. Raises OSError."""
         found = list(await self._addresses())
-        return await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S)
+        try:
+            return await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S)
+        except RuntimeError as error:  # which uvloop raises of some addresses that cannot be reached
+            raise OSError(str(error)) from error
 
     async def _addresses(self) -> Sequence[AddressInfo]:
-        if self._is_literal:
-            return self._last
         try:
             async with asyncio.timeout(LOOK_UP_S if self._last else None):
                 self._last = await self._ask(self._host, self._port)
@@ -65,3 +67,11 @@ class OriginName:
         else:
             self._silent = False
         return self._last
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
