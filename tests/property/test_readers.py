@@ -79,6 +79,8 @@ def test_xml_never_fails_but_on_declarations(page: str, size: int) -> None:
 @example("</<select><select><noscript>", 1)
 @example("</<p><SELECT\n<select><style>", 1)
 @example("<<SELECT\n<select><noscript>", 1)
+@example("</<select><SELECT\n<select><noscript>", 1000)
+@example("</<select></<select><SELECT\n<select><noscript>", 3)
 @example("<script></1 </script> text <select><style>", 1000)
 @example("<title></1></title></1>x<select><style>", 7)
 @example("<frameset></frameset><noscript><img src=https://ads.test/c></noscript>", 7)
