@@ -257,8 +257,9 @@ class HtmlRewriter:
     def _scan_from_trial(self, error: RewriteError | None) -> bytes:
         """Let the scanner read what was tried, and all that follows; return what it makes of the first part."""
         trial = self._trial
-        if trial is None or not self._page.in_delicate:
-            # What looked like the element stood inside a script or an attribute: no place to begin reading at.
+        if self._whole is not None or trial is None or not self._page.in_delicate:
+            # A page that is there whole is read from its beginning. In another, what looked like the element
+            # stood inside a script or an attribute: no place to begin reading at.
             raise error or RewriteError(Failure.REWRITER, "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
