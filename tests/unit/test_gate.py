@@ -364,3 +364,15 @@ def test_what_the_first_page_would_wait_for_is_made_before_it(monkeypatch: pytes
     assert exchange is not None
     _, out = drive(exchange, b"<!doctype html><html><head></head><body>" + TRACKER + b"</body></html>")
     assert MARKED in out and b"/_optout/guard.js?v=" in out
+
+
+@pytest.mark.parametrize(
+    "first", ["<base href='http://[none'>", "<template><base href=/></template>", "<base href=/a/>"]
+)
+def test_a_base_behind_the_first_leads_to_no_denied_vendor(first: str) -> None:
+    rest = "<base href='https://cdn.test/'><img src=a.png>"
+    markup = f"<!doctype html><head></head>{first}<base href='https://ads.test/' target=_top>{rest}"
+    exchange = opened()
+    out = drive(exchange, markup.encode(), HTML)[1].decode()
+    assert "ads.test" not in out and f'<base target=_top data-optout-gate="test-ads">{rest}' in out
+    assert [each.what for each in exchange.report.removals.kept] == ["https://ads.test/"]
