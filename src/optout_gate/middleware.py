@@ -78,6 +78,8 @@ class OptOutGateMiddleware:
             await self._pages(scope, receive, send)
             return
         gate = self.gate
+        if scope["type"] == "lifespan":  # the server waits for the end of this before it serves anybody
+            gate.warm_up()
         exchange = gate.open(request_of(scope)) if scope["type"] in ("http", "websocket") else None
         if exchange is None:  # lifespan, what is not known yet, a host that is not the gate's
             await self.app(scope, receive, send)

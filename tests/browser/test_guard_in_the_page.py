@@ -362,6 +362,32 @@ def test_a_page_reports_to_the_gate_when_it_is_left(page: Page, site: Site, thir
     assert [json.loads(body) for body in site.reports] == [{"v": 1, "events": blocked}]
 
 
+def test_a_page_whose_base_leads_elsewhere_reports_to_the_gate_and_asks_it_for_stand_ins(
+    page: Page, site: Site, third_party: ThirdParty
+) -> None:
+    site.reports.clear()
+    third_party.hits.clear()
+    stood_in = page.evaluate(
+        """base => new Promise((done, failed) => {
+            document.head.append(Object.assign(document.createElement('base'), { href: base }));
+            let s = document.createElement('script');
+            s.onload = () => done(self.stoodInAs);
+            s.onerror = () => done('from nobody');
+            s.src = 'https://surrogate.test/gtm.js';
+            document.head.append(s);
+        })""",
+        f"http://127.0.0.1:{third_party.port}/",
+    )
+    assert stood_in == f"{site.address.rstrip('/')}/_optout/s/for.js?rule=surrogate.test"
+    page.goto(site.address + "/frame.html")
+    for _ in range(200):
+        if site.reports:
+            break
+        page.wait_for_timeout(50)
+    assert [json.loads(body)["events"] for body in site.reports] == [[["blocked", "surrogate.test", "script", 1]]]
+    assert third_party.hits == set()
+
+
 def test_a_document_that_script_makes_asks_the_site_for_the_hosts_of_modules_whatever_its_name(
     browser: Browser,
 ) -> None:

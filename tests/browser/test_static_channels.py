@@ -49,6 +49,9 @@ WAYS = {
     "data-script": "<script src=\"data:text/javascript,import('{js}')\"></script>",
     "svg-shown": '<iframe src="{files}/svg-shown.svg"></iframe>',
     "xml-shown": '<iframe src="{files}/xml-shown.xml"></iframe>',
+    "xsl-shown": '<iframe src="{files}/xsl-shown.xsl"></iframe>',
+    "base-looked-ahead-for": "<iframe src='{files}/base-looked-ahead-for.html'></iframe>",
+    "base-in-a-template": "<iframe src='{files}/base-in-a-template.html'></iframe>",
     "untyped-sheet": '<link rel=stylesheet href="{files}/untyped-sheet">',
     "import-map": '<script type=importmap>{{"imports":{{"kit":"{js}"}}}}</script>'
     "<script type=module>import * as kit from 'kit'; kit.start; document.title += ' mapped'</script>",
@@ -62,6 +65,15 @@ FILES = {
     "xml-shown.xml": (
         "application/xml",
         f"<html xmlns='http://www.w3.org/1999/xhtml'><img src='{hit('xml-shown', 'gif')}'/></html>",
+    ),
+    "xsl-shown.xsl": ("text/xsl", f"<html><body><img src='{hit('xsl-shown', 'gif')}'>"),
+    "base-looked-ahead-for.html": (
+        "text/html",
+        "<base href='http://[none'><base href='http://ads.test/hit/base-looked-ahead-for/'><img src=x.gif>",
+    ),
+    "base-in-a-template.html": (
+        "text/html",
+        "<template><base href=/></template><base href='http://ads.test/hit/base-in-a-template/'><img src=x.gif>",
     ),
     "untyped-sheet": ("text/plain", sheet("untyped-sheet")),
 }

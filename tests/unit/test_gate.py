@@ -1,5 +1,6 @@
 """The gate from request to report: what is looked at, what fails, and what then leaves."""
 
+import re
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from optout_gate.errors import RewriteError
 from optout_gate.exchange import Exchange
 from optout_gate.http import Headers, Response
 from optout_gate.report import Outcome
-from optout_gate.rewrite import neutral
+from optout_gate.rewrite import guard, neutral, plain
 from optout_gate.rewrite.passage import HELD_BYTES
 from support.gates import OPTED_OUT, SITE, drive, gate, gate_of_tests, request
 
@@ -345,3 +346,33 @@ def test_no_spelling_of_two_slashes_passes_for_one(source: bytes) -> None:
         exchange = gate_of_tests().open(request("/", OPTED_OUT))
         assert exchange is not None
         assert b"ads.test" not in drive(exchange, page)[1]
+
+
+def test_what_the_first_page_would_wait_for_is_made_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard._folded.cache_clear()
+    plain._around.cache_clear()
+    re.purge()
+    warm = gate()
+    warm.warm_up()
+
+    def late(*_: object) -> None:
+        raise AssertionError("made when a visitor waited for it")
+
+    for module, name in ((guard, "fold"), (guard, "hashed"), (plain, "Plain"), (re._compiler, "compile")):  # type: ignore[attr-defined]
+        monkeypatch.setattr(module, name, late)
+    exchange = warm.open(request("/", OPTED_OUT))
+    assert exchange is not None
+    _, out = drive(exchange, b"<!doctype html><html><head></head><body>" + TRACKER + b"</body></html>")
+    assert MARKED in out and b"/_optout/guard.js?v=" in out
+
+
+@pytest.mark.parametrize(
+    "first", ["<base href='http://[none'>", "<template><base href=/></template>", "<base href=/a/>"]
+)
+def test_a_base_behind_the_first_leads_to_no_denied_vendor(first: str) -> None:
+    rest = "<base href='https://cdn.test/'><img src=a.png>"
+    markup = f"<!doctype html><head></head>{first}<base href='https://ads.test/' target=_top>{rest}"
+    exchange = opened()
+    out = drive(exchange, markup.encode(), HTML)[1].decode()
+    assert "ads.test" not in out and f'<base target=_top data-optout-gate="test-ads">{rest}' in out
+    assert [each.what for each in exchange.report.removals.kept] == ["https://ads.test/"]

@@ -72,6 +72,17 @@ def test_a_purpose_that_the_visitor_did_not_refuse_is_not_held_up() -> None:
     assert exchange.site.guards.named(guard.version) is guard
 
 
+def test_addresses_that_no_page_here_has_make_no_guard_of_a_page_go() -> None:
+    exchange = gate(trackers=NESTED).open(request("/", OPTED_OUT))
+    assert exchange is not None
+    guards = exchange.site.guards
+    guard = guards.of(exchange.decision)
+    for number in range(20):
+        assert guards.named(f"{number:x}-0") is not guard
+    assert guards.of(exchange.decision) is guard
+    assert guards.named(guard.version) is guard and guards.named("") is guard
+
+
 def test_a_path_that_denies_for_everyone_does_not_speak_for_the_visitor() -> None:
     text = SITE.replace("sites:", "policies: {default: {always: [/member/*]}}\nsites:")
     running = gate(text, trackers=NESTED)

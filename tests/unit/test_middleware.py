@@ -22,6 +22,7 @@ from optout_gate.http import Headers
 from optout_gate.middleware import OptOutGateMiddleware
 from optout_gate.policy.choice import choice_of
 from optout_gate.report import Outcome, Report
+from optout_gate.rewrite import guard as guard_module
 from support.asgi_call import ask
 from support.asgi_server import Exchanged, answering, body, exchange, scope_of, start
 from support.gates import OPTED_OUT, SITE, gate
@@ -712,3 +713,24 @@ async def test_without_a_configuration_the_defaults_hold_on_every_host() -> None
     pixel = b'<img src="https://www.facebook.com/tr?id=1">'
     seen = await exchange(OptOutGateMiddleware(answering(start(), body(pixel))), scope_of("/", OPTED_OUT))
     assert b"facebook.com" not in seen.body
+
+
+async def test_the_guard_is_made_while_the_server_starts_and_not_while_visitors_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+            await send({"type": "http.response.body", "body": b"<!doctype html><html><head></head></html>"})
+
+    async def nothing(*_: Any) -> Any:
+        return None
+
+    def late(*_: object) -> None:
+        raise AssertionError("made when a visitor waited for it")
+
+    under_test = OptOutGateMiddleware(app, gate())
+    await under_test({"type": "lifespan"}, nothing, nothing)
+    monkeypatch.setattr(guard_module, "hashed", late)
+    sent = await exchange(under_test, scope_of("/", OPTED_OUT))
+    assert b"/_optout/guard.js?v=" in sent.body

@@ -27,6 +27,14 @@ def test_xml_that_is_shown_is_rewritten(kind: bytes, destination: bytes) -> None
     assert outcome is Outcome.ENFORCED and b"Sec-GPC" in head.headers.members(b"vary")
 
 
+def test_a_sheet_of_xslt_is_html_where_chromium_shows_it_and_data_elsewhere() -> None:
+    sheet = b"<html><body><p><img src=https://ads.test/i.png></p><script src=https://ads.test/t.js></script>"
+    kind = (b"Content-Type", b"text/xsl")
+    _, out, outcome = answered(sheet, kind, asks=((b"Sec-Fetch-Dest", b"document"),))
+    assert b"ads.test" not in out and b"/_optout/guard.js" in out and outcome is Outcome.ENFORCED
+    assert answered(sheet, kind, asks=((b"Sec-Fetch-Dest", b"xslt"),))[1] == sheet
+
+
 @pytest.mark.parametrize("destination", [b"image", b"empty"])
 def test_a_picture_and_data_are_left_as_they_came(destination: bytes) -> None:
     assert answered(SVG, DRAWING, asks=((b"Sec-Fetch-Dest", destination),))[1] == SVG

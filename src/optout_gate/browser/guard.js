@@ -125,6 +125,8 @@
     o.base = win.location.href;
     o.script = script;
     o.me = script && script.src || '';
+    // A page's <base> leads elsewhere, blob and data realms resolve nothing against the site, nor does a frame apart from it.
+    for (var k in { r: 1, u: 1 }) conf[k] = href(new URL_(conf[k], o.me || o.base));
     o.nonce = script && script.nonce || '';
     o.marks = conf.k || (script ? script.hasAttribute('data-marks') : indexOf(o.base, MARKED) > 0);
     o.modules = o.me ? script.getAttribute('data-modules') : null;
@@ -273,8 +275,6 @@
   function prologue() {
     var c = assign({}, conf), k;
     if (line) return line;
-    // Blob and data realms resolve nothing against the site, nor does a frame that is apart from it against its own address.
-    for (k in { r: 1, u: 1 }) c[k] = href(new URL_(conf[k], own.me || own.base));
     c.o = own.mine;
     if (own.marks) c.k = 1;
     for (k in c) line += (line && ',') + k + ':' + quote(c[k]);

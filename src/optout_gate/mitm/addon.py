@@ -67,6 +67,11 @@ class OptOutGateAddon:
         except ConfigError as error:
             raise exceptions.OptionsError(f"optout-gate: {error}") from None
 
+    def running(self) -> None:
+        """Make what the first page would wait for (mitmproxy's hook, before it proxies)."""
+        if self._settings is not None:
+            self._settings.gate.warm_up()
+
     def _up_to_date(self) -> Settings | None:
         """Return the settings, with the configuration file read again where it was saved since. A wrong one is not taken."""
         newer = self._settings.newer() if self._settings is not None else None

@@ -139,6 +139,7 @@ class Visitors:
         gc.unfreeze()
         self.loaded = loaded
         gate = Gate(loaded, clock=time.perf_counter)
+        gate.warm_up()
         self.metrics.describe(gate, lists=list_times(loaded))
         gc.collect()
         gc.freeze()

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from hashlib import sha256
+from weakref import WeakValueDictionary
 
 import brotli
 
@@ -45,25 +46,32 @@ class Guards:
     def __init__(self, policy: Policy, catalog: Catalog) -> None:
         self.catalog = catalog
         self._policy = policy
-        # Bounded, because the script's address, which anybody may ask for, says which it is.
         self._made = lru_cache(maxsize=16)(self._make)
+        self._in_use: WeakValueDictionary[str, Guard] = WeakValueDictionary()  # by their keys; pages hold them up
+        # Apart, because anybody may ask for an address: those that no page here has make none of the others go.
+        self._asked = lru_cache(maxsize=4)(self._make)
 
     def of(self, decision: Decision) -> "Guard":
         """Return the guard that holds ``decision`` up."""
-        return self._made(decision.denied, decision.do_not_sell)
+        guard = self._made(decision.denied, decision.do_not_sell)
+        self._in_use.setdefault(guard.key, guard)
+        return guard
 
     def named(self, version: str) -> "Guard":
         """Return the guard that a ``v`` parameter means; for one that means none, that of a whole opt-out."""
         key = version.partition("-")[0]
         number = int(key, 16) if _KEY.match(key) else -1
-        denied = frozenset(purpose for bit, purpose in enumerate(_PURPOSES) if number >> 1 >> bit & 1)
         if number < 0 or number >> 1 >> len(_PURPOSES):
-            return self._made(self._policy.denied, True)
-        return self._made(denied, bool(number & 1))
+            number = _number(self._policy.denied, True)
+        denied = frozenset(purpose for bit, purpose in enumerate(_PURPOSES) if number >> 1 >> bit & 1)
+        return self._in_use.get(f"{number:x}") or self._asked(denied, bool(number & 1))
 
     def _make(self, denied: frozenset[Purpose], speaks: bool) -> "Guard":
-        number = sum(1 << bit for bit, purpose in enumerate(_PURPOSES) if purpose in denied) << 1 | speaks
-        return Guard(f"{number:x}", replace(denials(self._policy, denied, self.catalog), gpc=speaks))
+        return Guard(f"{_number(denied, speaks):x}", replace(denials(self._policy, denied, self.catalog), gpc=speaks))
+
+
+def _number(denied: frozenset[Purpose], speaks: bool) -> int:
+    return sum(1 << bit for bit, purpose in enumerate(_PURPOSES) if purpose in denied) << 1 | speaks
 
 
 @dataclass(frozen=True)

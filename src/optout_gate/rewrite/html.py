@@ -222,34 +222,34 @@ class HtmlRewriter:
             own = _DELICATE_START.match(data, place)
             if (
                 own is not None
-                and trial.begun
+                and trial.raw
                 and not self._page.in_delicate
                 and (trial.has_put_out or self._page.texts.is_within)
             ):
                 # The one before stood inside a script or an attribute; this one may be one. (Where lol-html has put
-                # out nothing since then, and no text is being read, the tag that began it is not over yet.)
+                # out nothing of it since then, and no text is being read, the tag that began it is not over yet.)
                 out += trial.out
-                self._unsent.note(b"".join(trial.raw), b"".join(trial.out))
+                self._unsent.note(bytes(trial.raw), b"".join(trial.out))
                 self._trial = _Trial(own[1].lower(), self._page, self._judge, self._unsent.held())
                 continue
-            found = trial.end.search(data, place)
-            end = len(data) if found is None else found.end()
+            if own is not None:
+                trial.begin_tag(own.start(1) - 1 - place)
             behind = own.end() if own is not None else place
-            if not self._page.in_delicate and (again := _DELICATE_START.search(data, behind, end)) is not None:
-                found, end = None, again.start()
-            trial.begun = True
-            trial.raw.append(data[place:end])
-            trial.size += end - place
+            again = _DELICATE_START.search(data, behind) if not self._page.in_delicate else None
+            end = len(data) if again is None else again.start()
+            if (found := trial.end.search(data, place, end)) is not None:
+                end = found.end()
+            trial.raw += data[place:end]
             try:
-                trial.out.append(self._engine.write(data[place:end]))
+                trial.take(self._engine.write(data[place:end]))
             except RewriteError as error:
                 out.append(self._scan_from_trial(error))
             else:
-                if found is not None or (trial.size > MAX_TRIED_BYTES and not self._page.in_delicate):
+                if found is not None or (len(trial.raw) > MAX_TRIED_BYTES and not self._page.in_delicate):
                     out += trial.out
-                    self._unsent.note(b"".join(trial.raw), b"".join(trial.out))
+                    self._unsent.note(bytes(trial.raw), b"".join(trial.out))
                     self._trial = None
-                elif trial.size > MAX_TRIED_BYTES:  # held long enough: from here on with what never gives up
+                elif len(trial.raw) > MAX_TRIED_BYTES:  # held long enough: from here on with what never gives up
                     out.append(self._scan_from_trial(None))
             place = end
         return b"".join(out)
@@ -257,14 +257,15 @@ class HtmlRewriter:
     def _scan_from_trial(self, error: RewriteError | None) -> bytes:
         """Let the scanner read what was tried, and all that follows; return what it makes of the first part."""
         trial = self._trial
-        if trial is None or not self._page.in_delicate:
-            # What looked like the element stood inside a script or an attribute: no place to begin reading at.
+        if self._whole is not None or trial is None or not self._page.in_delicate:
+            # A page that is there whole is read from its beginning. In another, what looked like the element
+            # stood inside a script or an attribute: no place to begin reading at.
             raise error or RewriteError(Failure.REWRITER, "the HTML rewriter gave up")
         self._trial = None
         trial.rewind()
         self._page.here.may_move = True  # the scanner leaves nothing out
         self._scanner = TagScanner(self._page)
-        return self._scanner.feed(trial.held + b"".join(trial.raw))
+        return self._scanner.feed(trial.held + trial.raw)
 
     def _scanner_in_place(self) -> TagScanner:
         assert self._scanner is not None
@@ -279,21 +280,36 @@ class _Trial:
         # Behind a frameset, too, lol-html refuses text: it ends with the page.
         self.end = re.compile(rb"</select" if name == b"select" else rb"(?!)", re.IGNORECASE)
         self.held = held
-        self.raw: list[bytes] = []
+        self.raw = bytearray()
         self.out: list[bytes] = []
-        self.size = 0
-        self.begun = False
+        self._tag = 0  # where in what was held and came the last tag begins that may be the element's
+        self._unchanged = 0  # how much of that has come out, as it went in
+        self._is_changed = False  # from there on something else came out
         self._page = page
         self._judge = judge
         self._state = page.state()
         self._mark = judge.removals.mark()
         page.in_delicate = False  # until lol-html says that the element is one
 
+    def begin_tag(self, place: int) -> None:
+        """Hear that what may be the element's tag begins so far into what comes next."""
+        self._tag = len(self.held) + len(self.raw) + place
+
+    def take(self, out: bytes) -> None:
+        """Keep what lol-html made of the input so far."""
+        if not out:
+            return
+        self.out.append(out)
+        if not self._is_changed:
+            start = self._unchanged - len(self.held)
+            before = self.held[self._unchanged :][: len(out)] + self.raw[max(start, 0) : max(start + len(out), 0)]
+            self._is_changed = before != out
+            self._unchanged += len(out)
+
     @property
     def has_put_out(self) -> bool:
-        """Whether lol-html has put out something of the tag that began this, so that the tag is over."""
-        before = self.raw[0][: len(self.raw[0]) - len(self.raw[0].lstrip(b"<")) - 1] if self.raw else b""
-        return sum(map(len, self.out)) > len(self.held) + len(before)
+        """Whether lol-html has put out something of the last tag that may be the element's, so that it is over."""
+        return self._is_changed or self._unchanged > self._tag
 
     def rewind(self) -> None:
         """Put page and notes back to where the element began."""

@@ -54,22 +54,29 @@ class PageBase:
         self.base, self._is_set, self.is_own, self.is_the_pages = state
 
     def take(self, element: Element) -> None:
-        """Let the first ``base`` with a ``href`` move it.
+        """Let the first ``base`` with a ``href`` move it, and disarm a later one that leads to a denied vendor.
+
+        The first here may be none to a browser: in a ``template`` or a drawing it does not count, and what looks ahead in
+        the page takes the first that it can read.
 
         Raises:
             RewriteError: it leads elsewhere, where nothing of the kind :attr:`may_move` it any more.
         """
         href = element.get_attribute("href")
-        if href is None or self._is_set:
+        if href is None:
             return
         target = resolve(url_text(href), self.base)
-        if self._in_noscript and target is not None and not self._judge.own(target.host):
-            # Without scripts the page behind the noscript starts from it as well; here that is read as with scripts.
-            without(element, "href")
+        if target is not None and (self._is_set or self._in_noscript) and not self._judge.own(target.host):
             verdict = self._judge.reference(url_text(href), self.base, "other")
+            if verdict is not None or self._in_noscript:
+                # Without scripts the page behind the noscript starts from it as well; here that is read as with scripts.
+                without(element, "href")
             if verdict is not None:
                 self._judge.removals.add("link", verdict, url_text(href))
                 element.set_attribute(MARK, verdict.vendor.vendor)
+            if self._in_noscript:
+                return
+        if self._is_set:
             return
         self._is_set = True
         if target is not None:

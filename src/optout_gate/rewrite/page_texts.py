@@ -35,12 +35,13 @@ class PageTexts:
         self._stood_in: set[str] = set()  # names of modules that an import map leads to a stand-in
         self._is_foreign = False  # the text that begins is one of SVG or XML
         self._rewriter: TextRewriter | None = None  # of the text we are in
+        self._is_begun = False  # a piece of that text has come; of an empty one, none does
         self.modes_due = bool(judge.decision.policy.restricts) and not in_noscript
 
     @property
     def is_within(self) -> bool:
         """True while a text is being read."""
-        return self._rewriter is not None
+        return self._rewriter is not None and self._is_begun
 
     def leave(self) -> None:
         """Forget the text that is being read."""
@@ -48,6 +49,7 @@ class PageTexts:
 
     def take(self, piece: TextPiece) -> None:
         """Pass a piece of a text through its rewriter."""
+        self._is_begun = True
         if self._rewriter is not None and take_text(self._rewriter, piece):
             self._rewriter = None
 
@@ -56,7 +58,7 @@ class PageTexts:
         if self.modes_due:
             self.modes_due = False
             restricted.set_modes(element, self._judge)
-        self._rewriter = None
+        self._rewriter, self._is_begun = None, False
         if element.get_attribute("src") is not None:
             return
         kind = element.get_attribute("type")
@@ -71,11 +73,11 @@ class PageTexts:
     def start_style(self, element: Element) -> None:
         """Begin with a style sheet."""
         self.find_foreign(element)
-        self._rewriter = self.style()
+        self._rewriter, self._is_begun = self.style(), False
 
     def start_noscript(self, _: Element) -> None:
         """Begin with a ``noscript``."""
-        self._rewriter = self.noscript()
+        self._rewriter, self._is_begun = self.noscript(), False
 
     def find_foreign(self, element: Element) -> None:
         """Note whether the text of the style or script that begins is markup like any other, as in SVG."""

@@ -14,6 +14,8 @@ from optout_gate.rewrite.workers import JAVASCRIPT
 HTML = "text/html"
 CSS = "text/css"
 XHTML = "application/xhtml+xml"
+_XSL = "text/xsl"
+"""A style sheet of XSLT's, which Chromium shows as HTML where somebody opens it."""
 PUSHED = "multipart/x-mixed-replace"
 """One page after another, each in place of the one before; Firefox shows them."""
 _SNIFFED = frozenset({"", "unknown/unknown", "application/unknown"})
@@ -58,7 +60,7 @@ def kind_of(visitor: Request, headers: Headers) -> ResponseKind:
         essence,
         media.charset,
         is_xml=is_xml,
-        is_page=essence in (HTML, XHTML) or ((is_xml or essence == PUSHED) and is_shown(visitor)),
+        is_page=essence in (HTML, XHTML) or ((is_xml or essence in (PUSHED, _XSL)) and is_shown(visitor)),
         # Also a 304, which has no type of its own.
         is_sniffed=essence in _SNIFFED and not _is_as_it_says(headers) and may_be_rewritten(visitor),
         is_beside=essence in _BESIDE,
