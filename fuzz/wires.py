@@ -31,6 +31,9 @@ class _Socket:
     def getsockname(self) -> tuple[str, int]:
         return HERE
 
+    def fileno(self) -> int:
+        return -1  # nothing more can be read
+
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
         assert (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER)
         self.lingers = struct.unpack("ii", value) != (1, 0)

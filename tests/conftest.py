@@ -18,7 +18,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a file's tests to one process, since they share what they start; all of the browsers' to one."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         def _split_scope(self, nodeid: str) -> str:
             return ALONE if nodeid.startswith(ALONE) else nodeid.partition("::")[0]
 
