@@ -19,10 +19,10 @@ mitm: .venv-mitmproxy/.ready ## mitmweb before a site with the gate in it: make 
 test: $(READY)  ## lint, types and every test
 	@scripts/debian-packages
 	$(MAKE) --no-print-directory check types
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 $(ARGS)
 
 unit: $(READY)  ## the tests that need nothing but Python
-	$(PY) -m pytest tests/unit tests/golden tests/property tests/conformance $(ARGS)
+	$(PY) -m pytest -n 2 tests/unit tests/golden tests/property tests/conformance $(ARGS)
 
 check: $(READY) ## lint and format, changing nothing
 	$(VENV)/bin/ruff check .

@@ -18,7 +18,13 @@ import httptools
 from wires import Wire
 
 LONGEST_EVENT = 1 << 22
-NOT_ANSWERED = b"The website behind this gate did not answer.\n"
+OWN_ERRORS = frozenset(
+    {
+        b"The website behind this gate did not answer.\n",
+        b"This page cannot be shown with your privacy choice honoured. Please try again later.\n",
+    }
+)
+"""What the gate says in an answer's stead."""
 SAYS_SOMETHING = frozenset({b"sec-gpc", b"cookie", b"dnt"})
 REFUSALS = frozenset({400, 408, 413})
 """What a body can be refused with."""
@@ -310,7 +316,7 @@ class Noted:
 
 def _judge_answer(accepted: Accepted, read: Reading) -> None:
     """Hold an answer to what the origin said."""
-    is_own = not accepted.arrivals or read.body == NOT_ANSWERED or (accepted.method == "HEAD" and read.status >= 500)
+    is_own = not accepted.arrivals or read.body in OWN_ERRORS or (accepted.method == "HEAD" and read.status >= 500)
     is_own = is_own or (read.status in REFUSALS and accepted.has_body)
     if is_own:
         return

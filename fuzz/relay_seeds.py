@@ -77,6 +77,9 @@ def scripts() -> Iterator[bytes]:
         yield ask() + ORIGIN + answer() + FIRST + request + ORIGIN + answer() + FIRST + ask() + ORIGIN + answer()
     yield from EVENTS
     yield from LET_GO
+    yield from STRICT
+    yield from UPLOADS
+    yield from UPGRADES
 
 
 A, B = ask(b"/a"), ask(b"/b", GPC)
@@ -187,4 +190,61 @@ EVENTS = (
     + answer()
     + ORIGIN
     + answer(),
+)
+STRICTLY = ask(b"/b", GPC, host=b"strict.test")
+BROKEN = answer(PAGE, OF_KNOWN_CHARSET + b"Content-Encoding: gzip\r\n")
+# A site that would rather have its pages blocked than contained, on a connection that stands already.
+STRICT = tuple(
+    STRICTLY + ORIGIN + answer() + FIRST + script + FIRST + STRICTLY + ORIGIN + answer()
+    for script in (
+        STRICTLY + ORIGIN + BROKEN,
+        STRICTLY + ORIGIN + BROKEN[:-1] + TICK + ORIGIN + BROKEN[-1:],
+        let_go(b"0\r\n\r\n", page=GIVEN_UP + TRACKER, asked=STRICTLY),  # given up on as it is let go
+        let_go(_piece(GIVEN_UP), _piece(TRACKER), TICK, ORIGIN, b"0\r\n\r\n", asked=STRICTLY),  # given up on afterwards
+        let_go(_piece(GIVEN_UP), RESET, asked=STRICTLY),
+        let_go(FIRST, STRICTLY, STRICTLY, ORIGIN, _piece(GIVEN_UP), ORIGIN, answer(), asked=STRICTLY),
+        let_go(_piece(b"?"), b"0\r\n\r\n", fields=OF_KNOWN_CHARSET + b"Content-Encoding: gzip\r\n", asked=STRICTLY),
+    )
+)
+
+
+def upload(*behind: bytes, fields: bytes = b"") -> bytes:
+    """Return a body that an origin which stands ready does not read, and what comes ``behind``."""
+    posted = ask(b"/a", b"Content-Length: 80000\r\n" + fields, b"POST")
+    return ORIGIN + STOP + OTHER + STOP + FIRST + posted + MUCH + MUCH + b"".join(behind)
+
+
+UPLOADS = (
+    upload(ORIGIN, STOP, ORIGIN, answer(), FIRST, A, ORIGIN, answer()),
+    upload(TICK * 3, FIRST, A),
+    upload(ORIGIN, answer(), FIRST, A, ORIGIN, answer()),  # answered before it is read
+    upload(ORIGIN, answer(b"no", b"Connection: close\r\n", b"413 Too Large"), END),
+    upload(ORIGIN, answer()[:20], RESET, FIRST, A, ORIGIN, answer()),
+    upload(ORIGIN, RESET, SECOND, A, ORIGIN, answer()),
+    upload(FIRST, RESET, SECOND, A, ORIGIN, answer()),
+    upload(ORIGIN, STOP, ORIGIN, answer(), fields=b"Expect: 100-continue\r\n"),
+    ask(b"/a", b"Content-Length: 3\r\nExpect: 100-continue\r\n", b"POST") + ORIGIN + answer() + FIRST + b"abc" + A,
+    ask(b"/a", b"Content-Length: 3\r\n", b"POST") + b"a" + ORIGIN + answer() + FIRST + b"bc" + A + ORIGIN + answer(),
+    ask(b"/a", b"Content-Length: 3\r\n", b"POST") + b"a" + ORIGIN + answer() + FIRST + END,
+    ask(b"/a", b"Transfer-Encoding: chunked\r\n", b"POST") + b"9c40;a=b\r\n" + MUCH + b"\r\n0\r\nX-T: 1\r\n\r\n" + A,
+)
+WEBSOCKET = b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+# Nothing here speaks WebSocket: what asks for it is a request like any other, and no connection becomes another's tunnel.
+UPGRADES = tuple(
+    asked + ORIGIN + answered + FIRST + A + ORIGIN + answer()
+    for asked in (
+        ask(b"/a", WEBSOCKET),
+        A + ask(b"/a", WEBSOCKET),
+        ask(b"/a", WEBSOCKET) + A,
+        ask(b"/a", WEBSOCKET + b"Content-Length: 3\r\n", b"POST") + b"abc",
+        ask(b"/a", b"Upgrade: foo\r\nConnection: upgrade\r\nTransfer-Encoding: chunked\r\n", b"PUT")
+        + b"3\r\nabc\r\n0\r\n\r\n",
+        ask(b"a.test:443", method=b"CONNECT") + b"tunnel",
+    )
+    for answered in (
+        answer(),
+        SWITCHED + b"\x81\x02hi",
+        answer(b"", b"Upgrade: websocket\r\n", b"426 Upgrade Required"),
+    )
 )

@@ -28,6 +28,7 @@ from wires import HIGH_WATER_BYTES, MOST_AT_ONCE, StandingLoop, Wire
 CONFIG = """version: 1
 sites:
   - {hosts: [shop.test], upstream: "http://127.0.0.1:1"}
+  - {hosts: [strict.test], upstream: "http://127.0.0.1:3", on_failure: {rewriter: block, decoding: block, oversize: block}}
   - {hosts: ["*"], upstream: "http://127.0.0.1:2", preserve_host: false}
 policies: {default: {always: ["/always"]}}
 limits:

@@ -31,6 +31,9 @@ class _Socket:
     def getsockname(self) -> tuple[str, int]:
         return HERE
 
+    def fileno(self) -> int:
+        return -1  # nothing more can be read
+
     def setsockopt(self, level: int, option: int, value: bytes) -> None:
         assert (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER)
         self.lingers = struct.unpack("ii", value) != (1, 0)
@@ -45,7 +48,7 @@ class Wire(asyncio.Transport):
         most_unread: the most bytes of the far end's answers that the gate ever held without sending them on.
         over: the far end was told that nothing more comes.
         cut: it was closed at once.
-        was_reset: it was told so by a reset, not by an end like any other.
+        was_reset: it was told so by a reset, not by an end like any other; or it went with one.
         left: the far end went by itself.
     """
 
@@ -82,7 +85,7 @@ class Wire(asyncio.Transport):
 
     def reset(self) -> None:
         """Be gone."""
-        self.left = True
+        self.left = self.was_reset = True
         self._lose(ConnectionResetError("reset by peer"))
 
     def read(self, on: bool) -> None:
@@ -127,6 +130,7 @@ class Wire(asyncio.Transport):
         self._closing = True
         if not self._lost:
             self._lost = self.over = True
+            self.was_reset = self.was_reset or not self._socket.lingers
             self._kept.clear()
             self._loop.call_soon(self._protocol.connection_lost, why)
 
@@ -188,7 +192,6 @@ class Wire(asyncio.Transport):
         """Close at once."""
         if not self._lost:
             self.cut = True
-            self.was_reset = not self._socket.lingers
         self._lose(None)
 
     def set_protocol(self, protocol: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -197,6 +198,37 @@ async def test_a_slow_upload_does_not_time_the_origin_out() -> None:
 
     async with origin(behave, first_byte_s=0.2) as running, asyncio.timeout(5):
         assert await rest(await running.upstream.send("POST", b"/", HEADERS, slow())) == b"ok"
+
+
+async def test_a_refusal_of_a_body_is_heard_though_the_origin_hung_up_on_the_rest_of_it() -> None:
+    gone = threading.Event()
+
+    def refuse(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        peer.recv(1)
+        peer.sendall(head(b"Content-Length: 2", b"Connection: close", status=b"HTTP/1.1 413 Too Large") + b"no")
+        peer.close()  # with most of the request unread: what is sent from now on is answered by a reset
+        gone.set()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x" * 1000
+        assert gone.wait(10)  # the loop stands still, and has not read what came before it writes again
+        yield b"x" * 1000
+        await asyncio.sleep(0)
+        yield b"x" * 1000
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=(listener,))
+        thread.start()
+        upstream = Upstream(UpstreamAddress.parse(f"http://127.0.0.1:{listener.getsockname()[1]}"), UpstreamLimits())
+        try:
+            async with asyncio.timeout(20):
+                response = await upstream.send("POST", b"/", HEADERS, body())
+                assert (response.status, await rest(response)) == (413, b"no")
+                assert upstream.idle == upstream.busy == 0
+        finally:
+            await upstream.close()
+            thread.join()
 
 
 # Leaving

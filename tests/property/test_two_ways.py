@@ -71,6 +71,13 @@ def test_a_part_never_looks_whole_to_who_knows_no_chunks(breaks: bytes, fields: 
         relay(request + ORIGIN + head + (b"9c40\r\n" + MUCH + b"\r\n") * 2 + CUT + breaks)
 
 
+@pytest.mark.parametrize("fields", [b"", b"Sec-GPC: 1\r\n"], ids=["silent", "opted-out"])
+def test_nor_to_who_says_that_no_more_requests_come_and_reads_on(fields: bytes) -> None:
+    request = b"GET /a HTTP/1.0\r\nHost: shop.test\r\n" + fields + b"\r\n"
+    for head in (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"):
+        relay(request + ORIGIN + head + b"<p>part" + TICK + FIRST + END)
+
+
 @each_way
 @pytest.mark.parametrize(
     "last",

@@ -6,6 +6,7 @@ own environment), before an origin that answers to the byte as the table says. T
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -33,6 +34,7 @@ from support.exchanges import SITE, Case
 from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
+LOCK = ROOT / ".cache" / "mitmproxy.lock"
 CASE = b"x-case"  # the request field by which the origin knows what to answer
 TIMEOUT_S = 20.0
 START_S = 60.0  # for a process to come to listen, on a busy machine
@@ -341,7 +343,10 @@ def _listens(port: int) -> bool:
 def mitmproxy_environment(python: str | None = None) -> Path:
     """Return the environment that mitmproxy lives in; it is made on first use. ``python`` names another interpreter."""
     venv = ROOT / (".venv-mitmproxy" + (f"-{python.removeprefix('python')}" if python else ""))
-    if not (venv / ".ready").exists():
-        choice = {"PYTHON": python} if python else {}
-        subprocess.run([ROOT / "scripts" / "setup-mitmproxy", venv], check=True, env={**os.environ, **choice})
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of this run may be making it
+        if not (venv / ".ready").exists():
+            choice = {"PYTHON": python} if python else {}
+            subprocess.run([ROOT / "scripts" / "setup-mitmproxy", venv], check=True, env={**os.environ, **choice})
     return venv

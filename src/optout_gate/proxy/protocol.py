@@ -101,6 +101,12 @@ class GateProtocol(TimedConnection):
         self.deadline = self.loop.time() + self.limits.header_s
         self.deadlines.add(self)
 
+    def eof_received(self) -> None:
+        """Take a client that ends what it says to be leaving; it may read on, and a part must not look whole to it."""
+        active = self._active
+        if active is not None and not active.response_complete:
+            self.part_ends(active.answer)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every request that its client is gone, those that wait their turn too."""
         self.deadlines.discard(self)

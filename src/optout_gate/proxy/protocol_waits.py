@@ -124,14 +124,18 @@ class TimedConnection(GuardedParsing):
         self.transport.abort()
 
     def cut(self, answer: FramedResponse | None) -> None:
-        """Break an answer off, so that its client sees that it is not whole.
+        """Break an answer off, so that its client sees that it is not whole."""
+        self.part_ends(answer)
+        self.transport.abort()
 
-        One that ends with its connection, as HTTP/1.0 has them, ends with a reset. What ``abort`` sends is an end like any
+    def part_ends(self, answer: FramedResponse | None) -> None:
+        """Have the connection end with a reset where nothing else tells that an answer is not whole.
+
+        That is one that ends with its connection, as HTTP/1.0 has them. Closing, and ``abort`` too, send an end like any
         other, and who asks in HTTP/1.0 (nginx, as it is distributed) would take, and keep, a part for the whole.
         """
         if answer is not None and answer.ends_with_connection:
             self._linger_not()
-        self.transport.abort()
 
     def _linger_not(self) -> None:
         """Have the connection end with a reset when it is closed."""

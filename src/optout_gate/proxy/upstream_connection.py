@@ -6,7 +6,9 @@ time-out is one stored number, which the pool looks at on its tick.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from math import inf
 from typing import Protocol
 
@@ -349,6 +351,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Settle what is under way: a body that ends with the connection is complete, anything else is cut off."""
         response = self.response
+        if exc is not None and self._busy and not self.closed and not response.complete:
+            self._take_last_words()
         ended = self._error is None and exc is None and not self.closed and response.end_of_input()
         if self._busy and self._error is None and not ended and not response.complete:
             if response.head is None:
@@ -357,3 +361,15 @@ class Connection(asyncio.BufferedProtocol):
                 self._error = UpstreamError(502, "truncated", "the origin closed the connection within its response")
         self.abort()
         self._wake()
+
+    def _take_last_words(self) -> None:
+        """Read what the origin said before it hung up on what it was being sent: that it wants no such body, mostly.
+
+        A write that fails ends the transport before what has come is read, though the socket is still open here, and holds
+        it. The transport of TLS has read all there was.
+        """
+        peer = self._transport.get_extra_info("socket")
+        if peer is None or self._transport.get_extra_info("sslcontext") is not None:
+            return
+        with suppress(OSError, UpstreamError):
+            self.response.feed(self._pool.buffer[: os.readv(peer.fileno(), [self._pool.buffer])])
