@@ -232,6 +232,7 @@ def test_several_workers_count_together_and_a_dead_one_is_replaced(origin: Origi
         for _ in range(10):
             assert get(gate.address, "/", "Sec-GPC: 1")[0].startswith(b"HTTP/1.1 200")
         assert _enforced(gate) == 30
+        assert b"\noptout_gate_worker_deaths_total 1.0\n" in get(gate.admin, "/metrics")[1]
         assert gate.stop() == 0
 
 
