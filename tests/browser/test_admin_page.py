@@ -29,6 +29,9 @@ sites:
   - {{hosts: [shop.test, "*.shop.test"], upstream: "{origin}"}}
   - {{hosts: ["a-site-with-quite-a-long-name-for-a-narrow-screen.test"], upstream: "{origin}", mode: observe, policy: old}}
   - {{hosts: [passed.test], upstream: "{origin}", no_transform: honor, policy: old}}
+  - {{hosts: [off.test], upstream: "{origin}", mode: "off"}}
+  - {{hosts: [down.test], upstream: "http://127.0.0.1:9"}}
+{more}
 policies: {{old: {{deny: [advertising], always: ["/member/*", "/checkout/payment/*"]}}}}
 """
 OBSERVED = "a-site-with-quite-a-long-name-for-a-narrow-screen.test"
@@ -46,7 +49,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     pages = {"/": (200, HTML, PAGE), "/member/1": (200, HTML, PAGE)}
     pages["/fixed"] = (200, [*HTML, ("Cache-Control", "no-transform")], PAGE)
     with Origin(pages) as origin:
-        file.write_text(CONFIG.format(origin=origin.url))
+        more = [f"  - {{hosts: [{number}.shop-of-many.test], upstream: '{origin.url}'}}" for number in range(12)]
+        file.write_text(CONFIG.format(origin=origin.url, more="\n".join(more)))
         with running_gate("--config", str(file), "--workers", "2") as running:
             # A visitor who gives up on workers that only start would be counted as well: first a page of the gate's own.
             if not eventually(lambda: b" 200 " in get(running.address, "/_optout/preferences")[0], seconds=60):
@@ -57,6 +61,8 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
             visited(running, "/", "Cookie: optout_gate=1", host=OBSERVED)
             visited(running, "/fixed", "Sec-GPC: 1", host="passed.test")
             visited(running, "/member/1", host="passed.test")  # denied for everyone: nobody opted out
+            visited(running, "/", "Sec-GPC: 1", host="off.test")
+            get(running.address, "/", host="down.test")
             yield running
 
 
@@ -87,9 +93,10 @@ def test_the_page_shows_what_happened_and_asks_nobody_but_the_gate(browser: Brow
     context.on("console", lambda message: complaints.append(message.text))
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     page = shown(context, gate)
-    assert figure(page, "Requests") == "9"
-    assert figure(page, "Opted out") == "5 55.6 %"
-    assert figure(page, "Served with trackers") == "2"
+    assert figure(page, "Requests") == "11"
+    assert figure(page, "Opted out") == "5 45.5 %"
+    assert figure(page, "Served with trackers") == "3"
+    assert figure(page, "Failed by the site") == "1"
     assert figure(page, "Pages not rewritten") == "1"
     assert figure(page, "Leaks in browsers") == "0"
     vendors = page.locator("#vendors tr", has_text="meta-pixel")
@@ -100,6 +107,9 @@ def test_the_page_shows_what_happened_and_asks_nobody_but_the_gate(browser: Brow
     expect(page.locator("#outcome-key")).to_contain_text("untouched: nobody opted out")
     expect(page.locator("#outcome-key")).to_contain_text("passed as it came: served with trackers")
     assert page.locator("#recent tbody tr").count() == 5
+    expect(page.locator("#sites")).to_be_hidden()  # seventeen of them: folded away, and unfolded without a mouse
+    page.get_by_text("Sites: 17").press("Enter")
+    expect(page.locator("#sites")).to_be_visible()
     expect(page.locator("#sites")).to_contain_text(OBSERVED)
     expect(page.locator("#policies")).to_contain_text("/member/*, /checkout/payment/*")
     in_force = int(figures(gate)["optout_gate_config_hash"])
@@ -107,6 +117,32 @@ def test_the_page_shows_what_happened_and_asks_nobody_but_the_gate(browser: Brow
     expect(page.locator("#outcomes polygon").first).to_be_attached(timeout=PATIENCE_MS)  # two looks make a curve
     assert complaints == []
     assert {url.split("/")[2] for url in asked if not url.startswith("data:")} == {f"127.0.0.1:{gate.admin[1]}"}
+    context.close()
+
+
+def test_without_scripts_the_page_says_where_the_figures_are_and_shows_no_empty_ones(
+    browser: Browser, gate: Gate
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{gate.admin[1]}/")
+    words = page.locator("body").inner_text()
+    assert "/live.json" in words and "drawn by a script" in words
+    assert "Reading" not in words and "Taken out" not in words and page.get_by_role("button").count() == 0
+    context.close()
+
+
+def test_a_time_beyond_the_last_bound_stays_within_the_page(browser: Browser, gate: Gate) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    fed = json.loads(get(gate.admin, "/live.json")[1])
+    slow = fed["histograms"]["rewrite_duration_seconds"]
+    slow[:] = [[bound, 0 if bound != "+Inf" else 7] for bound, _ in slow]
+    page.route("**/live.json", lambda route: route.fulfill(json=fed))
+    page.goto(f"http://127.0.0.1:{gate.admin[1]}/")
+    expect(page.get_by_role("status")).to_have_text("Live", timeout=PATIENCE_MS)
+    assert figure(page, "In the gate") == "> 500 ms"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     context.close()
 
 

@@ -76,6 +76,18 @@ def test_panels_have_ids_of_their_own_do_not_overlap_and_say_what_they_show() ->
         cells |= own
 
 
+def test_a_single_figure_says_something_where_there_is_none_and_a_part_of_one_breach_is_red() -> None:
+    stats = {
+        panel["title"]: panel["fieldConfig"]["defaults"] for panel in DASHBOARD["panels"] if panel["type"] == "stat"
+    }
+    for panel in DASHBOARD["panels"]:
+        if panel["type"] == "stat":
+            always = all("vector(0)" in target["expr"].split("/")[-1] for target in panel["targets"])
+            assert always or panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+    # `increase` makes less than one of a single request at the begin of a series.
+    assert 0 < stats["Served with trackers"]["thresholds"]["steps"][1]["value"] < 0.5
+
+
 def test_what_grafana_is_provisioned_with_is_in_the_folder() -> None:
     [provider] = yaml.safe_load((FOLDER / "provisioning/dashboards/optout-gate.yaml").read_text())["providers"]
     assert provider["type"] == "file"

@@ -166,11 +166,17 @@ def everything_happens(gate: GateOfCore, metrics: Metrics) -> tuple[int, int]:
             report.outgoing.counts[vendor.vendor, "analytics", kind] = 1
         metrics.record(report, seconds=0.1)
         requests += 1
+    for site, lines in itertools.product(gate.sites, ((b"Sec-GPC", b"1"), (b"Cookie", b"optout_gate=1"))):
+        exchange = gate.open(Request("GET", "https", site.hosts[0], b"/", Headers([lines])))
+        assert exchange is not None
+        exchange.report.decision, exchange.report.outcome = Decision(site.policy, Mode.OFF), Outcome.UNTOUCHED
+        metrics.record(exchange.report, seconds=0.1)
+        requests += 1
     for vendor in gate.catalog:
         for what, channel in itertools.product(("leaked", "blocked"), ("beacon", "fetch", "img", "script", "frame")):
             metrics.browser_said(what, vendor.vendor, channel, 1)
-    for reason in UPSTREAM_REASONS:
-        metrics.upstream_errors.labels(reason)
+    for site, reason in itertools.product(gate.sites, UPSTREAM_REASONS):
+        metrics.origin_failed(site.name, reason)
     for reason in ("form", "size", "rate"):
         metrics.browser_said("refused", reason, "", 1)
     for result in ("cached", "stands", "none", "timeout", "error", "paused", "busy"):
@@ -199,10 +205,57 @@ def test_whatever_is_thrown_at_a_gate_its_series_stay_under_300_and_nothing_is_l
     requests, removed = everything_happens(gate, metrics)
     text = generate_latest(metrics.registry).decode()
     assert sum(not line.startswith("#") for line in text.splitlines()) < 300
-    for name, total in (("requests", requests), ("removals", removed), ("removals_by_kind", removed)):
+    for name, total in (
+        ("requests", requests),
+        ("removals", removed),
+        ("removals_by_kind", removed),
+        ("upstream_errors", sites * 15),
+    ):
         counted = re.findall(rf"^optout_gate_{name}_total\{{.*\}} (\S+)$", text, re.MULTILINE)
         assert sum(map(float, counted)) == total, name
     assert 'vendor="other"' in text and 'vendor="own-0"' in text
+
+
+UNHEEDED = """version: 1
+sites:
+  - {hosts: [off.test], upstream: 'http://127.0.0.1:1', mode: 'off'}
+  - {hosts: [form.test], upstream: 'http://127.0.0.1:1', policy: form}
+  - {hosts: [gpc.test], upstream: 'http://127.0.0.1:1', policy: gpc}
+  - {hosts: [asked.test], upstream: 'http://127.0.0.1:1', policy: asked}
+policies: {form: {honor: [cookie]}, gpc: {honor: [gpc]}, asked: {informed_consent: honor}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "lines", "counted"),
+    [
+        ("off.test", [(b"Sec-GPC", b"1")], {"gpc"}),
+        ("off.test", [(b"Cookie", b"optout_gate=1")], {"cookie"}),
+        ("form.test", [(b"Sec-GPC", b"1")], {"gpc"}),
+        ("gpc.test", [(b"Cookie", b"optout_gate=1")], {"cookie"}),
+        ("gpc.test", [(b"Sec-GPC", b"1"), (b"Cookie", b"optout_gate=1")], set()),  # one of them holds
+        ("off.test", [(b"DNT", b"1")], set()),
+        ("off.test", [], set()),
+        ("form.test", [(b"Sec-GPC", b"0")], set()),
+        (
+            "asked.test",
+            [(b"Sec-GPC", b"1"), (b"Cookie", b"optout_gate=0.1.gpc")],
+            set(),
+        ),  # a consent that stands against it
+    ],
+)
+def test_an_opt_out_to_which_the_configuration_gives_no_effect_is_counted(
+    host: str, lines: list[tuple[bytes, bytes]], counted: set[str]
+) -> None:
+    gate, metrics = GateOfCore(load_text(UNHEEDED, file="site.yaml", folder=Path()), clock=time.perf_counter), Metrics()
+    exchange = gate.open(Request("GET", "https", host, b"/", Headers(lines)))
+    assert exchange is not None
+    metrics.record(exchange.report, seconds=0.1)
+    text = generate_latest(metrics.registry).decode()
+    found = re.findall(
+        r'^optout_gate_signals_not_honoured_total\{signal="(\w+)",site="(.*)"\} 1.0$', text, re.MULTILINE
+    )
+    assert set(found) == {(signal, host) for signal in counted}
 
 
 def test_sites_go_by_name_in_the_configurations_order_and_what_they_do_every_day_is_never_counted_together() -> None:

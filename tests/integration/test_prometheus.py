@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 
+from optout_gate.cli import main
+from support.config_keys import keys
 from support.edges import free_address, shown
 from support.processes import Gate, Origin, eventually, get, running_gate
 
@@ -64,13 +67,36 @@ def test_every_alert_says_what_to_do_and_which_case_it_comes_from() -> None:
         assert alert["labels"]["severity"] in ("critical", "warning"), name
 
 
+def test_what_an_alert_says_to_run_read_or_set_is_there() -> None:
+    known = {re.sub(r"\.NAME|\[\]", "", path) for path, _ in keys()}
+    parts = {part for path in known for part in (path, path.rpartition(".")[2], *_beginnings(path))}
+    verbs = main.list_commands(click.Context(main))
+    for name, alert in rules("alert").items():
+        words = " ".join(alert["annotations"].values())
+        for document in re.findall(r"\bdocs/\S+?\.md", words):
+            assert (FOLDER.parents[1] / document).exists(), name
+        for verb in re.findall(r"`optout-gate (\w+)", words):
+            assert verb in verbs, name
+        for metric in re.findall(r"\boptout_gate_\w+", words):
+            assert metric in documented(), name
+        for quoted in re.findall(r"`([a-z_]+(?:\[\])?(?:\.[a-z_]+)+|[a-z_]+(?=: [a-z]))", words):
+            assert quoted.replace("[]", "") in parts, (name, quoted)
+
+
+def _beginnings(path: str) -> Iterator[str]:
+    while path := path.rpartition(".")[0]:
+        yield path
+
+
 def test_the_rules_name_only_metrics_that_are_documented() -> None:
-    documented = set(
-        re.findall(r"^\| `(optout_gate_\w+)`", (FOLDER.parents[1] / "docs" / "metrics.md").read_text(), re.MULTILINE)
-    )
     for rule in [*rules("alert").values(), *rules("record").values()]:
         for name in re.findall(r"\boptout_gate_\w+", rule["expr"]):
-            assert re.sub(r"_(bucket|sum|count)$", "", name) in documented, name
+            assert re.sub(r"_(bucket|sum|count)$", "", name) in documented(), name
+
+
+def documented() -> set[str]:
+    table = (FOLDER.parents[1] / "docs" / "metrics.md").read_text("utf-8")
+    return set(re.findall(r"^\| `(optout_gate_\w+)`", table, re.MULTILINE))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from optout_gate.demo.manifest import PLANTED
-from support.processes import COMMAND, Gate, Origin, exchange, get, running_gate
+from support.processes import COMMAND, Gate, Origin, eventually, exchange, get, running_gate
 
 PAGE = (
     b'<!doctype html><p>Caf\xc3\xa9 \xff<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>'
@@ -232,7 +232,29 @@ def test_several_workers_count_together_and_a_dead_one_is_replaced(origin: Origi
         for _ in range(10):
             assert get(gate.address, "/", "Sec-GPC: 1")[0].startswith(b"HTTP/1.1 200")
         assert _enforced(gate) == 30
+        assert b"\noptout_gate_worker_deaths_total 1.0\n" in get(gate.admin, "/metrics")[1]
         assert gate.stop() == 0
+
+
+def test_a_gate_whose_workers_all_died_over_a_broken_file_shows_it_and_serves_again_once_the_file_is_mended(
+    origin: Origin, tmp_path: Path
+) -> None:
+    file = tmp_path / "site.yaml"
+    good = f"version: 1\nsites: [{{upstream: '{origin.url}'}}]\n"
+    file.write_text(good)
+    living = b"\noptout_gate_config_last_reload_successful 1.0\n"  # what OptoutGateDown asks for
+    with running_gate("--config", str(file), "--workers", "2", "--log-format", "json") as gate:
+        pids = [int(pid) for pid in re.findall(r"\d+", json.loads(gate.wait_for_log("2 workers:"))["event"])[1:]]
+        assert eventually(lambda: living in get(gate.admin, "/metrics")[1], seconds=60)
+        file.write_text("nonsense")
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        told = json.loads(gate.wait_for_log("a worker cannot start"))
+        assert told["level"] == "error" and "found 'nonsense'" in told["event"]
+        assert eventually(lambda: living not in get(gate.admin, "/metrics")[1], seconds=60)
+        assert b"optout_gate_build_info" in get(gate.admin, "/metrics")[1]
+        file.write_text(good)
+        assert eventually(lambda: living in get(gate.admin, "/metrics")[1], seconds=60)
 
 
 def _until_ready(gate: Gate) -> None:

@@ -178,11 +178,15 @@ async def test_the_guard_comes_in_the_coding_that_its_head_names(
     assert (sent == flow.response.content) == (coding == b"identity")
 
 
-async def test_a_streamed_page_that_cannot_be_rewritten_is_cut(addon: OptOutGateAddon, context: Any) -> None:
-    flow = page_flow(OPTED_OUT, body=b"<noscript>" * 6 + b"</noscript>" + PAGE)
+async def test_a_streamed_page_that_cannot_be_rewritten_is_cut_and_told_without_its_address(
+    addon: OptOutGateAddon, context: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = b"/mary@example.com?token=s3cret"
+    flow = page_flow(OPTED_OUT, body=b"<noscript>" * 6 + b"</noscript>" + PAGE, target=target)
     assert await cross(addon, flow, pieces=3) == b""
     assert flow.error is not None and flow.metadata["optout_gate"]["outcome"] == "blocked"
     assert flow.marked == ":no_entry:" and "cut off" in flow.comment
+    assert "cut off" in caplog.text and "mary" not in caplog.text and "s3cret" not in caplog.text
 
 
 async def test_a_page_that_its_origin_streams_is_begun_with_a_piece_that_comes_late(

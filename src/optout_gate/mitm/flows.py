@@ -115,7 +115,9 @@ class Crossing:
             sent = passage.feed(came) + passage.close()
         except RewriteError as error:
             answer = self.exchange.cut(error)
-            log.warning("optout_gate: %s held back from a visitor who opted out: %s", flow.request.url, error)
+            log.warning(
+                "optout_gate: a page of %s held back from a visitor who opted out: %s", flow.request.pretty_host, error
+            )
             flow.response = messages.made_of(answer)
             return
         length = str(len(sent)).encode()
@@ -166,7 +168,9 @@ class Crossing:
     def _cut(self, flow: mitm.HTTPFlow, error: RewriteError) -> None:
         self._is_cut = True
         self.exchange.cut(error)
-        log.warning("optout_gate: %s cut off for a visitor who opted out: %s", flow.request.url, error)
+        log.warning(
+            "optout_gate: a page of %s cut off for a visitor who opted out: %s", flow.request.pretty_host, error
+        )
         if flow.killable:
             flow.kill()
 

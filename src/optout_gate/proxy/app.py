@@ -194,7 +194,7 @@ class ProxyApp:
 
     def failed(self, exchange: Exchange, error: UpstreamError) -> Response:
         """Count and log what kept an origin from answering; return what the visitor gets in its stead."""
-        self.metrics.upstream_errors.labels(error.reason).inc()
+        self.metrics.origin_failed(exchange.report.site, error.reason)
         origin = exchange.site.config.upstream
         more = self._origins_said.due((origin, error.reason))
         if more is not None:  # an origin that is down fails every request

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from optout_gate.errors import ConfigError
 from optout_gate.policy.load import Loaded
@@ -57,7 +57,12 @@ def _work(settings: Settings, listener: socket.socket) -> None:
     from optout_gate.proxy.visitors import Visitors
 
     configure_logging(settings.log_format)
-    visitors = Visitors(settings, settings.load(), listener)
+    try:
+        loaded = settings.load()
+    except ConfigError as error:  # the file was good when the gate was started, and a worker has died since
+        log.error("a worker cannot start:\n%s", error)
+        sys.exit(2)
+    visitors = Visitors(settings, loaded, listener)
 
     async def main() -> int:
         loop = asyncio.get_running_loop()
@@ -96,6 +101,28 @@ async def _write_decisions(of: Recent) -> None:
         await asyncio.sleep(DECISIONS_EVERY_S)
 
 
+class _Count(Protocol):
+    """A number in a file that is read with the workers'."""
+
+    def inc(self, amount: float) -> None: ...
+
+
+def _count_of_deaths() -> _Count:
+    """Return the count of workers that died, beside the workers' own, which stand at zero.
+
+    The supervisor has imported prometheus-client before there was a folder, so that a counter of its own would be kept in
+    its memory and shown to nobody.
+    """
+    from prometheus_client.values import MultiProcessValue
+
+    from optout_gate.telemetry.series import WORKER_DEATHS
+
+    name, words = WORKER_DEATHS
+    in_files = MultiProcessValue()  # type: ignore[no-untyped-call]
+    count: _Count = in_files("counter", name.removesuffix("_total"), name, (), (), words)
+    return count
+
+
 class _Supervisor(Service):
     """Starts workers, keeps their number, and serves operators."""
 
@@ -108,6 +135,7 @@ class _Supervisor(Service):
         self._folder = Path(folder)
         self._spawn = multiprocessing.get_context("spawn")
         self._workers: list[BaseProcess] = []
+        self._deaths: _Count | None = None
         self._deadline = 0.0  # on the monotonic clock, when stopping
 
     def registry(self) -> "CollectorRegistry":
@@ -171,6 +199,9 @@ class _Supervisor(Service):
     def _bury(self, worker: BaseProcess) -> None:
         from prometheus_client.multiprocess import mark_process_dead
 
+        if self._deaths is None:
+            self._deaths = _count_of_deaths()
+        self._deaths.inc(1)
         log.error("worker %s died (exit code %s); starting another", worker.pid, worker.exitcode)
         if worker.pid is not None:
             mark_process_dead(worker.pid, path=str(self._folder))  # type: ignore[no-untyped-call]

@@ -21,7 +21,7 @@ from optout_gate.proxy.app import ProxyApp
 from optout_gate.proxy.protocol import gate_protocol
 from optout_gate.proxy.settings import DRAIN_S, Settings, addresses_of, not_moved
 from optout_gate.proxy.tls import VisitorsContext
-from optout_gate.telemetry.logs import RequestLog
+from optout_gate.telemetry.logs import RequestLog, count_mistakes
 from optout_gate.telemetry.metrics import Metrics
 
 DEFAULTS = ServerLimits()
@@ -98,6 +98,7 @@ class Visitors:
         self._settings = settings
         self._listener = listener
         self.metrics = Metrics()
+        count_mistakes(self.metrics.internal_errors.inc)
         self._addresses = addresses_of(loaded)
         limits = loaded.config.limits
         self.app = ProxyApp(self._gate(loaded), self.metrics, RequestLog() if settings.log_requests else None)

@@ -1,21 +1,23 @@
 """Log lines by structlog: readable in a terminal, JSON where a program reads them.
 
 The gate logs events of its own, and requests only when asked to (:class:`RequestLog`). No query, cookie, address or user
-agent of a visitor reaches a line, and none is kept: what a line may hold is named here, one word at a time. The trap is
-structlog's console, which draws exceptions with the values of local variables unless it is told otherwise. ``ts`` is
-UTC, RFC 3339.
+agent of a visitor reaches a line, and none is kept: what a line may hold is named here, one word at a time. The traps are
+structlog's console, which draws exceptions with the values of local variables unless it is told otherwise, and the words
+of exceptions (:mod:`optout_gate.telemetry.mistakes`). ``ts`` is UTC, RFC 3339.
 """
 
 import logging
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from optout_gate.report import Report
+from optout_gate.telemetry.mistakes import Mistakes, without_words
 
 Form = Literal["text", "json"]
 FORMS: tuple[Form, ...] = ("text", "json")
@@ -35,18 +37,26 @@ def formatter(form: Form, *, colours: bool = False) -> logging.Formatter:
     """Return what writes a record as one line of ``form``; in JSON line breaks within are escaped."""
     own: list[Processor]
     if form == "json":
-        own = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        exceptions = structlog.processors.ExceptionRenderer(_traceback)
+        own = [exceptions, structlog.processors.JSONRenderer(ensure_ascii=False)]
     else:
-        plain = structlog.dev.plain_traceback  # the others show local variables
         own = [
             _for_people,
             structlog.dev.ConsoleRenderer(
-                0, colors=colours, sort_keys=False, timestamp_key="ts", exception_formatter=plain
+                0, colors=colours, sort_keys=False, timestamp_key="ts", exception_formatter=_draw_traceback
             ),
         ]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *own]
     )
+
+
+def _traceback(exc_info: ExcInfo) -> str:
+    return without_words(exc_info[1])
+
+
+def _draw_traceback(to: TextIO, exc_info: ExcInfo) -> None:
+    to.write("\n" + _traceback(exc_info))
 
 
 def _for_people(logger: object, name: str, event: EventDict) -> EventDict:
@@ -98,15 +108,24 @@ def configure_logging(form: Form = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     lines = formatter(form, colours=sys.stderr.isatty())
     handler.setFormatter(_ForJournal(lines) if _is_journal(sys.stderr) else lines)
+    handler.addFilter(Mistakes())
     root = logging.getLogger("optout_gate")
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     root.propagate = False
-    for name in ("uvicorn", "uvicorn.error"):
+    for name in ("uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(name).handlers[:] = [handler]
         logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(name).propagate = False
         logging.getLogger(name).filters[:] = [_says_something]
+
+
+def count_mistakes(count: Callable[[], None]) -> None:
+    """Have ``count`` called for each exception that is logged in this process, told or not."""
+    for handler in logging.getLogger("optout_gate").handlers:
+        for each in handler.filters:
+            if isinstance(each, Mistakes):
+                each.count = count
 
 
 class RequestLog:

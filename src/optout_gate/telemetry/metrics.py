@@ -20,6 +20,7 @@ from optout_gate.report import Outcome, Report
 from optout_gate.rewrite import outgoing
 from optout_gate.signals.formats import FORMATS, UNREAD
 from optout_gate.signals.gpc import Gpc
+from optout_gate.signals.kinds import COOKIE, GPC
 from optout_gate.telemetry.choices import ChoiceMetrics
 from optout_gate.telemetry.learning import ALLOWED, UNKNOWN
 from optout_gate.telemetry.names import OTHER, Names
@@ -29,12 +30,14 @@ from optout_gate.telemetry.state import StateMetrics
 
 # Together these keep a process under 300 series; a test meets all there is.
 MAX_NAMED_FORMATS = 4  # consent cookies; a site has one platform or two, the gate reads dozens
-MAX_BLOCKED_PAIRS = 10  # of vendor and channel, as browsers report; anybody can send such reports
+MAX_BLOCKED_PAIRS = 8  # of vendor and channel, as browsers report; anybody can send such reports
 MAX_LEAK_PAIRS = 6
 MAX_BEACON_VENDORS = 4  # a site proxies one or two
 MAX_PAIRS = 6  # of signals that contradict each other
-MAX_REMOVAL_SERIES = 40  # of vendor and purpose; the demo's pages have 35
-MAX_REWRITE_ERRORS = 12  # of cause and what was done: a policy has one answer to each of seven causes
+MAX_REMOVAL_SERIES = 38  # of vendor and purpose; the demo's pages have 35
+MAX_UPSTREAM_ERRORS = 14  # of site and reason: all that one site's origin can do
+MAX_NOT_HONOURED = 4  # of site and signal
+MAX_REWRITE_ERRORS = 9  # of cause and what was done: a policy has one answer to each of seven causes
 MAX_NAMED_SITES = 8  # in the configuration's order; further ones count together
 MAX_REQUEST_SERIES = 45  # of site, signal and outcome: five for every day (EVERYDAY) for each site and the rest
 
@@ -73,6 +76,8 @@ class Metrics(Series):
         self._blocked = Names[tuple[str, str]](MAX_BLOCKED_PAIRS)
         self._leaked = Names[tuple[str, str]](MAX_LEAK_PAIRS)
         self._errors = Names[tuple[str, str]](MAX_REWRITE_ERRORS)
+        self._upstream_errors = Names[tuple[str, str]](MAX_UPSTREAM_ERRORS)
+        self._not_honoured = Names[tuple[str, str]](MAX_NOT_HONOURED)
         self._pairs = Names[tuple[str, str]](MAX_PAIRS)
         self._removed = Names[tuple[str, str]](MAX_REMOVAL_SERIES)
         self._sites = Names[str](MAX_NAMED_SITES)
@@ -121,6 +126,8 @@ class Metrics(Series):
             now = time.time()
             self._opted_out_by(report.decision.signal).set(now)
             self.recent.note(report, at=now, seconds=seconds)
+        elif not report.reading.silent:
+            self._look_for_unheeded(report)
         if report.unguarded is not None:
             self.guard_not_injected.labels(report.unguarded).inc()
         if report.no_transform and report.error is None:
@@ -142,6 +149,14 @@ class Metrics(Series):
                 log.info("%s %s", ALLOWED, vendor)
         if report.reading.dnt:
             self.dnt.inc()
+
+    def _look_for_unheeded(self, report: Report) -> None:
+        """Count an opt-out that the site's policy or mode gives no effect, and that no consent given since outweighs."""
+        policy, site = report.decision.policy, self._sites.label(report.site, OTHER)
+        for signal in report.reading.opt_outs():
+            if signal.kind == COOKIE or (signal.kind == GPC and not policy.overridden(report.reading)):
+                pair = self._not_honoured.label((site, signal.kind), (OTHER, OTHER))
+                self.not_honoured.labels(*pair).inc()
 
     def _went_out(self, report: Report) -> None:
         """Count what was kept from the origin."""
@@ -175,6 +190,11 @@ class Metrics(Series):
     def refused(self, reason: str) -> None:
         """Count a request that the gate refused before any origin saw it."""
         self.refusals.labels(reason).inc()
+
+    def origin_failed(self, site: str, reason: str) -> None:
+        """Count an exchange that the origin failed."""
+        pair = (self._sites.label(site, OTHER), reason)
+        self.upstream_errors.labels(*self._upstream_errors.label(pair, (OTHER, OTHER))).inc()
 
     def reload_failed(self) -> None:
         """Say that a new configuration was wrong, and the one before it stays."""

@@ -22,7 +22,8 @@ COUNTS: Mapping[str, tuple[str, ...]] = {
     "leaks": ("vendor", "channel"),
     "blocked_in_browser": ("vendor", "channel"),
     "rewrite_errors": ("reason", "action"),
-    "upstream_errors": ("reason",),
+    "upstream_errors": ("site", "reason"),
+    "signals_not_honoured": ("site", "signal"),
     "own_page_responses": ("page", "result"),
     "unknown_references": (),
 }

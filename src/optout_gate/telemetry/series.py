@@ -15,6 +15,9 @@ GATE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05
 UPSTREAM_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30)
 TOTAL_BUCKETS = (0.01, 0.05, 0.25, 1, 10)
 
+WORKER_DEATHS = ("optout_gate_worker_deaths_total", "Workers that ended without being told to, and were replaced.")
+"""Counted by the supervisor, which has no other series."""
+
 
 class Series:
     """Every series of what happens, by what is counted in it."""
@@ -108,8 +111,14 @@ class Series:
             registry=to,
         )
         self.upstream_errors = Counter(
-            "optout_gate_upstream_errors_total", "Exchanges that the origin failed.", ["reason"], registry=to
+            "optout_gate_upstream_errors_total", "Exchanges that the origin failed.", ["site", "reason"], registry=to
         )
+        self.internal_errors = Counter(
+            "optout_gate_internal_errors_total",
+            "Mistakes of the gate's own, each an exception in its log.",
+            registry=to,
+        )
+        self.worker_deaths = Counter(*WORKER_DEATHS, registry=to)
         self.refusals = Counter(
             "optout_gate_refused_requests_total", "Requests the gate itself refused.", ["reason"], registry=to
         )
@@ -123,6 +132,12 @@ class Series:
             "optout_gate_signal_contradictions_total",
             "Requests on which one signal refuses what another allows, by the pair in alphabetical order.",
             ["one", "other"],
+            registry=to,
+        )
+        self.not_honoured = Counter(
+            "optout_gate_signals_not_honoured_total",
+            "Requests that opted out by a signal to which the configuration gives no effect.",
+            ["site", "signal"],
             registry=to,
         )
         self.dnt = Counter("optout_gate_dnt_requests_total", "Requests with DNT: 1.", registry=to)

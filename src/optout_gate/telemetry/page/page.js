@@ -4,6 +4,7 @@
 (() => {
   const EVERY_MS = 2000;
   const POINTS = 150; // five minutes
+  const FEW_SITES = 12; // more are folded away: on a phone each is a card
   const OUTCOMES = [
     ["untouched", "untouched: nobody opted out"],
     ["enforced", "enforced"],
@@ -73,8 +74,9 @@
   function quantile(buckets, share) {
     const all = buckets.length ? buckets[buckets.length - 1][1] : 0;
     if (!all) return "–";
-    const [bound] = buckets.find(([, upTo]) => upTo >= share * all);
-    return bound === "+Inf" ? "longer than shown" : `< ${time(Number(bound))}`;
+    const index = buckets.findIndex(([, upTo]) => upTo >= share * all);
+    const [bound] = buckets[index];
+    return bound === "+Inf" ? `> ${time(Number(buckets[index - 1][0]))}` : `< ${time(Number(bound))}`;
   }
 
   function histogram(where, buckets) {
@@ -148,7 +150,8 @@
     const leaks = sum(now.counts.leaks);
     const seen = Math.max(0, ...now.gauges.last_opt_out_timestamp_seconds.map((row) => row[1]));
     const failing = totals.contained + totals.blocked + totals.passed_unenforced;
-    const served = totals.observed + totals.passed_unenforced;
+    const served = totals.observed + totals.passed_unenforced + sum(now.counts.signals_not_honoured);
+    const failed = sum(now.counts.upstream_errors);
     const shown = [
       ["Requests", whole.format(requests)],
       ["Opted out", whole.format(optOuts), "", requests ? `${((100 * optOuts) / requests).toFixed(1)} %` : ""],
@@ -157,6 +160,7 @@
       ["Served with trackers", whole.format(served), served ? "bad" : "good"],
       ["Leaks in browsers", whole.format(leaks), leaks ? "bad" : "good"],
       ["Pages not rewritten", whole.format(failing), failing ? "bad" : "good"],
+      ["Failed by the site", whole.format(failed), failed ? "bad" : "good"],
       ["Unknown third parties", whole.format(sum(now.gauges.unknown_hosts))],
       ["In the gate, 99 of 100", quantile(now.histograms.rewrite_duration_seconds, 0.99)],
     ];
@@ -179,6 +183,7 @@
     table.tBodies[0].replaceChildren(...(made.length ? made : [empty]));
   }
 
+  let isUnfolded = false;
   function configuration(now) {
     const { hash, sites, policies } = now.configuration;
     const [[good] = [1]] = now.gauges.config_last_reload_successful;
@@ -192,6 +197,9 @@
     id("config").replaceChildren(
       ...facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
     );
+    id("sites-told").textContent = `Sites: ${sites.length}`;
+    if (!isUnfolded) id("all-sites").open = sites.length <= FEW_SITES; // once; then whoever looks decides
+    isUnfolded = true;
     fill("sites", sites.map((site) => [site.hosts.join(", "), site.upstream, site.mode, site.policy]), "None.");
     const words = (list) => list.join(", ") || "–";
     fill(
@@ -263,5 +271,6 @@
     say(paused ? "Paused" : "Reading …", false);
     if (!paused) look();
   });
+  for (const each of document.querySelectorAll("[data-drawn]")) each.hidden = false;
   keepLooking();
 })();
