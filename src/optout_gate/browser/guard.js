@@ -368,7 +368,8 @@
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
   // Kinds by 'tag attribute', '* attribute' for any tag, and 'attribute' for the first row that has it.
   var KINDS = create(null), CLEANERS = {
-    url: function (s, tag) { return safe(s, tag, tag === 'base' ? '' : DEAD); },
+    // An empty sheet loads: React's promise of a sheet has nobody who catches its failure, and loaders of sheets wait for it.
+    url: function (s, tag) { return safe(s, tag, tag === 'base' ? '' : tag === 'link' ? 'data:text/css,' : DEAD); },
     script: function (s) { return safeScript(dataScript(s), 'script'); },
     frame: frameURL,
     set: srcset,
