@@ -17,7 +17,7 @@
 // as a filter (rewrite/hashed.py), m its seed, l the lengths of the names that end in '*', w whether a name with rules ends
 // in '.*' (1), or also a host (2); p the other path rules ' host /pa*th !/path host /path* ', where '!' stays open although
 // something above it is denied; u the stand-in's
-// address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
+// address, up to the rule; f with what JSON a fetch of a rule's host ends; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
 // the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
   'use strict';
@@ -38,7 +38,7 @@
     exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf),
     split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys,
     URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException,
-    Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval,
+    Blob_ = win.Blob, Response_ = win.Response, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval,
     encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify,
     charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint,
     weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set),
@@ -582,7 +582,9 @@
   }
   function notFetched() { throw new TypeError_('Failed to fetch'); }
   var fetching = promising(refusing('fetch', addressed, notFetched));
-  method(home('fetch'), 'fetch', fetching);
+  method(home('fetch'), 'fetch', promising(refusing('fetch', addressed, function (v) {
+    return conf.f[v] ? apply(resolve, Promise_, [new Response_(conf.f[v])]) : notFetched();
+  })));
   method('Cache', 'add', fetching);
   method('Cache', 'addAll', promising(refusing('fetch', function (args) {
     var list = args.length ? args[0] = listOf(args[0]) : [], v = '', i, one;

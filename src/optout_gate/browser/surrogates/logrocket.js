@@ -1,8 +1,8 @@
 // Stands in for LogRocket: no method throws; getSessionURL(cb) fires; the Redux helpers pass everything through.
 (function (w) {
   'use strict';
-  var verbs = ('init identify track captureException captureMessage startNewSession uninstall shutdown log info debug warn error ' +
-    'addTag start addEvent').split(' ');
+  var verbs = ('init identify track captureException captureMessage startNewSession uninstall shutdown log info debug warn ' +
+    'error addTag start addEvent').split(' ');
   function fill(L) {
     verbs.forEach(function (verb) { L[verb] = function () {}; });
     L.getSessionURL = function (f) { if (typeof f === 'function') setTimeout(f, 0, ''); };
