@@ -3,8 +3,8 @@
     python bench/edges.py [nginx haproxy envoy caddy] [--rounds 9] [--seconds 2]
 
 Three edges take turns before one origin: the snippet of ``optout-gate snippet``, the same without the question, and that
-one a second time. The last is the measure of chance: what it differs from its twin by, the machine did. The order changes
-from round to round, a ratio is taken within a round, and medians are printed. Exit code 1 says that an edge with the
+one a second time. The last is the measure of chance: what it differs from its twin by, the machine did. Each round has new
+processes and another order, a ratio is taken within a round, and medians are printed. Exit code 1 says that an edge with the
 question answers less than 0.95 of the requests per second of CPU of the bare one, 2 that nothing could be measured.
 """
 
@@ -111,40 +111,55 @@ def bare_envoy(text: str) -> str:
     return str(yaml.safe_dump(config, sort_keys=False))
 
 
-@contextlib.contextmanager
-def edges(dialect: str, origin: Address, folder: Path) -> Iterator[dict[str, tuple[int, int]]]:
-    """Run the three; yield port and process of each."""
+def snippets(dialect: str, origin: Address, folder: Path) -> dict[str, tuple[Address, str]]:
+    """Return, for each kind, where it listens and its configuration."""
     file = folder / "site.yaml"
     file.write_text(CONFIG.format(origin=shown(origin)))
+    found = {}
+    for kind in KINDS:
+        listen = free_address()
+        told = CliRunner().invoke(optout_gate, ["snippet", dialect, "--config", str(file), "--listen", shown(listen)])
+        found[kind] = (listen, told.output if kind == "asks" else bare(dialect, told.output))
+    return found
+
+
+@contextlib.contextmanager
+def edges(dialect: str, texts: Mapping[str, tuple[Address, str]], folder: Path) -> Iterator[dict[str, tuple[int, int]]]:
+    """Run the three; yield port and process of each."""
     found: dict[str, tuple[int, int]] = {}
     with contextlib.ExitStack() as stack:
-        for kind in KINDS:
-            listen = free_address()
-            told = CliRunner().invoke(
-                optout_gate, ["snippet", dialect, "--config", str(file), "--listen", shown(listen)]
-            )
-            text = told.output if kind == "asks" else bare(dialect, told.output)
-            process = stack.enter_context(running_edge(dialect, text, folder / kind.replace(" ", "-"), listen))
+        for kind, (listen, text) in texts.items():
+            beside = folder / kind.replace(" ", "-")
+            process = stack.enter_context(running_edge(dialect, text, beside, listen))
             subprocess.run(["taskset", "-a", "-c", "-p", "0", str(process.pid)], check=True, capture_output=True)
             found[kind] = (listen[1], process.pid)
         yield found
 
 
 def measured(dialect: str, *, rounds: int, seconds: int, core: int) -> dict[tuple[str, str], list[Round]]:
-    """Return the rounds by visitor and kind; the same number in all are of one turn."""
+    """Return the rounds by visitor and kind; the same number in all are of one turn.
+
+    Each turn has new processes: where a process's memory comes to lie makes it faster or slower by some 2 % for as long
+    as it lives, and no number of rounds would even that out.
+    """
     figures: dict[tuple[str, str], list[Round]] = {(who, kind): [] for who in VISITORS for kind in KINDS}
     with tempfile.TemporaryDirectory() as name:
         folder, listen = Path(name), free_address()
         (folder / "www").mkdir()
         (folder / "www" / "page").write_bytes(page(SIZE))
         text = ORIGIN.format(listen=shown(listen), folder=folder / "www")
-        with running_edge("nginx", text, folder / "origin", listen) as origin, edges(dialect, listen, folder) as found:
+        with running_edge("nginx", text, folder / "origin", listen) as origin:
             os.sched_setaffinity(origin.pid, {core})
+            texts = snippets(dialect, listen, folder)
             for turn in range(rounds):
-                for (who, lines), kind in itertools.product(VISITORS.items(), KINDS[turn % 3 :] + KINDS[: turn % 3]):
-                    port, pid = found[kind]
-                    load = measure(port, "/page", pid=pid, signal=False, seconds=seconds, core=core, lines=lines)
-                    figures[who, kind].append(load)
+                order = KINDS[turn % 3 :] + KINDS[: turn % 3]
+                with edges(dialect, texts, folder / str(turn)) as found:
+                    for kind in order:  # what a process does once, it does now
+                        measure(found[kind][0], "/page", pid=found[kind][1], signal=False, seconds=1, core=core)
+                    for (who, lines), kind in itertools.product(VISITORS.items(), order):
+                        port, pid = found[kind]
+                        load = measure(port, "/page", pid=pid, signal=False, seconds=seconds, core=core, lines=lines)
+                        figures[who, kind].append(load)
     return figures
 
 

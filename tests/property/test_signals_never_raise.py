@@ -115,6 +115,12 @@ def test_any_text_is_read_lone_surrogates_too(text: str, name: str) -> None:
 
 
 @unhurried
+@given(name=st.sampled_from(sorted(each.name for each in formats.COOKIES if each.silent)), value=values)
+def test_a_silent_cookie_answers_nothing_whatever_it_holds(name: str, value: bytes) -> None:
+    assert all(cookie.silent and cookie.read(value).silent for cookie in formats.readers(name.encode()))
+
+
+@unhurried
 @given(lines=st.lists(st.binary(max_size=300), max_size=4))
 def test_any_cookie_field_is_read(lines: list[bytes]) -> None:
     formats.read_cookies(lines)

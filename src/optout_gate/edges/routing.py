@@ -173,7 +173,9 @@ def routing_of(loaded: Loaded, *, listen: Address, gates: Iterable[tuple[Address
         everything=not honoured <= seen,
         dnt=kinds.DNT in honoured,
         own_cookie=config.cookie.name if kinds.COOKIE in honoured else None,
-        consent_cookies=tuple(dict.fromkeys(each.name for each in COOKIES if each.format in honoured)),
+        consent_cookies=tuple(
+            dict.fromkeys(each.name for each in COOKIES if each.format in honoured and not each.silent)
+        ),
         paths=tuple(_paths(config, [pattern for policy in used for pattern in policy.always])),
     )
 

@@ -54,12 +54,14 @@ class Cookie:
         name: the cookie's name; one ``*`` stands for any characters.
         read: turns its value into a statement.
         opted_out: turns its value into one that says *opted out*; None where the gate leaves the cookie alone.
+        silent: True when it answers nothing by itself, whatever its value is: it belongs to another one.
     """
 
     format: str
     name: str
     read: Read
     opted_out: Write | None = None
+    silent: bool = False
 
 
 def _both(format_: str, name: str, notation: Word | Listing | Tree) -> Cookie:
@@ -69,11 +71,11 @@ def _both(format_: str, name: str, notation: Word | Listing | Tree) -> Cookie:
 COOKIES: tuple[Cookie, ...] = (
     *(Cookie("usprivacy", name, usprivacy.read, usprivacy.opted_out) for name in usprivacy.COOKIES),
     *(Cookie("gpp", name, gpp.read, gpp.opted_out) for name in gpp.COOKIES),
-    *(Cookie("gpp", name, gpp.read_sid) for name in gpp.SID_COOKIES),
+    *(Cookie("gpp", name, gpp.read_sid, silent=True) for name in gpp.SID_COOKIES),
     *(Cookie("tcf", name, tcf.read) for name in tcf.COOKIES),
     Cookie("onetrust-gpc", "OptanonConsent", onetrust.read_flags),
     Cookie("onetrust", "OptanonConsent", onetrust.read_groups, onetrust.opted_out),
-    Cookie("onetrust", "OptanonAlertBoxClosed", onetrust.read_alert_box_closed),
+    Cookie("onetrust", "OptanonAlertBoxClosed", onetrust.read_alert_box_closed, silent=True),
     Cookie("onetrust-google", "OneTrustWPCCPAGoogleOptOut", onetrust.read_google_opt_out, onetrust.google_opted_out),
     _both("cookiebot", "CookieConsent", plain_cookies.COOKIEBOT),
     Cookie(
