@@ -4,6 +4,7 @@ The matching itself is tested beside the matcher. Here the question is whether t
 bites a host which pages need or people link to, and that little of what third-party-web has seen is unknown.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -227,6 +228,15 @@ def test_a_cookie_that_sites_live_on_is_nobodys_that_may_be_denied(name: str) ->
 def test_a_wildcard_stands_only_at_the_end_of_a_name_and_leaves_three_characters() -> None:
     names = [name for each in EVERY for name in (*each.cookies, *each.storage)]
     assert [name for name in names if not re.match(r"[^*]{3,}\*?\Z|[^*]+\Z", name)] == []
+
+
+def test_what_a_stopped_fetch_ends_with_is_json_and_said_of_a_host_that_is_denied_by_its_own_name() -> None:
+    said = [(each, host) for each in EVERY for host in each.fetched]
+    assert said
+    for vendor, host in said:
+        json.loads(vendor.fetched[host])
+        assert host in vendor.domains
+        assert not any(host.endswith(f".{other}") for other in vendor.domains)
 
 
 def test_every_surrogate_is_one_that_exists() -> None:

@@ -51,6 +51,13 @@ def test_denied_hosts_paths_cookies_and_keys_go_in_and_others_do_not() -> None:
     assert "big.test" in conf.common and "counts.test" not in conf.common  # only the first has a stand-in
 
 
+def test_what_a_stopped_fetch_ends_with_is_told_of_denied_vendors_alone() -> None:
+    trackers = NESTED.replace("domains: [counts.test]", "domains: [counts.test], fetched: {counts.test: '{}'}")
+    allowing = SITE.replace("sites:", "policies: {default: {allow: [counts-visits]}}\nsites:")
+    told = [configuration(guards(site(text, trackers)).named("").script)["f"] for text in (SITE, allowing)]
+    assert [isinstance(each, dict) and each.get("counts.test") for each in told] == ["{}", None]
+
+
 def test_an_allowed_vendor_below_a_denied_host_stays_open_and_nothing_else_is_said() -> None:
     builtin_ones = set(guards(site(trackers="")).named("").config.exceptions)
     added = set(guards(site()).named("").config.exceptions) - builtin_ones

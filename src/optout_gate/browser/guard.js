@@ -17,7 +17,7 @@
 // as a filter (rewrite/hashed.py), m its seed, l the lengths of the names that end in '*', w whether a name with rules ends
 // in '.*' (1), or also a host (2); p the other path rules ' host /pa*th !/path host /path* ', where '!' stays open although
 // something above it is denied; u the stand-in's
-// address, up to the rule; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
+// address, up to the rule; f with what JSON a fetch of a rule's host ends; r report URL; n share of pages that report; g set globalPrivacyControl; x strict; o the site's own host, where
 // the realm's address does not say it; k addresses of workers are marked, likewise.
 (function G(win, conf, up) {
   'use strict';
@@ -38,7 +38,7 @@
     exec = un(win.RegExp.prototype.exec), slice = un(StringP.slice), indexOf = un(StringP.indexOf),
     split = un(StringP.split), lower = un(StringP.toLowerCase), upper = un(StringP.toUpperCase), keysOf = Obj.keys,
     URL_ = win.URL, RegExp_ = win.RegExp, Promise_ = win.Promise, reject = Promise_.reject, resolve = Promise_.resolve, String_ = win.String, Date_ = win.Date, now = Date_.now, TypeError_ = win.TypeError, DOMException_ = win.DOMException,
-    Blob_ = win.Blob, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval,
+    Blob_ = win.Blob, Response_ = win.Response, blobURL = URL_.createObjectURL, setTimeout_ = win.setTimeout, later = un(setTimeout_), evaluate = win.eval,
     encode = win.encodeURIComponent, decode = win.decodeURIComponent, parse = win.JSON.parse, quote = win.JSON.stringify,
     charCode = un(StringP.charCodeAt), imul = win.Math.imul, fromPoint = String_.fromCodePoint,
     weakGet = un(win.WeakMap.prototype.get), weakSet = un(win.WeakMap.prototype.set),
@@ -368,7 +368,8 @@
   // ---- attr(): one table for properties, setAttribute and its kin, Attr values and HTML text.
   // Kinds by 'tag attribute', '* attribute' for any tag, and 'attribute' for the first row that has it.
   var KINDS = create(null), CLEANERS = {
-    url: function (s, tag) { return safe(s, tag, tag === 'base' ? '' : DEAD); },
+    // An empty sheet loads: React's promise of a sheet has nobody who catches its failure, and loaders of sheets wait for it.
+    url: function (s, tag) { return safe(s, tag, tag === 'base' ? '' : tag === 'link' ? 'data:text/css,' : DEAD); },
     script: function (s) { return safeScript(dataScript(s), 'script'); },
     frame: frameURL,
     set: srcset,
@@ -581,7 +582,9 @@
   }
   function notFetched() { throw new TypeError_('Failed to fetch'); }
   var fetching = promising(refusing('fetch', addressed, notFetched));
-  method(home('fetch'), 'fetch', fetching);
+  method(home('fetch'), 'fetch', promising(refusing('fetch', addressed, function (v) {
+    return conf.f[v] ? apply(resolve, Promise_, [new Response_(conf.f[v])]) : notFetched();
+  })));
   method('Cache', 'add', fetching);
   method('Cache', 'addAll', promising(refusing('fetch', function (args) {
     var list = args.length ? args[0] = listOf(args[0]) : [], v = '', i, one;

@@ -52,6 +52,8 @@ class GuardConfig:
     """Hosts that are known and not denied: none of them is ever taken for a denied one (:mod:`optout_gate.rewrite.hashed`)."""
     common: frozenset[str] = frozenset()
     """Hosts of the vendors that most sites use: the first whose modules are failed (``guard_rules``)."""
+    fetched: tuple[tuple[str, str], ...] = ()
+    """Denied hosts whose stopped ``fetch`` is answered, with the JSON; any other fails."""
     stand_in: str = "/_optout/s/for.js?rule="
     """Where a denied script's stand-in is, up to the rule that denies it."""
     report_path: str = "/_optout/report"
@@ -133,6 +135,7 @@ def _configuration(conf: GuardConfig) -> bytes:
             "l": " ".join(map(str, sorted({len(name.encode("utf-16-le")) // 2 for name in endings}))),
             "w": _stars(conf.hosts) * 2 or _stars([*(host for host, _ in exact), *others]),
             "u": conf.stand_in,
+            "f": dict(conf.fetched),
             "r": conf.report_path,
             "n": conf.sample_rate,
             "g": int(conf.gpc),

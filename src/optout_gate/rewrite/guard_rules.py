@@ -174,6 +174,7 @@ def denials(policy: Policy, purposes: frozenset[Purpose], catalog: Catalog) -> G
         storage=tuple(dict.fromkeys(name for vendor in blocked for name in _widest(vendor.storage))),
         innocent=tuple(innocent),
         common=frozenset(common),
+        fetched=tuple(each for vendor in blocked for each in vendor.fetched.items()),
         stand_in=f"{PREFIX}/s/{BY_RULE}.js?rule=",
         report_path=REPORT_PATH,
         strict=policy.strict,

@@ -139,6 +139,11 @@ class Vendor(_Entry):
     click_ids: tuple[str, ...] = Field((), description="query parameters that identify a click")
     globals: tuple[str, ...] = Field((), description="names its code defines on window, which pages call")
     surrogate: VendorId | None = Field(None, description="stand-in script, browser/surrogates/NAME.js")
+    fetched: dict[Host, str] = Field(
+        default_factory=dict,
+        description="JSON by the host, with which a stopped fetch of the host ends, where its library, bundled by the site, "
+        "leaves callers waiting when it fails",
+    )
     embed: bool = Field(False, description="a visible embed that leaves a placeholder when it is denied")
     containers: dict[Container, str | Box] = Field(
         default_factory=dict,
