@@ -206,23 +206,7 @@ STRICT = tuple(
         let_go(_piece(b"?"), b"0\r\n\r\n", fields=OF_KNOWN_CHARSET + b"Content-Encoding: gzip\r\n", asked=STRICTLY),
     )
 )
-
-
-def upload(*behind: bytes, fields: bytes = b"") -> bytes:
-    """Return a body that an origin which stands ready does not read, and what comes ``behind``."""
-    posted = ask(b"/a", b"Content-Length: 80000\r\n" + fields, b"POST")
-    return ORIGIN + STOP + OTHER + STOP + FIRST + posted + MUCH + MUCH + b"".join(behind)
-
-
 UPLOADS = (
-    upload(ORIGIN, STOP, ORIGIN, answer(), FIRST, A, ORIGIN, answer()),
-    upload(TICK * 3, FIRST, A),
-    upload(ORIGIN, answer(), FIRST, A, ORIGIN, answer()),  # answered before it is read
-    upload(ORIGIN, answer(b"no", b"Connection: close\r\n", b"413 Too Large"), END),
-    upload(ORIGIN, answer()[:20], RESET, FIRST, A, ORIGIN, answer()),
-    upload(ORIGIN, RESET, SECOND, A, ORIGIN, answer()),
-    upload(FIRST, RESET, SECOND, A, ORIGIN, answer()),
-    upload(ORIGIN, STOP, ORIGIN, answer(), fields=b"Expect: 100-continue\r\n"),
     ask(b"/a", b"Content-Length: 3\r\nExpect: 100-continue\r\n", b"POST") + ORIGIN + answer() + FIRST + b"abc" + A,
     ask(b"/a", b"Content-Length: 3\r\n", b"POST") + b"a" + ORIGIN + answer() + FIRST + b"bc" + A + ORIGIN + answer(),
     ask(b"/a", b"Content-Length: 3\r\n", b"POST") + b"a" + ORIGIN + answer() + FIRST + END,
