@@ -83,7 +83,7 @@ BARE: Mapping[str, tuple[tuple[str, str], ...]] = {
     "caddy": (
         (r"^\t@known not \{\n(?:\t\t.*\n)*\t\}\n", ""),
         (r"^\troute @known \{\n(?:\t\t.*\n)*\t\}\n", ""),
-        (r"^(\treverse_proxy .*) \{\n\t\theader_down \+Vary Sec-GPC\n\t\}\n(?=\}\n)", r"\1\n"),
+        (r"^(\treverse_proxy .*) \{\n(?:\t\t.*\n)+\t\}\n(?=\}\n)", r"\1\n"),
     ),
 }
 """What is replaced in a snippet to have the edge without the question; each must be there. Envoy's is no text."""
