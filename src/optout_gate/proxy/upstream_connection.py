@@ -372,4 +372,5 @@ class Connection(asyncio.BufferedProtocol):
         if peer is None or self._transport.get_extra_info("sslcontext") is not None:
             return
         with suppress(OSError, UpstreamError):
-            self.response.feed(self._pool.buffer[: os.readv(peer.fileno(), [self._pool.buffer])])
+            if count := os.readv(peer.fileno(), [self._pool.buffer]):  # none, and it may have raced us
+                self.response.feed(self._pool.buffer[:count])
