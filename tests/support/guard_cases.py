@@ -798,7 +798,8 @@ CHANNELS: tuple[Channel, ...] = (
     ),
     Channel(
         "frame of the site while it loads, by index",
-        "put(make('iframe', {src:'/frame.html'})); window[window.length - 1].fetch(u('txt')).catch(function(){})",
+        "put(make('iframe', {src:'/frame.html'})); "
+        "window[window.length - 1].fetch(u('txt'), {keepalive: true}).catch(function(){})",
         open_because="until it has loaded no event tells of its first window; contentWindow is guarded, an index cannot be",
     ),
     Channel(
